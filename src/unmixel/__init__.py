@@ -1,0 +1,71 @@
+"""unmixel: separate electron-microscopy scans into a few physical patterns and maps."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unmixel.core.errors import UnmixelError
+    from unmixel.dataset.matrix import Matrix
+    from unmixel.dataset.result import Result
+    from unmixel.dataset.scan import Scan
+    from unmixel.factorize.constraints.nonnegative import NonNegative
+    from unmixel.factorize.constraints.pinned import Pinned
+    from unmixel.factorize.constraints.resolution import Resolution
+    from unmixel.factorize.constraints.smooth import Smooth
+    from unmixel.factorize.constraints.sparse import Sparse
+    from unmixel.factorize.constraints.spot_shape import SpotShape
+    from unmixel.factorize.model import NMF
+    from unmixel.io.open import open  # noqa: A004 - the field's word for it
+    from unmixel.pipeline.recipe import Recipe
+    from unmixel.pipeline.run import load, run
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Matrix": "unmixel.dataset.matrix",
+    "NMF": "unmixel.factorize.model",
+    "NonNegative": "unmixel.factorize.constraints.nonnegative",
+    "Pinned": "unmixel.factorize.constraints.pinned",
+    "Recipe": "unmixel.pipeline.recipe",
+    "Resolution": "unmixel.factorize.constraints.resolution",
+    "Result": "unmixel.dataset.result",
+    "Scan": "unmixel.dataset.scan",
+    "Smooth": "unmixel.factorize.constraints.smooth",
+    "Sparse": "unmixel.factorize.constraints.sparse",
+    "SpotShape": "unmixel.factorize.constraints.spot_shape",
+    "UnmixelError": "unmixel.core.errors",
+    "load": "unmixel.pipeline.run",
+    "open": "unmixel.io.open",
+    "run": "unmixel.pipeline.run",
+}
+
+__all__ = [  # noqa: RUF022 - nouns, then verbs
+    "Matrix",
+    "NMF",
+    "NonNegative",
+    "Pinned",
+    "Recipe",
+    "Resolution",
+    "Result",
+    "Scan",
+    "Smooth",
+    "Sparse",
+    "SpotShape",
+    "UnmixelError",
+    "load",
+    "open",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use, so that ``import unmixel`` stays fast."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'unmixel' has no attribute '{name}'; public names: {', '.join(__all__)}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,1 @@
+"""Words that every part of unmixel may use; imports nothing of ours."""

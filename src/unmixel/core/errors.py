@@ -1,0 +1,85 @@
+"""The errors that unmixel raises.
+
+::
+
+    UnmixelError                 anything unmixel says no to
+    ├── InputError (ValueError)  what was given does not fit: expected, got, what to do
+    │   ├── ReadError            a file that cannot be read: file, format tried, what to do
+    │   └── ScanShapeError       the scan shape is not known or does not fit
+    ├── RecipeError (ValueError) a recipe with an unknown or wrong entry
+    ├── PluginError (LookupError) no plug-in of that name; did you mean ...?
+    ├── RunExistsError (FileExistsError)  a run folder is there and is not overwritten
+    └── MissingExtraError (ImportError)   an optional package is not installed
+
+Every message names what was expected, what came and what to do.
+"""
+
+from __future__ import annotations
+
+
+class UnmixelError(Exception):
+    """Anything that unmixel refuses or cannot do."""
+
+
+class InputError(UnmixelError, ValueError):
+    """Something given does not fit what was expected.
+
+    Parameters
+    ----------
+    what : str
+        The thing that was checked, in the user's words.
+    expected, got : str
+        What would have been right and what came instead.
+    hint : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(InputError("n_components", expected="a whole number >= 1", got="0", hint="choose e.g. 12"))
+    n_components: expected a whole number >= 1, got 0. What to do: choose e.g. 12.
+    """
+
+    def __init__(self, what: str, *, expected: str, got: str, hint: str = "") -> None:
+        self.what, self.expected, self.got, self.hint = what, expected, got, hint
+        text = f"{what}: expected {expected}, got {got}."
+        super().__init__(f"{text} What to do: {hint.rstrip('.')}." if hint else text)
+
+
+class ReadError(InputError):
+    """A file cannot be read: names the file, the format tried and what to do."""
+
+
+class ScanShapeError(InputError):
+    """The scan shape of a file is unknown, or the one given does not fit."""
+
+
+class RecipeError(UnmixelError, ValueError):
+    """A recipe holds an unknown entry or a value out of range."""
+
+
+class PluginError(UnmixelError, LookupError):
+    """No plug-in of that name is installed."""
+
+
+class RunExistsError(UnmixelError, FileExistsError):
+    """A run folder exists already and is not overwritten without being told to."""
+
+
+class MissingExtraError(UnmixelError, ImportError):
+    """An optional package is needed for this and is not installed.
+
+    Parameters
+    ----------
+    package : str
+        The import name that is missing.
+    extra : str
+        The extra of unmixel that brings it.
+    purpose : str
+        What it is needed for.
+    """
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed. "
+            f'What to do: pip install "unmixel[{extra}]".'
+        )

@@ -1,0 +1,1 @@
+"""The nouns that stages exchange: frozen, without algorithms, without file formats."""

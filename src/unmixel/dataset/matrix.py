@@ -1,0 +1,131 @@
+"""The unfolded view that a factorisation sees: positions by pixels, with weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+from unmixel.dataset.axes import Axis
+from unmixel.dataset.scan import Scan
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Shape and step of one side of a factorisation: the scan (maps) or the detector (patterns).
+
+    Parameters
+    ----------
+    shape : tuple of int
+    steps : tuple of float
+        Step along each axis, in `unit`.
+    unit : str
+    """
+
+    shape: tuple[int, ...]
+    steps: tuple[float, ...]
+    unit: str = "px"
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return math.prod(self.shape)
+
+    @classmethod
+    def of(cls, axes: tuple[Axis, ...]) -> Grid:
+        """Return the grid that axes span."""
+        return cls(
+            tuple(axis.size for axis in axes),
+            tuple(abs(axis.scale) for axis in axes),
+            axes[0].unit if axes else "px",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A scan seen as positions x pixels; the data stay folded and lazy.
+
+    Parameters
+    ----------
+    data : array, shape (*scan_grid.shape, *pattern_grid.shape)
+        numpy or dask array (or scipy CSR, positions x pixels).
+    scan_grid, pattern_grid : Grid
+    position_weights : ndarray of float64, shape (n_positions,)
+    pixel_weights : ndarray of float64, shape (n_pixels,)
+        Weights of the fit, >= 0: the squared residual at (i, j) counts ``position_weights[i] *
+        pixel_weights[j]`` times; 0 leaves a position or a pixel out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Matrix.from_array(np.ones((6, 4))).n_pixels
+    4
+    """
+
+    data: Any
+    scan_grid: Grid
+    pattern_grid: Grid
+    position_weights: NDArray[np.float64]
+    pixel_weights: NDArray[np.float64]
+
+    @property
+    def n_positions(self) -> int:
+        """Number of rows of the unfolded view."""
+        return self.scan_grid.size
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of columns of the unfolded view."""
+        return self.pattern_grid.size
+
+    @classmethod
+    def from_scan(cls, scan: Scan) -> Matrix:
+        """Return the unfolded view of a scan with its weights."""
+
+        def flat(weights: Any, size: int) -> NDArray[np.float64]:
+            return np.ones(size) if weights is None else np.asarray(weights, np.float64).reshape(size)
+
+        return cls(
+            data=scan.data,
+            scan_grid=Grid.of(scan.scan_axes),
+            pattern_grid=Grid.of(scan.pattern_axes),
+            position_weights=flat(scan.position_weights, scan.n_positions),
+            pixel_weights=flat(scan.pixel_weights, scan.n_pixels),
+        )
+
+    @classmethod
+    def from_array(
+        cls,
+        data: Any,
+        *,
+        scan_shape: tuple[int, ...] | None = None,
+        pattern_shape: tuple[int, ...] | None = None,
+    ) -> Matrix:
+        """Return a view of a plain array, positions x pixels, with weights of 1.
+
+        Parameters
+        ----------
+        data : array, shape (n_positions, n_pixels)
+        scan_shape, pattern_shape : tuple of int, optional
+            How rows fold back to the scan and columns to the pattern, where constraints need to know.
+
+        Raises
+        ------
+        InputError
+            When the shapes do not multiply to the data's.
+        """
+        n, m = (int(size) for size in data.shape)
+        scan_shape, pattern_shape = scan_shape or (n,), pattern_shape or (m,)
+        if math.prod(scan_shape) != n or math.prod(pattern_shape) != m:
+            raise InputError(
+                "scan_shape, pattern_shape",
+                expected=f"shapes with {n} positions and {m} pixels",
+                got=f"{scan_shape} and {pattern_shape}",
+                hint="give the shapes of the data before they were unfolded",
+            )
+        grid = tuple(Grid(s, (1.0,) * len(s)) for s in (scan_shape, pattern_shape))
+        return cls(data, *grid, position_weights=np.ones(n), pixel_weights=np.ones(m))

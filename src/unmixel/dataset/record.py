@@ -1,0 +1,51 @@
+"""Provenance: where data came from and what every step did to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a scan came from.
+
+    Parameters
+    ----------
+    path : str
+        File or address as the user gave it (``demo:glass?...`` for phantoms, ``memory`` for arrays).
+    format : str
+        Format in words, such as ``"HyperSpy zspy"``.
+    reader : str
+        Registered name of the reader and version of the library behind it.
+    scan_shape_from : str
+        How the scan shape became known, in one sentence.
+    """
+
+    path: str = "memory"
+    format: str = "array"
+    reader: str = "none"
+    scan_shape_from: str = "the shape of the array"
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one step of preparation did.
+
+    Parameters
+    ----------
+    name : str
+        Registered name of the step.
+    parameters : mapping
+        The step's own parameters, JSON-safe.
+    effect : str
+        One sentence for the user: what changed, with numbers.
+    values : mapping
+        Measured numbers (centre, number of dead pixels, ...), JSON-safe.
+    """
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    effect: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,226 @@
+"""What stages find: factors, groups, particles. Frozen and without algorithms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.dataset.axes import Axis
+from unmixel.dataset.scan import EMPTY
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """How a factorisation came to its end.
+
+    Parameters
+    ----------
+    objective : tuple of float
+        Value of the full objective after each sweep, first value at the start; never rises.
+    relative_error : float
+        Exact weighted ``||X - W H|| / ||X||`` at the end.
+    n_sweeps : int
+    converged : bool
+        Whether the stop rule was met before the limit of sweeps.
+    reason : str
+        The stop rule in words.
+    """
+
+    objective: tuple[float, ...]
+    relative_error: float
+    n_sweeps: int
+    converged: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Where the model does and does not explain the data.
+
+    Parameters
+    ----------
+    chi2_map : ndarray, shape scan_shape
+        Mean over used pixels of (x - model)^2 / max(model, floor): 1 for counts that are Poisson and explained.
+    chi2_pattern : ndarray, shape pattern_shape
+        The same, mean over used positions; 0 at masked pixels.
+    chi2 : float
+        Mean over everything used.
+    floor : float
+        Smallest variance assumed, in the data's unit.
+    """
+
+    chi2_map: Array
+    chi2_pattern: Array
+    chi2: float
+    floor: float
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Maps and patterns: ``X ~ sum_k maps[k] (x) patterns[k]``.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (k, *scan_shape), >= 0
+        In counts: the sum over pixels of component k at each position (patterns sum to 1 over used pixels).
+    patterns : ndarray, shape (k, *pattern_shape), >= 0
+    scan_axes, pattern_axes : tuple of Axis
+    used_pixels : ndarray of bool, shape pattern_shape
+        False where the pixel was masked; patterns there are filled as `fill` says.
+    fill : str
+        What stands at masked pixels: ``"model"`` (extended by the constraint, e.g. SpotShape) or ``"zero"``.
+    strengths : ndarray, shape (k,)
+        Share of all fitted counts that each component carries; components are sorted by it, descending.
+    flags : tuple of tuple of str
+        Per component, remarks in words such as ``"camera artefact?"``.
+    convergence : Convergence
+    residual : Residual or None
+    settings : mapping
+        Estimator, solver and constraints with all parameters, JSON-safe.
+    """
+
+    maps: Array
+    patterns: Array
+    scan_axes: tuple[Axis, ...]
+    pattern_axes: tuple[Axis, ...]
+    used_pixels: Array
+    fill: str
+    strengths: Array
+    convergence: Convergence
+    flags: tuple[tuple[str, ...], ...] = ()
+    residual: Residual | None = None
+    settings: Mapping[str, Any] = field(default=EMPTY)
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return int(self.maps.shape[0])
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Components grouped by what they look like, whatever their rotation.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (k,)
+        Group of each component, 0-based; groups are sorted by strength, descending.
+    distance : ndarray, shape (k, k)
+        1 - similarity, in [0, 1]; diagonal 0, symmetric.
+    rotation_deg : ndarray, shape (k,)
+        Rotation that aligns each member with its group's strongest member (0 there), counter-clockwise as
+        displayed (v down, u right), in [-180, 180).
+    linkage : ndarray, shape (k - 1, 4)
+        Average linkage as scipy writes it.
+    cut : float
+        Distance below which components share a group.
+    cut_reason : str
+    patterns : ndarray, shape (g, *pattern_shape)
+        Members aligned and summed by weight.
+    maps : ndarray, shape (g, *scan_shape)
+        Sum of the members' maps.
+    center : tuple of float
+        (v, u) pixel coordinates about which patterns were turned; () for spectra.
+    crystalline : ndarray of bool, shape (g,)
+        Whether the group's pattern has spots (azimuthal contrast) rather than rings only.
+    scan_axes, pattern_axes : tuple of Axis
+    method : str
+        Name of the clusterer and its settings in words.
+    """
+
+    labels: Array
+    distance: Array
+    rotation_deg: Array
+    linkage: Array
+    cut: float
+    cut_reason: str
+    patterns: Array
+    maps: Array
+    center: tuple[float, ...]
+    crystalline: Array
+    scan_axes: tuple[Axis, ...]
+    pattern_axes: tuple[Axis, ...]
+    method: str = ""
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        return int(self.patterns.shape[0])
+
+
+@dataclass(frozen=True)
+class Particle:
+    """One connected region of a map.
+
+    Parameters
+    ----------
+    id : int
+        Running number, from 1.
+    group : int
+        Group whose map it was found in.
+    component : int
+        Component whose map it was found in (-1 when found in the sum of a group).
+    y, x : float
+        Centre of mass, in the unit of the scan axes.
+    area : float
+        In the square of that unit.
+    diameter : float
+        Equivalent-circle diameter 2 sqrt(area / pi), corrected for the probe's blur where it is known.
+    on_border : bool
+        Cut by the edge of the scan.
+    """
+
+    id: int
+    group: int
+    component: int
+    y: float
+    x: float
+    area: float
+    diameter: float
+    on_border: bool
+
+
+@dataclass(frozen=True)
+class Particles:
+    """All particles of a scan and their statistics (border particles are left out of sizes).
+
+    Parameters
+    ----------
+    table : tuple of Particle
+    labels : ndarray of int, shape (g, *scan_shape)
+        0 or the id of the particle, per group.
+    unit : str
+        Unit of lengths (``nm`` or ``px``).
+    number_density : float
+        Particles per square unit.
+    area_fraction : float
+        Share of the scanned area that particles cover.
+    mean_diameter, median_diameter : float
+        NaN where there is no whole particle.
+    mean_interval, median_interval : tuple of float
+        95 % confidence intervals.
+    notes : tuple of str
+        What was assumed (threshold, smallest area, blur correction, ...).
+    """
+
+    table: tuple[Particle, ...]
+    labels: Array
+    unit: str
+    number_density: float
+    area_fraction: float
+    mean_diameter: float
+    mean_interval: tuple[float, float]
+    median_diameter: float
+    median_interval: tuple[float, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def diameters(self) -> NDArray[np.float64]:
+        """Diameters of the particles that the border does not cut."""
+        return np.array([p.diameter for p in self.table if not p.on_border], dtype=np.float64)

@@ -1,0 +1,57 @@
+"""The contract of an engine: an array namespace and the way there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = Any
+"""An array of the engine's own namespace."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Where arrays live. All numerics of `factorize` use only `xp` (array API) and these verbs.
+
+    Attributes
+    ----------
+    name : str
+    xp : module
+        Array-API namespace (array-api-compat).
+    """
+
+    name: str
+
+    @property
+    def xp(self) -> Any:
+        """Return the array-API namespace."""
+        ...
+
+    def asarray(self, values: Any, dtype: str | None = None) -> Array:
+        """Return `values` (numpy) as an array of the engine on its device; `dtype` is ``float32``/``float64``."""
+        ...
+
+    def to_host(self, array: Array) -> NDArray[Any]:
+        """Return an array of the engine as numpy."""
+        ...
+
+    def threads(self) -> AbstractContextManager[Any]:
+        """Return the context in which products run (limits BLAS threads)."""
+        ...
+
+
+class Blocks(Protocol):
+    """Blocks of a scan, iterable any number of times."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield blocks with ``positions`` and ``values``."""
+        ...
+
+
+def host_dtype(dtype: Any) -> str:
+    """Return the working precision for data of `dtype`: float64 stays, everything else is float32."""
+    return "float64" if np.dtype(dtype) == np.float64 else "float32"

@@ -1,0 +1,175 @@
+"""Walk through a scan block by block within a memory budget.
+
+Blocks are rectangles of scan positions that follow the chunks of the file, so that each chunk is read once a pass.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.engines.lazy import chunk_lengths, is_lazy
+
+DEFAULT_BUDGET = 1_000_000_000
+"""Bytes of working memory that one pass over the data may use unless the user says otherwise."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some positions of a scan.
+
+    Parameters
+    ----------
+    positions : ndarray of int, shape (b,)
+        Flat indices of the positions (C order over the scan).
+    values : ndarray, shape (b, n_pixels)
+        Their data, at the data's own dtype.
+    """
+
+    positions: NDArray[np.intp]
+    values: NDArray[Any]
+
+
+def free_memory() -> int:
+    """Return bytes of memory that the system could hand out now (0 where it does not say)."""
+    try:
+        with open("/proc/meminfo") as lines:  # noqa: PTH123 - not a user's file
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except (OSError, ValueError, AttributeError):
+        return 0
+
+
+def _groups(lengths: tuple[int, ...], limit: int) -> list[tuple[int, int]]:
+    """Return (start, stop) runs of whole chunks of at most `limit` samples; longer chunks are split."""
+    runs: list[tuple[int, int]] = []
+    start = 0
+    for length in lengths:
+        if runs and start + length - runs[-1][0] <= limit:
+            runs[-1] = (runs[-1][0], start + length)
+        else:
+            runs += [(s, min(s + limit, start + length)) for s in range(start, start + length, limit)]
+        start += length
+    return runs
+
+
+def block_slices(data: Any, n_scan_axes: int, budget: int) -> list[tuple[slice, ...]]:
+    """Return the scan slices of all blocks, in order.
+
+    Parameters
+    ----------
+    data : array, shape (*scan_shape, *pattern_shape)
+    n_scan_axes : int
+    budget : int
+        Bytes that one block may take, counted with its working copy in float32.
+    """
+    shape = tuple(int(n) for n in data.shape)
+    if n_scan_axes == 0:
+        return [()]
+    pixels = math.prod(shape[n_scan_axes:])
+    per_position = pixels * (np.dtype(data.dtype).itemsize + 4)
+    allowed = max(1, int(budget / max(1, per_position)))
+    limits: list[int] = []
+    for axis in reversed(range(n_scan_axes)):
+        whole = max(1, shape[axis])
+        lengths = chunk_lengths(data, axis)
+        limit = whole if allowed >= whole else max(min(allowed, max(lengths)), min(allowed, whole))
+        # rows of chunks first: a lazy source is read in its own tiles before tiles are split
+        if is_lazy(data) and axis > 0 and allowed < whole * max(chunk_lengths(data, axis - 1)):
+            limit = min(limit, max(lengths))
+        limits.insert(0, max(1, limit))
+        allowed = max(1, allowed // max(1, min(limit, whole)))
+    runs = [_groups(chunk_lengths(data, axis), limits[axis]) for axis in range(n_scan_axes)]
+    return [tuple(slice(a, b) for a, b in tile) for tile in product(*runs)]
+
+
+def _compact_dtype(values: NDArray[Any], current: np.dtype[Any] | None) -> np.dtype[Any] | None:
+    """Return the smallest unsigned dtype that holds `values` exactly (and `current`), or None."""
+    if values.dtype.kind == "f":
+        if not np.all(values == np.rint(values)):
+            return None
+    elif values.dtype.kind not in "ui":
+        return None
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    if low < 0 or high > np.iinfo(np.uint32).max:
+        return None
+    need = np.min_scalar_type(int(high))
+    return need if current is None else np.promote_types(need, current)
+
+
+@dataclass
+class BlockReader:
+    """Reads the blocks of a scan again and again, pass by pass.
+
+    The first pass reads the source. When all blocks fit half of the budget, they are kept: at their own dtype or,
+    where every value is a whole number >= 0, without loss at the smallest unsigned dtype. Otherwise every
+    pass reads the source again.
+
+    Parameters
+    ----------
+    data : array, shape (*scan_shape, *pattern_shape), or scipy sparse (n, m)
+    n_scan_axes : int
+    budget : int
+        Bytes of memory for blocks and their working copies.
+
+    Examples
+    --------
+    >>> reader = BlockReader(np.arange(24).reshape(2, 3, 4), 2)
+    >>> [block.values.shape for block in reader]
+    [(6, 4)]
+    """
+
+    data: Any
+    n_scan_axes: int
+    budget: int = DEFAULT_BUDGET
+    _kept: list[Block] | None = field(default=None, init=False, repr=False)
+    _tried: bool = field(default=False, init=False, repr=False)
+    reads: int = field(default=0, init=False)
+
+    def _in_memory(self) -> bool:
+        return isinstance(self.data, np.ndarray) and not isinstance(self.data, np.memmap)
+
+    def _load(self, tile: tuple[slice, ...], index: NDArray[np.intp]) -> Block:
+        values = np.asarray(self.data[tile] if tile else self.data)
+        positions = index[tile].reshape(-1) if tile else np.zeros(1, np.intp)
+        return Block(positions, values.reshape(positions.size, -1))
+
+    def __iter__(self) -> Iterator[Block]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        shape = tuple(int(n) for n in self.data.shape)
+        index = np.arange(math.prod(shape[: self.n_scan_axes]), dtype=np.intp).reshape(shape[: self.n_scan_axes])
+        # a sixteenth for one block: reading, casting and the product each hold a copy
+        tiles = block_slices(self.data, self.n_scan_axes, max(1, self.budget // 16))
+        keep: list[Block] | None = None if self._in_memory() or self._tried else []
+        self._tried, self.reads = True, self.reads + 1
+        held = 0
+        for tile in tiles:
+            block = self._load(tile, index)
+            if keep is not None:
+                small = _compact_dtype(block.values, None)
+                values = block.values if small is None else block.values.astype(small, copy=False)
+                held += values.nbytes
+                keep = [*keep, Block(block.positions, values)] if held <= self.budget // 2 else None
+            yield block
+        self._kept = keep
+
+    @property
+    def kept_as(self) -> str:
+        """What is held in memory between passes, in words."""
+        if self._in_memory():
+            return "the array that was given"
+        if self._kept is None:
+            return "nothing: every pass reads the source"
+        kinds = sorted({str(block.values.dtype) for block in self._kept})
+        return f"all blocks, without loss, as {' and '.join(kinds)}"

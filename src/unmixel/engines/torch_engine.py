@@ -1,0 +1,66 @@
+"""torch: the GPU where there is one, the CPU so that tests can run it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import MissingExtraError
+
+
+@dataclass(frozen=True)
+class TorchEngine:
+    """torch on a device.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+    """
+
+    device: str = "auto"
+    name: ClassVar[str] = "torch"
+
+    @property
+    def _torch(self) -> Any:
+        try:
+            import torch
+        except ImportError as error:
+            raise MissingExtraError("torch", extra="torch", purpose="The torch engine") from error
+        return torch
+
+    @property
+    def _device(self) -> str:
+        if self.device != "auto":
+            return self.device
+        return "cuda" if self._torch.cuda.is_available() else "cpu"
+
+    @property
+    def xp(self) -> Any:
+        """Return array-api-compat's torch namespace."""
+        _ = self._torch
+        import array_api_compat.torch as xp
+
+        return xp
+
+    def asarray(self, values: Any, dtype: str | None = None) -> Any:
+        """Return `values` as a tensor on the device; integer blocks travel at their own width."""
+        host = np.ascontiguousarray(values)
+        wanted = getattr(self._torch, dtype) if dtype else None
+        if host.dtype == np.uint32:
+            host = host.astype(np.int64)
+        if not host.flags.writeable:
+            host = host.copy()
+        return self._torch.from_numpy(host).to(self._device).to(wanted)
+
+    def to_host(self, array: Any) -> NDArray[Any]:
+        """Return a tensor as numpy."""
+        return np.asarray(array.detach().cpu().numpy())
+
+    def threads(self) -> AbstractContextManager[Any]:
+        """Return a context that does nothing: torch keeps its own threads."""
+        return nullcontext()

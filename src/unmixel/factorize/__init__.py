@@ -1,0 +1,1 @@
+"""Matrix to factors: constraints, losses and solvers under one objective."""

@@ -1,0 +1,1 @@
+"""One constraint a file; open to plug-ins."""

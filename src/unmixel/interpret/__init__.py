@@ -1,0 +1,1 @@
+"""Factors to meaning: cluster and measure, strangers to each other."""

@@ -1,0 +1,1 @@
+"""Scan to scan: explicit steps, each saying what it did."""

@@ -1,0 +1,1 @@
+"""Results to figures and one page; never recomputes."""
