@@ -21,12 +21,15 @@ class Source:
         Registered name of the reader and version of the library behind it.
     scan_shape_from : str
         How the scan shape became known, in one sentence.
+    notes : tuple of str
+        What reading assumed, left out or was warned of, each in one sentence.
     """
 
     path: str = "memory"
     format: str = "array"
     reader: str = "none"
     scan_shape_from: str = "the shape of the array"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
