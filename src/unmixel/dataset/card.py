@@ -46,7 +46,7 @@ class DataCard:
 
     title: str
     rows: tuple[CardRow, ...]
-    values: Mapping[str, Any] = field(default=EMPTY)
+    values: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON-safe data."""

@@ -42,9 +42,9 @@ class Result:
     groups: Groups | None = None
     particles: Particles | None = None
     card: DataCard | None = None
-    recipe: Mapping[str, Any] = field(default=EMPTY)
-    record: Mapping[str, Any] = field(default=EMPTY)
-    extras: Mapping[str, NDArray[Any]] = field(default=EMPTY)
+    recipe: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    record: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=lambda: EMPTY)
     folder: Path | None = None
 
     @property

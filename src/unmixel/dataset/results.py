@@ -95,7 +95,7 @@ class Factors:
     convergence: Convergence
     flags: tuple[tuple[str, ...], ...] = ()
     residual: Residual | None = None
-    settings: Mapping[str, Any] = field(default=EMPTY)
+    settings: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
     @property
     def n_components(self) -> int:

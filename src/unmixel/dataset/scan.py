@@ -82,12 +82,12 @@ class Scan:
     scan_axes: tuple[Axis, ...]
     pattern_axes: tuple[Axis, ...]
     instrument: Instrument = Instrument()
-    original_metadata: Mapping[str, Any] = EMPTY
+    original_metadata: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     source: Source = Source()
     history: tuple[StepRecord, ...] = ()
     pixel_weights: NDArray[np.floating[Any]] | None = None
     position_weights: NDArray[np.floating[Any]] | None = None
-    extras: Mapping[str, Any] = field(default=EMPTY)
+    extras: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
     def __post_init__(self) -> None:
         shape = tuple(axis.size for axis in (*self.scan_axes, *self.pattern_axes))
