@@ -1,6 +1,7 @@
 """Walk through a scan block by block within a memory budget.
 
-Blocks are rectangles of scan positions that follow the chunks of the file, so that each chunk is read once a pass.
+Blocks are rectangles of scan positions that follow the chunks of the file, so that each chunk is read once a
+pass.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.engines.lazy import chunk_lengths, is_lazy
+from unmixel.engines.lazy import chunk_lengths, in_memory, is_lazy
 
 DEFAULT_BUDGET = 1_000_000_000
 """Bytes of working memory that one pass over the data may use unless the user says otherwise."""
@@ -92,27 +93,52 @@ def block_slices(data: Any, n_scan_axes: int, budget: int) -> list[tuple[slice, 
     return [tuple(slice(a, b) for a, b in tile) for tile in product(*runs)]
 
 
-def _compact_dtype(values: NDArray[Any], current: np.dtype[Any] | None) -> np.dtype[Any] | None:
-    """Return the smallest unsigned dtype that holds `values` exactly (and `current`), or None."""
+def _compact_dtype(values: NDArray[Any]) -> np.dtype[Any]:
+    """Return the smallest unsigned dtype that holds `values` exactly; their own dtype where there is none."""
     if values.dtype.kind == "f":
         if not np.all(values == np.rint(values)):
-            return None
+            return values.dtype
     elif values.dtype.kind not in "ui":
-        return None
+        return values.dtype
     low, high = (values.min(), values.max()) if values.size else (0, 0)
     if low < 0 or high > np.iinfo(np.uint32).max:
-        return None
-    need = np.min_scalar_type(int(high))
-    return need if current is None else np.promote_types(need, current)
+        return values.dtype
+    return np.min_scalar_type(int(high))
+
+
+def read_once(data: Any, n_scan_axes: int, budget: int = DEFAULT_BUDGET) -> Iterator[Block]:
+    """Yield the blocks of a scan one after the other and keep nothing: for statistics that need one pass.
+
+    Parameters
+    ----------
+    data : array, shape (*scan_shape, *pattern_shape), or scipy sparse (n, m)
+    n_scan_axes : int
+    budget : int
+        Bytes of memory for one block and the copies that are made of it; a block takes a sixteenth.
+
+    Examples
+    --------
+    >>> [block.positions.tolist() for block in read_once(np.ones((2, 3)), 1)]
+    [[0, 1]]
+    """
+    shape = tuple(int(n) for n in data.shape[:n_scan_axes])
+    index = np.arange(math.prod(shape), dtype=np.intp).reshape(shape)
+    # a sixteenth for one block: reading, casting and the product each hold a copy
+    for tile in block_slices(data, n_scan_axes, max(1, budget // 16)):
+        part = data[tile] if tile else data
+        values = np.asarray(part.toarray() if hasattr(part, "toarray") else part)
+        positions = index[tile].reshape(-1)
+        yield Block(positions, values.reshape(positions.size, -1))
 
 
 @dataclass
 class BlockReader:
     """Reads the blocks of a scan again and again, pass by pass.
 
-    The first pass reads the source. When all blocks fit half of the budget, they are kept: at their own dtype or,
-    where every value is a whole number >= 0, without loss at the smallest unsigned dtype. Otherwise every
-    pass reads the source again.
+    The first pass reads the source. When all blocks fit half of the budget, they are kept: at their own dtype
+    or, where every value is a whole number >= 0, without loss at the smallest unsigned dtype. Otherwise every
+    pass reads the source again. So the dtype of a block may differ from pass to pass, its values never: cast
+    before you calculate.
 
     Parameters
     ----------
@@ -132,42 +158,32 @@ class BlockReader:
     n_scan_axes: int
     budget: int = DEFAULT_BUDGET
     _kept: list[Block] | None = field(default=None, init=False, repr=False)
-    _tried: bool = field(default=False, init=False, repr=False)
+    _too_big: bool = field(default=False, init=False, repr=False)
     reads: int = field(default=0, init=False)
-
-    def _in_memory(self) -> bool:
-        return isinstance(self.data, np.ndarray) and not isinstance(self.data, np.memmap)
-
-    def _load(self, tile: tuple[slice, ...], index: NDArray[np.intp]) -> Block:
-        values = np.asarray(self.data[tile] if tile else self.data)
-        positions = index[tile].reshape(-1) if tile else np.zeros(1, np.intp)
-        return Block(positions, values.reshape(positions.size, -1))
 
     def __iter__(self) -> Iterator[Block]:
         if self._kept is not None:
             yield from self._kept
             return
-        shape = tuple(int(n) for n in self.data.shape)
-        index = np.arange(math.prod(shape[: self.n_scan_axes]), dtype=np.intp).reshape(shape[: self.n_scan_axes])
-        # a sixteenth for one block: reading, casting and the product each hold a copy
-        tiles = block_slices(self.data, self.n_scan_axes, max(1, self.budget // 16))
-        keep: list[Block] | None = None if self._in_memory() or self._tried else []
-        self._tried, self.reads = True, self.reads + 1
+        keep: list[Block] | None = None if in_memory(self.data) or self._too_big else []
+        self.reads += 1
         held = 0
-        for tile in tiles:
-            block = self._load(tile, index)
+        for block in read_once(self.data, self.n_scan_axes, self.budget):
             if keep is not None:
-                small = _compact_dtype(block.values, None)
-                values = block.values if small is None else block.values.astype(small, copy=False)
+                # a copy: a view would hold (or, of a memory map, read again) the whole source
+                values = block.values.astype(_compact_dtype(block.values))
                 held += values.nbytes
-                keep = [*keep, Block(block.positions, values)] if held <= self.budget // 2 else None
+                keep.append(Block(block.positions, values))
+                if held > self.budget // 2:
+                    keep, self._too_big = None, True
             yield block
+        # only here, at the end of a whole pass: a pass that was broken off keeps nothing and may try again
         self._kept = keep
 
     @property
     def kept_as(self) -> str:
         """What is held in memory between passes, in words."""
-        if self._in_memory():
+        if in_memory(self.data):
             return "the array that was given"
         if self._kept is None:
             return "nothing: every pass reads the source"

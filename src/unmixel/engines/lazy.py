@@ -10,10 +10,18 @@ from numpy.typing import NDArray
 
 FrameFunction = Callable[..., NDArray[Any]]
 
+RUN_BYTES = 32_000_000
+"""Bytes of frames that a function sees at once in `map_frames`."""
+
 
 def is_lazy(data: Any) -> bool:
     """Return whether `data` is a dask array (values not in memory)."""
     return hasattr(data, "dask") and hasattr(data, "chunks")
+
+
+def in_memory(data: Any) -> bool:
+    """Return whether `data` is a numpy array whose values are in memory (a memory map is not)."""
+    return isinstance(data, np.ndarray) and not isinstance(data, np.memmap)
 
 
 def wrap(source: Any, chunks: Any = "auto") -> Any:
@@ -27,6 +35,26 @@ def wrap(source: Any, chunks: Any = "auto") -> Any:
     import dask.array as da
 
     return da.from_array(source, chunks=chunks, asarray=True)
+
+
+def as_array(data: Any, n_scan_axes: int) -> Any:
+    """Return `data` itself where it is in memory or lazy; anything else (memory map, dataset) wrapped lazily.
+
+    Parameters
+    ----------
+    data : array, shape (*scan_shape, *pattern_shape)
+    n_scan_axes : int
+        Leading axes that may be cut into chunks; frames stay whole.
+
+    Examples
+    --------
+    >>> frames = np.ones((3, 4))
+    >>> as_array(frames, 1) is frames
+    True
+    """
+    if is_lazy(data) or in_memory(data):
+        return data
+    return wrap(data, tuple("auto" if axis < n_scan_axes else -1 for axis in range(len(data.shape))))
 
 
 def chunk_lengths(data: Any, axis: int) -> tuple[int, ...]:
@@ -67,20 +95,35 @@ def map_frames(
 
     Examples
     --------
-    >>> map_frames(np.ones((2, 3, 4)), lambda f: f[:, ::2], n_scan_axes=2, pattern_shape=(2,), dtype=float).shape
+    >>> scan = np.ones((2, 3, 4))
+    >>> map_frames(scan, lambda f: f[:, ::2], n_scan_axes=2, pattern_shape=(2,), dtype=float).shape
     (2, 3, 2)
     """
-    def on_block(block: NDArray[Any], *values: NDArray[Any]) -> NDArray[Any]:
-        scan = block.shape[:n_scan_axes]
+
+    def on_run(block: NDArray[Any], *values: NDArray[Any]) -> NDArray[Any]:
         frames = np.asarray(block).reshape(-1, *block.shape[n_scan_axes:])
         rows = [np.asarray(v).reshape(frames.shape[0], -1) for v in values]
-        return np.asarray(function(frames, *rows), dtype=dtype).reshape(*scan, *pattern_shape)
+        mapped = np.asarray(function(frames, *rows), dtype=dtype)
+        return mapped.reshape(*block.shape[:n_scan_axes], *pattern_shape)
 
-    if not is_lazy(data):
+    def on_block(block: NDArray[Any], *values: NDArray[Any]) -> NDArray[Any]:
+        # by runs along the first scan axis: the function's own copies stay small
+        n_rows = block.shape[0] if n_scan_axes else 1
+        step = max(1, int(RUN_BYTES * n_rows / max(1, block.nbytes)))
+        if n_scan_axes == 0 or step >= n_rows:
+            return on_run(block, *values)
+        out = np.empty((*block.shape[:n_scan_axes], *pattern_shape), dtype=dtype)
+        for start in range(0, n_rows, step):
+            run = slice(start, start + step)
+            out[run] = on_run(block[run], *(v[run] for v in values))
+        return out
+
+    data = as_array(data, n_scan_axes)
+    if in_memory(data):
         return on_block(data, *(() if per_position is None else (per_position,)))
     import dask.array as da
 
-    whole = data.rechunk({axis: -1 for axis in range(n_scan_axes, data.ndim)})
+    whole = data.rechunk(dict.fromkeys(range(n_scan_axes, data.ndim), -1))
     scan_index = tuple(range(n_scan_axes))
     operands: list[Any] = [whole, tuple(range(data.ndim))]
     if per_position is not None:
@@ -96,3 +139,32 @@ def map_frames(
         dtype=np.dtype(dtype),
         meta=np.empty((0,) * len(out_index), dtype=dtype),
     )
+
+
+def sum_bins(data: Any, factors: tuple[int, ...], dtype: Any) -> Any:
+    """Return `data` summed over bins along every axis; a remainder is left out; lazy stays lazy.
+
+    Parameters
+    ----------
+    data : array
+    factors : tuple of int
+        Samples per bin, one factor per axis, >= 1.
+    dtype : dtype
+        Of the sums; the summation itself runs in it too.
+
+    Examples
+    --------
+    >>> sum_bins(np.arange(7), (3,), int)
+    array([ 3, 12])
+    """
+    if is_lazy(data):
+        import dask.array as da
+
+        wanted = {axis: factor for axis, factor in enumerate(factors) if factor > 1}
+        if not wanted:
+            return data.astype(dtype)
+        return da.coarsen(np.sum, data, wanted, trim_excess=True, dtype=np.dtype(dtype))
+    sizes = [int(n) // factor for n, factor in zip(data.shape, factors, strict=True)]
+    cut = data[tuple(slice(0, n * f) for n, f in zip(sizes, factors, strict=True))]
+    split = cut.reshape([length for n, f in zip(sizes, factors, strict=True) for length in (n, f)])
+    return split.sum(axis=tuple(range(1, 2 * len(sizes), 2)), dtype=dtype)
