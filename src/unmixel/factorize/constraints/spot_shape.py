@@ -1,0 +1,84 @@
+"""No pattern has a feature, or a dip, narrower than the direct beam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+from unmixel.engines.convolution import Convolution
+from unmixel.factorize.contracts import Array, Context, SideName
+
+
+@dataclass(frozen=True, eq=False)
+class SpotShape:
+    """Patterns are ``H = Y Q``: a free non-negative Y convolved with the shape of the direct beam.
+
+    A Bragg spot is an image of the same aperture as the direct beam, so nothing in a pattern is narrower; dips
+    narrower than the beam cannot be made from non-negative copies of it either.
+
+    Parameters
+    ----------
+    kernel : ndarray, odd size along each pattern axis, >= 0, or float
+        Shape of the direct beam (measured: step ``measure_beam``), or the standard deviation in pixels of a
+        Gaussian one.
+
+    References
+    ----------
+    The aim, continuous intensity without downward-convex peaks: Kimoto et al., Sci. Rep. 15, 39143 (2025); the
+    parametrisation by the beam's shape is this project's own.
+
+    Examples
+    --------
+    >>> SpotShape(2.2).kernel_for(2).shape
+    (19, 19)
+    """
+
+    kernel: NDArray[np.floating[Any]] | float
+    side: SideName = "patterns"
+    name: ClassVar[str] = "spot_shape"
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.kernel) == 0 and not (np.isfinite(self.kernel) and np.all(np.asarray(self.kernel) > 0)):
+            raise InputError(
+                "SpotShape",
+                expected="a kernel image, or a standard deviation > 0 in pixels",
+                got=repr(self.kernel),
+                hint="measure it with the step measure_beam",
+            )
+
+    def kernel_for(self, n_axes: int) -> NDArray[np.float64]:
+        """Return the kernel with `n_axes` axes, odd size, sum 1."""
+        kernel = np.asarray(self.kernel, np.float64)
+        if kernel.ndim == 0:
+            half = int(np.ceil(4 * float(kernel)))
+            line = np.exp(-0.5 * (np.arange(-half, half + 1) / float(kernel)) ** 2)
+            shape = np.ones(())
+            for _ in range(n_axes):
+                shape = np.multiply.outer(shape, line)
+            kernel = shape
+        return np.asarray(kernel / kernel.sum())
+
+    def bind(self, context: Context) -> BoundSpotShape:
+        """Return the convolution for one problem."""
+        kernel = self.kernel_for(len(context.grid.shape))
+        return BoundSpotShape(Convolution(kernel, context.grid.shape, context.engine, context.dtype))
+
+
+@dataclass(frozen=True, eq=False)
+class BoundSpotShape:
+    """Convolution with the beam's shape."""
+
+    convolution: Convolution
+    kind: ClassVar[Literal["linear"]] = "linear"
+
+    def forward(self, z: Array) -> Array:
+        """Return patterns made from z."""
+        return self.convolution.forward(z)
+
+    def adjoint(self, f: Array) -> Array:
+        """Return the adjoint."""
+        return self.convolution.adjoint(f)

@@ -1,0 +1,246 @@
+"""The contracts of factorisation on one page: constraint, loss, solver, start. A newcomer's first read.
+
+The model is ``X ~ sum_k maps[k] (x) patterns[k]``. Both factors are stored component first: maps ``(k, *scan_shape)``,
+patterns ``(k, *pattern_shape)``, so that one constraint can serve either side. A factor F is made from a free
+variable Z (F = Z where nothing is parametrised), and everything composes under one objective::
+
+    minimise   1/2 sum_ij r_i w_j (X - F_maps' F_patterns)_ij^2          data, weights r (positions) and w (pixels)
+             + sum over penalties of  sum_k  value_k(F or Z) * |partner_k|^degree
+
+A **linear** constraint says how F is made from Z (``F = P Z``), a **proximal** one is a set or a simple function of Z,
+a **smooth** one a penalty on F. |partner_k| is the weighted norm of the other factor's component; multiplied so, a
+penalty does not change when a component trades scale between its map and its pattern (docs/decisions/0004).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.dataset.matrix import Grid
+
+Array = Any
+"""An array of the engine in use."""
+
+SideName = Literal["maps", "patterns"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a constraint may know when it is bound to one side of a problem.
+
+    Parameters
+    ----------
+    grid : Grid
+        Shape and steps of the side.
+    n_components : int
+    engine : Engine
+        Makes and converts arrays; ``engine.xp`` is the array namespace.
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+    weights : ndarray, shape grid.shape
+        Fit weights of this side, on the host.
+    noise : callable () -> float
+        Standard deviation of the noise of one weighted entry of X (about 1 for counts under Poisson weights).
+    gain : float
+        Norm by which the side's linear constraints pass white noise back to Z (1 without any).
+    """
+
+    grid: Grid
+    n_components: int
+    engine: Any
+    dtype: str
+    weights: NDArray[np.floating[Any]]
+    noise: Callable[[], float] = lambda: 1.0
+    gain: float = 1.0
+
+
+@runtime_checkable
+class Constraint(Protocol):
+    """A frozen dataclass of parameters that becomes an operator when bound to a problem.
+
+    Attributes
+    ----------
+    name : str
+        Registered name under ``unmixel.constraints``.
+    side : "maps" or "patterns"
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def side(self) -> SideName:
+        """The factor it acts on."""
+        ...
+
+    def bind(self, context: Context) -> Linear | Proximal | Smooth:
+        """Return the operator for one problem; raises InputError where it does not fit."""
+        ...
+
+
+@runtime_checkable
+class Linear(Protocol):
+    """A parametrisation ``F = A Z + b`` with non-negative A: holds exactly, at every step.
+
+    Arrays have the shape (k, *grid.shape), in and out.
+    """
+
+    kind: ClassVar[Literal["linear"]]
+
+    def forward(self, z: Array) -> Array:
+        """Return ``A z + b``."""
+        ...
+
+    def adjoint(self, f: Array) -> Array:
+        """Return ``A' f``: ``<A z, f> = <z, A' f>``."""
+        ...
+
+
+@runtime_checkable
+class Proximal(Protocol):
+    """A convex set or simple convex function g of Z, separable over samples.
+
+    Attributes
+    ----------
+    degree : int
+        How g grows with scale: 0 for a set, 1 for a norm.
+    """
+
+    kind: ClassVar[Literal["proximal"]]
+    degree: ClassVar[int]
+
+    def prox(self, z: Array, step: Array) -> Array:
+        """Return ``argmin_u g(u) + sum (u - z)^2 / (2 step)``; `step` broadcasts to z. Sets: the projection."""
+        ...
+
+    def value(self, z: Array) -> Array:
+        """Return g per component, shape (k,), for feasible z (0 for a set)."""
+        ...
+
+    def violation(self, z: Array) -> float:
+        """Return how far z is outside the set (largest absolute distance); 0 where g is finite everywhere."""
+        ...
+
+
+@runtime_checkable
+class Smooth(Protocol):
+    """A penalty on F with a Lipschitz gradient.
+
+    Attributes
+    ----------
+    degree : int
+        1 or 2: how the penalty grows with scale.
+    curvature : float
+        Upper bound of the second derivative in any direction.
+    """
+
+    kind: ClassVar[Literal["smooth"]]
+    degree: ClassVar[int]
+
+    @property
+    def curvature(self) -> float:
+        """Return the Lipschitz constant of the gradient."""
+        ...
+
+    def value(self, f: Array) -> Array:
+        """Return the penalty per component, shape (k,)."""
+        ...
+
+    def gradient(self, f: Array) -> Array:
+        """Return its gradient, shape of f."""
+        ...
+
+
+class Products(Protocol):
+    """All that a least-squares solver asks of the data: two products and a norm."""
+
+    @property
+    def norm2(self) -> float:
+        """Weighted squared norm of the data."""
+        ...
+
+    def with_patterns(self, rows: Array) -> Array:
+        """Return ``rows X'``, shape (l, n), for rows of shape (l, m)."""
+        ...
+
+    def with_maps(self, rows: Array) -> Array:
+        """Return ``rows X``, shape (l, m), for rows of shape (l, n)."""
+        ...
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """How the misfit between data and model is counted."""
+
+    name: ClassVar[str]
+
+    def products(self, matrix: Any, engine: Any, *, dtype: str, budget: int) -> Products:
+        """Return the data as this loss's solvers ask for it."""
+        ...
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a factorisation stands after a sweep: enough to go on from, exactly.
+
+    Parameters
+    ----------
+    sweep : int
+        Sweeps over the data done so far.
+    objective : tuple of float
+        Full objective at the start and after each sweep.
+    maps, patterns : ndarray, shape (k, n) and (k, m)
+        The free variables Z of both sides, on the host.
+    noise : float
+        Standard deviation of the noise that penalties were tied to (NaN where none needed it).
+    """
+
+    sweep: int
+    objective: tuple[float, ...]
+    maps: NDArray[np.floating[Any]]
+    patterns: NDArray[np.floating[Any]]
+    noise: float = float("nan")
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """Lowers the objective of a problem one side at a time; never raises it."""
+
+    name: ClassVar[str]
+
+    def check(self, problem: Any) -> None:
+        """Raise InputError where the solver cannot take one of the problem's constraints."""
+        ...
+
+    def update(self, side: Any, z: Array, gram: Array, target: Array, scale: Array) -> Array:
+        """Return a Z of one side with a lower (or equal) objective, the other side held fixed.
+
+        Parameters
+        ----------
+        side : Side
+            Constraints, weights and operators of the side (see problem.py).
+        z : array, shape (k, *grid.shape)
+            Feasible starting point; not changed.
+        gram : array, shape (k, k)
+            Weighted Gram matrix of the other side, plus the ridge that its own penalties add.
+        target : array, shape (k, *grid.shape)
+            Product of the data with the weighted other side.
+        scale : array, shape (k,)
+            Weighted norms of the other side's components.
+        """
+        ...
+
+
+@runtime_checkable
+class Start(Protocol):
+    """Makes the first Z of both sides."""
+
+    name: ClassVar[str]
+
+    def make(self, problem: Any, *, sketch: Callable[[], Any], seed: int) -> tuple[Array, Array]:
+        """Return Z of the maps (k, *scan_shape) and of the patterns (k, *pattern_shape), both >= 0."""
+        ...

@@ -1,0 +1,295 @@
+"""NMF, the estimator: scikit-learn conventions around a factorisation with constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+
+from unmixel.core import registry
+from unmixel.core.errors import InputError
+from unmixel.dataset.matrix import Matrix
+from unmixel.dataset.results import Factors
+from unmixel.dataset.scan import Scan
+from unmixel.engines.base import host_dtype
+from unmixel.engines.blocks import DEFAULT_BUDGET
+from unmixel.engines.lazy import is_lazy
+from unmixel.factorize.contracts import State
+from unmixel.factorize.fit import Fit, OnSweep, Plan, fit, maps_for
+from unmixel.factorize.sweeps import StopRule
+
+
+def plugin(group: str, given: Any) -> Any:
+    """Return a plug-in object: a registered name is loaded and made with its defaults."""
+    return registry.load(group, given)() if isinstance(given, str) else given
+
+
+def settings_of(part: Any) -> dict[str, Any]:
+    """Return the name and parameters of a plug-in object, JSON-safe (arrays by shape and sum)."""
+    settings: dict[str, Any] = {"name": getattr(part, "name", type(part).__name__)}
+    for item in fields(part) if is_dataclass(part) else ():
+        value = getattr(part, item.name)
+        if isinstance(value, np.ndarray):
+            value = {"array_of_shape": list(value.shape), "sum": float(value.sum())}
+        settings[item.name] = value
+    return settings
+
+
+class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Non-negative matrix factorisation of counts under the physics of the microscope.
+
+    ``minimise 1/2 sum_ij r_i w_j (X - W H)_ij^2 + penalties`` over non-negative W (maps) and H (patterns), with
+    linear parametrisations, proximal constraints and smooth penalties as given (see `factorize.contracts`).
+
+    Parameters
+    ----------
+    n_components : int, >= 1
+        Number of components k.
+    constraints : sequence of Constraint
+        Beside non-negativity of both factors, which always holds: `Resolution`, `SpotShape`, `Sparse`, ...
+    loss : str or Loss
+        ``"frobenius"``: weighted least squares.
+    solver : str or Solver
+        ``"gradient"`` (every constraint) or ``"hals"`` (proximal ones only).
+    start : str or Start
+        ``"auto"``: ``"pursuit"`` where maps are parametrised, else ``"svd"``; or ``"random"``, or `GivenStart`.
+    sketch_sweeps : int, >= 0
+        Most sweeps on a sketch of the data before the exact ones; left out where the data are small.
+    max_iter : int, >= 1
+        Most exact sweeps.
+    tol : float, >= 0
+        Stop when the objective falls by less than this share of itself per sweep (mean over 5 sweeps).
+    random_state : int, RandomState or None
+        Seed of start and sketch; the same whole number gives the same result.
+    engine : str or Engine
+        ``"numpy"`` or ``"torch"``.
+    memory_budget : int
+        Bytes for blocks of data and their working copies; data that do not fit are read anew each pass.
+    scan_shape, pattern_shape : tuple of int, optional
+        How rows and columns of a plain 2-D X fold back, where constraints need to know.
+
+    Attributes
+    ----------
+    components_ : ndarray, shape (k, m)
+        Patterns, each summing to 1 over used pixels.
+    reconstruction_err_ : float
+        Exact ``sqrt(sum r w (X - W H)^2)``.
+    n_iter_ : int
+        Exact sweeps done.
+    convergence_ : Convergence
+    residual_ : Residual
+
+    Raises
+    ------
+    InputError
+        Where data, shapes or constraints do not fit each other.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.random((30, 2)) @ rng.random((2, 20))
+    >>> model = NMF(2).fit(X)
+    >>> model.components_.shape, bool(model.convergence_.relative_error < 0.01)
+    ((2, 20), True)
+    """
+
+    def __init__(  # noqa: PLR0913 - one keyword per documented setting, as scikit-learn has it
+        self,
+        n_components: int = 12,
+        *,
+        constraints: Sequence[Any] = (),
+        loss: Any = "frobenius",
+        solver: Any = "gradient",
+        start: Any = "auto",
+        sketch_sweeps: int = 60,
+        max_iter: int = 200,
+        tol: float = 1e-5,
+        random_state: Any = 0,
+        engine: Any = "numpy",
+        memory_budget: int = DEFAULT_BUDGET,
+        scan_shape: tuple[int, ...] | None = None,
+        pattern_shape: tuple[int, ...] | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.constraints = constraints
+        self.loss = loss
+        self.solver = solver
+        self.start = start
+        self.sketch_sweeps = sketch_sweeps
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.engine = engine
+        self.memory_budget = memory_budget
+        self.scan_shape = scan_shape
+        self.pattern_shape = pattern_shape
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.components_.shape[0])
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit maps and patterns.
+
+        Parameters
+        ----------
+        X : array, sparse matrix, Matrix or Scan
+            Positions x pixels, finite and >= 0; integers are welcome; dask arrays stay lazy.
+        y : None
+            Ignored; there for scikit-learn.
+        """
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> NDArray[Any]:
+        """Fit and return the maps, shape (n, k); see `fit`."""
+        matrix = self._matrix(X, reset=True)
+        found = fit(matrix, self._plan(matrix))
+        self._keep(found)
+        return np.ascontiguousarray(found.maps.T)
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Return the maps of X for the fitted patterns, shape (n, k)."""
+        check_is_fitted(self, "components_")
+        matrix = self._matrix(X, reset=False)
+        return np.ascontiguousarray(maps_for(matrix, self.components_, self._plan(matrix), self._noise).T)
+
+    def inverse_transform(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return maps (n, k) times patterns: the model, shape (n, m)."""
+        check_is_fitted(self, "components_")
+        return np.asarray(np.asarray(X) @ self.components_)
+
+    def factorize(
+        self, scan: Scan, *, on_sweep: OnSweep | None = None, resume: State | None = None
+    ) -> Factors:
+        """Fit a scan and return its factors with axes, residual and settings; strongest component first.
+
+        Parameters
+        ----------
+        scan : Scan
+        on_sweep : callable(State), optional
+            Told after every exact sweep; whatever it raises ends the fit.
+        resume : State, optional
+            Go on from a state that `on_sweep` was told.
+        """
+        matrix = self._matrix(scan, reset=True)
+        plan = self._plan(matrix)
+        found = fit(matrix, plan, on_sweep=on_sweep, resume=resume)
+        self._keep(found)
+        light = found.maps.sum(axis=1, dtype=np.float64)
+        order = np.argsort(-light, kind="stable")
+        k = len(order)
+        filled = any(c.name == "spot_shape" for c in plan.constraints)
+        return Factors(
+            maps=found.maps[order].reshape(k, *scan.scan_shape),
+            patterns=found.patterns[order].reshape(k, *scan.pattern_shape),
+            scan_axes=scan.scan_axes,
+            pattern_axes=scan.pattern_axes,
+            used_pixels=(matrix.pixel_weights > 0).reshape(scan.pattern_shape),
+            fill="model" if filled else "zero",
+            strengths=light[order] / max(float(light.sum()), 1e-30),
+            convergence=found.convergence,
+            flags=((),) * k,
+            residual=found.residual,
+            settings=self._settings(plan) | found.notes,
+        )
+
+    def _settings(self, plan: Plan) -> dict[str, Any]:
+        return {
+            "n_components": plan.n_components,
+            "constraints": [settings_of(c) for c in plan.constraints],
+            "loss": settings_of(plan.loss),
+            "solver": settings_of(plan.solver),
+            "start": settings_of(plan.start),
+            "engine": plan.engine.name,
+            "dtype": plan.dtype,
+            "max_iter": plan.rule.max_sweeps,
+            "tol": plan.rule.tol,
+            "seed": plan.seed,
+            "memory_budget": plan.budget,
+        }
+
+    def _keep(self, found: Fit) -> None:
+        self.components_ = found.patterns
+        self.n_components_ = len(found.patterns)
+        self.reconstruction_err_ = found.misfit
+        self.n_iter_ = max(1, found.convergence.n_sweeps)
+        self.convergence_ = found.convergence
+        self.residual_ = found.residual
+        self._noise = found.noise
+
+    def _plan(self, matrix: Matrix) -> Plan:
+        if not isinstance(self.n_components, (int, np.integer)) or self.n_components < 1:
+            raise InputError(
+                "n_components", expected="a whole number >= 1", got=repr(self.n_components), hint="try 12"
+            )
+        positive = registry.load("constraints", "nonnegative")
+        # penalties first: a soft threshold followed by the clip is the exact proximal step of both
+        constraints = (*self.constraints, positive("maps"), positive("patterns"))
+        start = self.start
+        if isinstance(start, str) and start == "auto":
+            parametrised = any(c.name == "resolution" for c in constraints)
+            start = "pursuit" if parametrised else "svd"
+        seed = self.random_state
+        if not isinstance(seed, (int, np.integer)):
+            seed = int(check_random_state(seed).randint(2**31 - 1))
+        return Plan(
+            n_components=int(self.n_components),
+            constraints=constraints,
+            loss=plugin("losses", self.loss),
+            solver=plugin("solvers", self.solver),
+            start=plugin("starts", start),
+            engine=plugin("engines", self.engine),
+            dtype=host_dtype(matrix.data.dtype),
+            rule=StopRule(max_sweeps=int(self.max_iter), tol=float(self.tol)),
+            sketch_sweeps=int(self.sketch_sweeps),
+            seed=int(seed),
+            budget=int(self.memory_budget),
+        )
+
+    def _matrix(self, X: Any, *, reset: bool) -> Matrix:
+        """Return X as a Matrix, checked once, here."""
+        if isinstance(X, (Scan, Matrix)):
+            matrix = Matrix.from_scan(X) if isinstance(X, Scan) else X
+            if reset:
+                self.n_features_in_ = matrix.n_pixels
+            elif matrix.n_pixels != self.n_features_in_:
+                raise InputError(
+                    "X",
+                    expected=f"{self.n_features_in_} pixels as in fit",
+                    got=str(matrix.n_pixels),
+                    hint="prepare it as the data of fit",
+                )
+            return matrix
+        if not is_lazy(X):
+            integers = isinstance(X, np.ndarray) and X.dtype.kind in "ui"
+            X = validate_data(
+                self, X, reset=reset, accept_sparse="csr",
+                dtype=None if integers else [np.float64, np.float32],
+            )  # fmt: skip
+            if not (integers and X.dtype.kind == "u"):
+                check_non_negative(X, "NMF")
+        elif reset:
+            self.n_features_in_ = int(X.shape[1])
+        local = [c.name for c in self.constraints if getattr(c, "local", False) and c.side == "maps"]
+        if local and self.scan_shape is None:
+            raise InputError(
+                f"constraint {local[0]}",
+                expected="to know which rows are neighbours",
+                got="a plain table without scan_shape",
+                hint="fit a Scan, or give NMF(scan_shape=(ny, nx))",
+            )
+        return Matrix.from_array(X, scan_shape=self.scan_shape, pattern_shape=self.pattern_shape)

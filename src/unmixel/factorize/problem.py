@@ -1,0 +1,290 @@
+"""A factorisation problem with its constraints bound: two sides, one objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from unmixel.core.errors import InputError
+from unmixel.dataset.matrix import Grid, Matrix
+from unmixel.factorize.contracts import (
+    Array,
+    Constraint,
+    Context,
+    Linear,
+    Products,
+    Proximal,
+    SideName,
+    Smooth,
+)
+
+
+def total(xp: Any, values: Array) -> float:
+    """Return the sum of an array, accumulated in float64."""
+    return float(xp.sum(values, dtype=xp.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One factor of the problem with its bound constraints.
+
+    Parameters
+    ----------
+    name : "maps" or "patterns"
+    grid : Grid
+    engine : Engine
+    dtype : str
+    weights : array, shape grid.shape
+    n_components : int
+    linear, proximal, smooth : tuple
+        Bound constraints, in the order in which they are applied to Z.
+    """
+
+    name: SideName
+    grid: Grid
+    engine: Any
+    dtype: str
+    weights: Array
+    n_components: int
+    linear: tuple[Linear, ...] = ()
+    proximal: tuple[Proximal, ...] = ()
+    smooth: tuple[Smooth, ...] = ()
+
+    @property
+    def xp(self) -> Any:
+        """Return the array namespace."""
+        return self.engine.xp
+
+    def forward(self, z: Array) -> Array:
+        """Return the factor made from Z, shape (k, *grid.shape)."""
+        for operator in self.linear:
+            z = operator.forward(z)
+        return z
+
+    def adjoint(self, f: Array) -> Array:
+        """Return the adjoint of `forward`'s linear part."""
+        for operator in reversed(self.linear):
+            f = operator.adjoint(f)
+        return f
+
+    def ones(self) -> Array:
+        """Return Z of ones, shape (k, *grid.shape)."""
+        return self.engine.asarray(np.ones((self.n_components, *self.grid.shape)), self.dtype)
+
+    def zeros(self) -> Array:
+        """Return Z of zeros, shape (k, *grid.shape)."""
+        return self.engine.asarray(np.zeros((self.n_components, *self.grid.shape)), self.dtype)
+
+    @cached_property
+    def _reach(self) -> Array:
+        """The linear part applied to ones: how strongly the free samples reach each sample of the factor."""
+        return self.forward(self.ones()) - self.forward(self.zeros()) if self.linear else self.ones()
+
+    @cached_property
+    def majoriser(self) -> Array:
+        """Diagonal that bounds ``A' weights A`` from above (row sums of a matrix without negative entries)."""
+        return self.adjoint(self._reach * self.weights)
+
+    @cached_property
+    def plain_majoriser(self) -> Array:
+        """Diagonal that bounds ``A' A`` from above."""
+        return self.adjoint(self._reach)
+
+    @cached_property
+    def free(self) -> Array:
+        """Which components depend on Z at all (pinned ones do not), bool of shape (k,)."""
+        return self.xp.max(self.flat(self._reach), axis=1) > 0
+
+    def prox(self, z: Array, step: Array, scale: Array) -> Array:
+        """Return Z after the proximal step of all proximal constraints, in order."""
+        for constraint in self.proximal:
+            z = constraint.prox(z, step * self.column(scale) if constraint.degree else step)
+        return z
+
+    def project(self, z: Array) -> Array:
+        """Return Z moved into the sets of the proximal constraints."""
+        xp = self.xp
+        for constraint in self.proximal:
+            if constraint.degree == 0:
+                z = constraint.prox(z, xp.ones((z.shape[0],) + (1,) * (z.ndim - 1), dtype=z.dtype, device=z.device))
+        return z
+
+    def column(self, per_component: Array) -> Array:
+        """Return an array of shape (k,) shaped to broadcast over the grid."""
+        return self.xp.reshape(per_component, (-1,) + (1,) * len(self.grid.shape))
+
+    def flat(self, f: Array) -> Array:
+        """Return a factor as (k, size)."""
+        return self.xp.reshape(f, (f.shape[0], self.grid.size))
+
+    def fold(self, f: Array) -> Array:
+        """Return a flat factor as (k, *grid.shape)."""
+        return self.xp.reshape(f, (f.shape[0], *self.grid.shape))
+
+    def weighted(self, f: Array) -> Array:
+        """Return the factor times the side's weights, flat: (k, size)."""
+        return self.flat(f * self.weights)
+
+    def gram(self, f: Array) -> Array:
+        """Return the weighted Gram matrix of a factor, shape (k, k)."""
+        flat = self.flat(f)
+        return self.weighted(f) @ flat.T
+
+    def norms(self, f: Array) -> Array:
+        """Return the weighted norm of each component, shape (k,)."""
+        xp = self.xp
+        axes = tuple(range(1, f.ndim))
+        return xp.sqrt(xp.sum(f * f * self.weights, axis=axes))
+
+    def penalties(self, z: Array, f: Array) -> list[tuple[int, Array]]:
+        """Return (degree, value per component) of every penalty with a value."""
+        found = [(c.degree, c.value(z)) for c in self.proximal if c.degree]
+        return found + [(c.degree, c.value(f)) for c in self.smooth]
+
+    def penalty(self, z: Array, f: Array, scale: Array) -> float:
+        """Return the sum of all penalties, scaled by the partner's norms."""
+        return sum(total(self.xp, value * scale**degree) for degree, value in self.penalties(z, f))
+
+    def ridge(self, z: Array, f: Array, partner: Array) -> Array:
+        """Return what this side's penalties add to the diagonal of the partner's quadratic problem, shape (k,).
+
+        ``|h|^p <= p/2 s^(p-2) |h|^2 + const`` at s = the partner's present norm (exact for p = 2), so that lowering
+        the partner's problem with this ridge never raises the full objective.
+        """
+        xp = self.xp
+        ridge = xp.zeros_like(partner)
+        floor = xp.max(partner) * 1e-12 + 1e-30
+        safe = xp.where(partner > floor, partner, xp.ones_like(partner) * floor)
+        for degree, value in self.penalties(z, f):
+            ridge = ridge + degree * value * safe ** (degree - 2)
+        return ridge
+
+    def violation(self, z: Array) -> float:
+        """Return the largest violation over all proximal constraints."""
+        return max((c.violation(z) for c in self.proximal), default=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Data, two sides and everything that is asked of them.
+
+    Parameters
+    ----------
+    products : Products
+        The data, or a sketch of them.
+    maps, patterns : Side
+    n_components : int
+    """
+
+    products: Products
+    maps: Side
+    patterns: Side
+    n_components: int
+
+    @property
+    def xp(self) -> Any:
+        """Return the array namespace."""
+        return self.maps.xp
+
+    def objective(self, z_maps: Array, z_patterns: Array, target: Array | None = None) -> float:
+        """Return the full objective of the products' data.
+
+        Parameters
+        ----------
+        z_maps, z_patterns : array
+        target : array, shape (k, n_pixels), optional
+            ``weighted maps times X`` where it is known already (saves a pass over the data).
+        """
+        xp = self.xp
+        w, h = self.maps.forward(z_maps), self.patterns.forward(z_patterns)
+        if target is None:
+            target = self.products.with_maps(self.maps.weighted(w))
+        cross = total(xp, target * self.patterns.weighted(h))
+        quadratic = total(xp, self.maps.gram(w) * self.patterns.gram(h))
+        value = 0.5 * self.products.norm2 - cross + 0.5 * quadratic
+        value += self.maps.penalty(z_maps, w, self.patterns.norms(h))
+        return value + self.patterns.penalty(z_patterns, h, self.maps.norms(w))
+
+
+def _impulse_gain(side: Side) -> float:
+    """Return the norm of the response of the side's linear part to one free sample in the middle."""
+    if not side.linear:
+        return 1.0
+    impulse = np.zeros((side.n_components, *side.grid.shape))
+    impulse[(-1, *(size // 2 for size in side.grid.shape))] = 1.0
+    answer = side.forward(side.engine.asarray(impulse, side.dtype)) - side.forward(side.zeros())
+    return float(total(side.xp, answer * answer) ** 0.5) or 1.0
+
+
+def bind_side(name: SideName, constraints: Iterable[Constraint], context: Context) -> Side:
+    """Return one side with its constraints bound: linear ones first, so that penalties can know their gain.
+
+    Parameters
+    ----------
+    name : "maps" or "patterns"
+    constraints : iterable of Constraint
+        Those of the other side are left out.
+    context : Context
+    """
+    mine = [c for c in constraints if c.side == name]
+    weights = context.engine.asarray(context.weights, context.dtype)
+    side = Side(name, context.grid, context.engine, context.dtype, weights, context.n_components)
+    bound = [(c, c.bind(context)) for c in mine]
+    for constraint, operator in bound:
+        if operator.kind not in ("linear", "proximal", "smooth"):
+            raise InputError(
+                f"constraint {constraint.name}",
+                expected="a bound operator of kind 'linear', 'proximal' or 'smooth'",
+                got=repr(operator.kind),
+                hint="set the class attribute `kind`",
+            )
+    # what fixes whole components must come last, or the others would change what is fixed
+    linear = sorted((b for _, b in bound if b.kind == "linear"), key=lambda b: bool(getattr(b, "outermost", False)))
+    side = replace(side, linear=tuple(linear))
+    tied = replace(context, gain=_impulse_gain(side))
+    penalties = [c.bind(tied) for c, b in bound if b.kind != "linear"]
+    return replace(
+        side,
+        proximal=tuple(b for b in penalties if b.kind == "proximal"),
+        smooth=tuple(b for b in penalties if b.kind == "smooth"),
+    )
+
+
+def bind(
+    matrix: Matrix,
+    products: Products,
+    constraints: Iterable[Constraint],
+    *,
+    n_components: int,
+    engine: Any,
+    dtype: str,
+    noise: Callable[[], float] = lambda: 1.0,
+) -> Problem:
+    """Return the problem of factorising `matrix` under `constraints`.
+
+    Parameters
+    ----------
+    matrix : Matrix
+    products : Products
+    constraints : iterable of Constraint
+    n_components : int
+    engine : Engine
+    dtype : str
+    noise : callable () -> float
+    """
+    constraints = tuple(constraints)
+
+    def side(name: SideName, grid: Grid, weights: Any) -> Side:
+        context = Context(grid, n_components, engine, dtype, weights.reshape(grid.shape), noise)
+        return bind_side(name, constraints, context)
+
+    return Problem(
+        products,
+        side("maps", matrix.scan_grid, matrix.position_weights),
+        side("patterns", matrix.pattern_grid, matrix.pixel_weights),
+        n_components,
+    )

@@ -1,0 +1,65 @@
+"""One exact pass over the data with a finished model: what it explains and what not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.dataset.matrix import Matrix
+from unmixel.dataset.results import Residual
+from unmixel.engines.blocks import BlockReader
+
+
+def residual(
+    matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], reader: BlockReader
+) -> tuple[Residual, float, float]:
+    """Return the residual against Poisson noise, the weighted misfit and the weighted norm of the data, exactly.
+
+    Parameters
+    ----------
+    matrix : Matrix
+    maps : ndarray, shape (k, n)
+    patterns : ndarray, shape (k, m)
+    reader : BlockReader
+
+    Returns
+    -------
+    Residual
+        chi-square per position and per pixel: mean of (x - model)^2 / max(model, floor), where the floor is a
+        hundredth of the mean model (an expected count of almost nothing must not blow up a single electron).
+    misfit2, norm2 : float
+        ``sum r w (X - model)^2`` and ``sum r w X^2``, accumulated in float64.
+    """
+    used = matrix.pixel_weights > 0
+    kept = matrix.position_weights > 0
+    mean = float(maps.sum(axis=1, dtype=np.float64) @ patterns[:, used].sum(axis=1, dtype=np.float64))
+    floor = max(1e-2 * mean / max(1, matrix.n_positions * int(used.sum())), 1e-12)
+    by_position = np.zeros(matrix.n_positions)
+    by_pixel = np.zeros(matrix.n_pixels)
+    misfit2 = norm2 = 0.0
+    for block in reader:
+        for start in range(0, len(block.values), 64):
+            where = block.positions[start : start + 64]
+            x = np.asarray(block.values[start : start + 64], np.float64)
+            model = (maps[:, where].T @ patterns).astype(np.float64, copy=False)
+            squared = (x - model) ** 2
+            rows = matrix.position_weights[where]
+            misfit2 += float(rows @ (squared @ matrix.pixel_weights))
+            norm2 += float(rows @ ((x * x) @ matrix.pixel_weights))
+            chi2 = squared / np.maximum(model, floor)
+            chi2[:, ~used] = 0
+            by_position[where] = chi2.sum(axis=1) / max(1, int(used.sum()))
+            by_pixel += kept[where] @ chi2
+    by_pixel /= max(1, int(kept.sum()))
+    return (
+        Residual(
+            chi2_map=by_position.reshape(matrix.scan_grid.shape),
+            chi2_pattern=by_pixel.reshape(matrix.pattern_grid.shape),
+            chi2=float(by_position[kept].mean()) if kept.any() else float("nan"),
+            floor=floor,
+        ),
+        misfit2,
+        norm2,
+    )
