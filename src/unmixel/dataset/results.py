@@ -114,15 +114,15 @@ class Groups:
     distance : ndarray, shape (k, k)
         1 - similarity, in [0, 1]; diagonal 0, symmetric.
     rotation_deg : ndarray, shape (k,)
-        Rotation that aligns each member with its group's strongest member (0 there), counter-clockwise as
-        displayed (v down, u right), in [-180, 180).
+        Rotation of each member relative to its group's strongest member (0 there), in [-180, 180): the member's
+        pattern is the strongest one's, turned by it counter-clockwise as displayed (v down, u right).
     linkage : ndarray, shape (k - 1, 4)
         Average linkage as scipy writes it.
     cut : float
         Distance below which components share a group.
     cut_reason : str
     patterns : ndarray, shape (g, *pattern_shape)
-        Members aligned and summed by weight.
+        Members turned back onto the strongest one, mean weighted by strength.
     maps : ndarray, shape (g, *scan_shape)
         Sum of the members' maps.
     center : tuple of float
@@ -132,6 +132,13 @@ class Groups:
     scan_axes, pattern_axes : tuple of Axis
     method : str
         Name of the clusterer and its settings in words.
+    mirrored : ndarray of bool, shape (k,), or None
+        Whether a member is the mirror image (v to -v about the centre) of the strongest one, before its rotation.
+    distance_unturned : ndarray, shape (k, k), or None
+        1 - similarity without turning: small for components of one and the same crystal.
+    used_pixels : ndarray of bool, shape (g, *pattern_shape), or None
+        Where a group's pattern is known from at least one of its turned members; elsewhere the strongest
+        member's own value stands.
     """
 
     labels: Array
@@ -147,6 +154,9 @@ class Groups:
     scan_axes: tuple[Axis, ...]
     pattern_axes: tuple[Axis, ...]
     method: str = ""
+    mirrored: Array | None = None
+    distance_unturned: Array | None = None
+    used_pixels: Array | None = None
 
     @property
     def n_groups(self) -> int:
