@@ -19,12 +19,13 @@ _SPELLINGS = {
     "1/nm": "1/nm", "nm^-1": "1/nm", "nm-1": "1/nm", "1 / nm": "1/nm",
     "mrad": "mrad", "rad": "rad", "ev": "eV", "kev": "keV",
     "a": "angstrom", "å": "angstrom", "angstrom": "angstrom", "pm": "pm", "µm": "um", "μm": "um", "um": "um",
-    "m": "m", "mm": "mm", "cm": "cm",
+    "m": "m", "mm": "mm", "cm": "cm", "s": "s", "sec": "s", "ms": "ms", "mrads": "mrad",
 }  # fmt: skip
 
 _TO_CANONICAL = {
     "1/nm": ("1/angstrom", 0.1), "rad": ("mrad", 1e3), "keV": ("eV", 1e3), "angstrom": ("nm", 0.1),
     "pm": ("nm", 1e-3), "um": ("nm", 1e3), "m": ("nm", 1e9), "mm": ("nm", 1e6), "cm": ("nm", 1e7),
+    "ms": ("s", 1e-3),
 }  # fmt: skip
 
 _PRINTED = {"1/angstrom": "Å⁻¹", "1/nm": "nm⁻¹", "um": "µm", "angstrom": "Å"}

@@ -1,0 +1,216 @@
+"""Vendor files through RosettaSciIO: some forty formats, always lazily where the format allows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from unmixel.core.errors import ReadError, UnmixelError
+from unmixel.io.arrays import regrouped, whole_frames
+from unmixel.io.build import FileAxis, Found, Role, built, roles
+from unmixel.io.diagnose import unreadable
+from unmixel.io.instrument import hyperspy_instrument, number, with_mapping
+from unmixel.io.messages import heard
+from unmixel.io.pick import Offer, distinct, pick
+from unmixel.io.vendors import VENDORS, Vendor
+
+if TYPE_CHECKING:
+    from unmixel.dataset.scan import Scan
+    from unmixel.io.contract import ReadOptions
+
+_EAGER_LIMIT = 2_000_000_000
+"""Largest file, in bytes, that is read whole where its format cannot be read lazily."""
+
+
+@dataclass(frozen=True)
+class _Plugin:
+    """One format of RosettaSciIO: its name there and the module that reads it."""
+
+    name: str
+    module: str
+
+    @property
+    def vendor(self) -> Vendor:
+        """What we add to the format."""
+        return VENDORS.get(self.name, Vendor(self.name))
+
+
+def _plugins(path: str) -> list[_Plugin]:
+    """Return the formats that claim the suffix of `path`, without importing their readers."""
+    from rsciio import IO_PLUGINS
+
+    suffix = Path(path).suffix[1:].lower()
+    return [
+        _Plugin(spec["name"], spec["api"])
+        for spec in IO_PLUGINS
+        if suffix and suffix in {known.lower() for known in spec["file_extensions"]}
+    ]
+
+
+def _version() -> str:
+    from rsciio import __version__
+
+    return str(__version__)
+
+
+def _call(plugin: _Plugin, path: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return what the format's reader finds, lazily where it can, and notes."""
+    reader = import_module(plugin.module).file_reader
+    options = plugin.vendor.options(path)
+    try:
+        return reader(path, lazy=True, **options), ()
+    except (NotImplementedError, ValueError) as error:
+        if "lazy" not in str(error).lower():
+            raise
+    size = Path(path).stat().st_size
+    if size > _EAGER_LIMIT:
+        raise ReadError(
+            path,
+            expected=f"a {plugin.vendor.form} file of at most {_EAGER_LIMIT // 10**9} GB, as it must be read whole",
+            got=f"{size / 1e9:.3g} GB",
+            hint="convert it to .zspy",
+        )
+    return reader(path, lazy=False, **options), (f"{plugin.vendor.form} files cannot be read lazily; it was read whole.",)
+
+
+def _role(axis: Mapping[str, Any], index: int, n_axes: int, record_by: str) -> Role:
+    """Return what the file says of an axis; old files say it once for all axes (``record_by``)."""
+    if axis.get("navigate") is not None:
+        return "scan" if axis["navigate"] else "pattern"
+    n_pattern = {"spectrum": 1, "image": 2}.get(record_by)
+    if n_pattern is None:
+        return "unknown"
+    return "pattern" if index >= n_axes - n_pattern else "scan"
+
+
+def _axis(axis: Mapping[str, Any], size: int, role: Role) -> tuple[FileAxis, str]:
+    """Return one axis of RosettaSciIO and a note where it is not uniform."""
+    import numpy as np
+
+    name = str(axis.get("name") or "")
+    unit = str(axis.get("units") or "")
+    values = axis.get("axis")
+    if values is None:
+        scale, offset = (float(axis.get(key, default) or 0.0) for key, default in (("scale", 1.0), ("offset", 0.0)))
+        if "expression" in axis:
+            return FileAxis(size, name, role=role), f"Axis '{name}' is a formula; it is counted in px."
+        return FileAxis(size, name, scale, offset, unit, role), ""
+    steps = np.diff(np.asarray(values, dtype=float))
+    mean = float(steps.mean()) if steps.size else 1.0
+    if steps.size and np.max(np.abs(steps - mean)) > 0.01 * abs(mean):
+        return FileAxis(size, name, role=role), f"Axis '{name}' is not uniform; it is counted in px."
+    return FileAxis(size, name, mean, float(values[0]), unit, role), ""
+
+
+def _axes(entry: Mapping[str, Any]) -> tuple[tuple[FileAxis, ...], tuple[str, ...]]:
+    """Return the axes of one entry in the order of its data, and notes."""
+    shape = tuple(int(size) for size in entry["data"].shape)
+    listed: Sequence[Mapping[str, Any]] = entry.get("axes") or ()
+    if len(listed) != len(shape):
+        return tuple(FileAxis(size) for size in shape), ()
+    signal = entry.get("metadata", {}).get("Signal", {})
+    record_by = str(signal.get("record_by", ""))
+    pairs = [
+        _axis(axis, size, _role(axis, index, len(shape), record_by))
+        for index, (axis, size) in enumerate(zip(listed, shape, strict=True))
+    ]
+    return tuple(axis for axis, _ in pairs), tuple(note for _, note in pairs if note)
+
+
+def _offers(entries: Sequence[Mapping[str, Any]]) -> list[Offer]:
+    titles = distinct([str(e.get("metadata", {}).get("General", {}).get("title") or "") for e in entries])
+    return [
+        Offer(title, tuple(entry["data"].shape), entry["data"].dtype, len(roles(_axes(entry)[0])[0]))
+        for title, entry in zip(titles, entries, strict=True)
+    ]
+
+
+def _in_whole_frames(plugin: _Plugin, path: str, entry: dict[str, Any], index: int, n_pattern: int) -> Any:
+    """Return the data of an entry in chunks of whole frames, asking the reader again where it cut frames up."""
+    data = entry["data"]
+    reader = import_module(plugin.module).file_reader
+    cut = any(len(lengths) > 1 for lengths in getattr(data, "chunks", ())[data.ndim - n_pattern :])
+    if not cut or "chunks" not in inspect.signature(reader).parameters:
+        return regrouped(data, n_pattern)
+    chunks = (*whole_frames(data.shape, data.dtype.itemsize, n_pattern)[:-n_pattern], *(-1,) * n_pattern)
+    return reader(path, lazy=True, **{**plugin.vendor.options(path), "chunks": chunks})[index]["data"]
+
+
+@dataclass(frozen=True)
+class RosettaReader:
+    """Every format of RosettaSciIO; takes any file that no other reader wants.
+
+    Examples
+    --------
+    >>> RosettaReader().accepts("no such file")
+    False
+    """
+
+    name: ClassVar[str] = "rosetta"
+
+    def accepts(self, path: str) -> bool:
+        """Return whether `path` is a file, or a folder that is a HyperSpy zarr store."""
+        place = Path(path)
+        return place.is_file() or (place.is_dir() and place.suffix.lower() == ".zspy")
+
+    def read(self, path: str, options: ReadOptions) -> Scan:
+        """Return the scan in a file, its data unread.
+
+        Raises
+        ------
+        ReadError
+            When no format reads it.
+        """
+        plugins = _plugins(path)
+        failures: list[Exception] = []
+        for plugin in plugins:
+            try:
+                return self._read(plugin, path, options)
+            except UnmixelError:
+                raise
+            except Exception as error:  # noqa: BLE001 - any failure of a format leads to the next one, then to one clear error
+                failures.append(error)
+        cause = failures[0] if failures else None
+        raise unreadable(path, tuple(plugin.vendor.form for plugin in plugins), cause) from cause
+
+    def _read(self, plugin: _Plugin, path: str, options: ReadOptions) -> Scan:
+        vendor = plugin.vendor
+        with heard() as heard_notes:
+            found, notes = _call(plugin, path)
+            entries = [entry for entry in found if hasattr(entry.get("data"), "shape")]
+            index, choice = pick(_offers(entries), options.dataset, path=path, form=vendor.form)
+            entry = vendor.corrected(entries[index])
+            axes, axis_notes = _axes(entry)
+            n_pattern = len(roles(axes)[1])
+            last = roles(axes)[1] == tuple(range(len(axes)))[-n_pattern:]
+            data = _in_whole_frames(plugin, path, entry, index, n_pattern) if last else entry["data"]
+            if vendor.raw:
+                _probe(data)
+        original = entry.get("original_metadata") or {}
+        metadata = with_mapping(entry.get("metadata") or {}, original, entry.get("mapping") or {})
+        kind = str(metadata.get("Signal", {}).get("signal_type", "")).lower()
+        return built(
+            Found(
+                data=data,
+                axes=axes,
+                path=path,
+                form=vendor.form,
+                reader=f"{self.name} (RosettaSciIO {_version()})",
+                instrument=hyperspy_instrument(metadata, camera_length_mm=vendor.camera_length_mm),
+                metadata={"metadata": metadata, "original_metadata": original},
+                notes=(*notes, *choice, *vendor.notes, *axis_notes, *(f"RosettaSciIO: {n}" for n in heard_notes)),
+                diffraction="diffraction" in kind,
+            )
+        )
+
+
+def _probe(data: Any) -> None:
+    """Read the last frame: a raw file that was cut off says so now and not in the middle of a run."""
+    import numpy as np
+
+    last = data[(-1,) * max(0, data.ndim - 2)]
+    np.asarray(last if number(last.size) else data)
