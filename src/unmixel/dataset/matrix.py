@@ -82,6 +82,12 @@ class Matrix:
         """Number of columns of the unfolded view."""
         return self.pattern_grid.size
 
+    @property
+    def n_scan_axes(self) -> int:
+        """How many leading axes of `data` run over positions: 1 where rows are unfolded already."""
+        folded = len(self.scan_grid.shape) + len(self.pattern_grid.shape)
+        return len(self.scan_grid.shape) if self.data.ndim == folded else 1
+
     @classmethod
     def from_scan(cls, scan: Scan) -> Matrix:
         """Return the unfolded view of a scan with its weights."""

@@ -33,7 +33,7 @@ class Frobenius:
         """Return the products of a matrix: sparse ones as they are, others block by block."""
         if hasattr(matrix.data, "tocsr"):
             return SparseProducts(matrix, engine, dtype)
-        reader = BlockReader(matrix.data, len(matrix.scan_grid.shape), budget)
+        reader = BlockReader(matrix.data, matrix.n_scan_axes, budget)
         return BlockProducts(matrix, engine, dtype, reader)
 
 
