@@ -1,0 +1,87 @@
+# Every target sets up what it needs by itself: a virtual environment in .venv, filled by pip.
+#
+#   make demo     the main job on a real scan and on a simulated glass; reports in demo-runs/
+#   make test     the tests            (PYTEST_ARGS="-k rotation" hands words on to pytest)
+#   make check    lint, format, types, import rules, spelling, security
+#   make docs     the documentation as a site in site/
+#   make bench    times and memory of the main job
+#   make clean    remove everything that these targets made
+#
+# Another interpreter: make PYTHON=python3.13 demo
+
+PYTHON ?= python3
+VENV ?= .venv
+RUNS ?= demo-runs
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+HYPERSPY_BIN := $(VENV)-hyperspy/bin
+
+MGO := examples/data/mgo_crop.hspy
+GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
+
+.NOTPARALLEL:
+.PHONY: help demo test test-hyperspy check docs bench clean env-test
+
+help:
+	@sed -n '3,10s/^# *//p' Makefile
+
+demo: $(VENV)/.core
+	$(BIN)/unmixel run $(MGO) --components 8 --out $(RUNS)/mgo --force
+	$(BIN)/unmixel run '$(GLASS)' --components 40 --out $(RUNS)/glass --force
+	@$(BIN)/python examples/demo_summary.py $(RUNS)/mgo $(RUNS)/glass
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# HyperSpy lives in an environment of its own: its dependencies are not those of unmixel.
+test-hyperspy: $(VENV)-hyperspy/.hyperspy
+	$(HYPERSPY_BIN)/python -m pytest tests/hyperspy $(PYTEST_ARGS)
+
+check: $(VENV)/.check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "The documentation is in site/index.html"
+
+bench: $(VENV)/.core
+	$(BIN)/python benchmarks/main_job.py
+
+clean:
+	rm -rf $(VENV) $(VENV)-hyperspy $(RUNS) site dist build htmlcov .coverage* \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
+	find src tests benchmarks examples -name __pycache__ -type d -exec rm -rf {} +
+
+env-test: $(VENV)/.test
+
+$(VENV)/.core: pyproject.toml | $(BIN)/python
+	@echo "Installing unmixel into $(VENV) (about a minute) ..."
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test $(VENV)/.check $(VENV)/.docs: $(VENV)/.%: pyproject.toml | $(BIN)/python
+	@echo "Installing unmixel[$*] into $(VENV) (about a minute) ..."
+	$(PIP) --editable '.[$*]'
+	@touch $@
+
+$(VENV)-hyperspy/.hyperspy: pyproject.toml | $(HYPERSPY_BIN)/python
+	@echo "Installing unmixel[hyperspy,test] into $(VENV)-hyperspy (about two minutes) ..."
+	$(PIP:$(BIN)/%=$(HYPERSPY_BIN)/%) --editable '.[hyperspy,test]'
+	@touch $@
+
+$(BIN)/python $(HYPERSPY_BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; \
+	  exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "unmixel needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." ; \
+	  echo "Name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(@D:/bin=) || { rm -rf $(@D:/bin=); \
+	  echo "Python could not make a virtual environment; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
