@@ -1,0 +1,182 @@
+"""The command ``unmixel``: parse, call, print. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from unmixel import __version__
+from unmixel.core.errors import UnmixelError
+
+REFUSED, UNEXPECTED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+"""Exit codes: the user can mend it; a fault of ours; Ctrl-C; SIGTERM."""
+
+_SAYINGS = {
+    "components": "factorize.components",
+    "engine": "factorize.engine",
+    "drop_flyback": "read.drop_flyback",
+}
+"""Options of ``unmixel run`` that stand for a field of the recipe, whose words they show."""
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"unmixel: {text}\n")
+
+
+class Guarded(TyperGroup):
+    """Turns every error into one readable message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; with UNMIXEL_DEBUG set, errors keep their traceback."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except KeyboardInterrupt as stop:
+            terminated = type(stop).__name__ == "Terminated"
+            _say("interrupted. What is done is kept; the same command goes on from there.")
+            raise typer.Exit(TERMINATED if terminated else INTERRUPTED) from None
+        except UnmixelError as error:
+            if os.environ.get("UNMIXEL_DEBUG"):
+                raise
+            _say(str(error))
+            raise typer.Exit(REFUSED) from None
+        except Exception as error:
+            usage = hasattr(error, "exit_code")  # typer tells a wrong option itself
+            if usage or os.environ.get("UNMIXEL_DEBUG") or isinstance(error, BrokenPipeError):
+                raise
+            _say(f"unexpected {type(error).__name__}: {error} (UNMIXEL_DEBUG=1 shows where)")
+            raise typer.Exit(UNEXPECTED) from None
+
+
+class RecipeCommand(TyperCommand):
+    """Shows the recipe's own words for its fields."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Fill in the descriptions of the fields, then print the help."""
+        from unmixel.pipeline.reference import described, listing
+
+        for option in self.params:
+            if option.name in _SAYINGS:
+                option.help = described(_SAYINGS[option.name])  # type: ignore[attr-defined]
+        self.epilog = "Keys for --set:\n\n" + "\n\n".join(listing())
+        super().format_help(ctx, formatter)
+
+
+app = typer.Typer(
+    name="unmixel",
+    cls=Guarded,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="File, zarr folder or address such as demo:glass.")]
+ScanShape = Annotated[
+    str | None,
+    typer.Option(metavar="ROWSxCOLUMNS", help="Shape of the scan, where the file does not say it."),
+]
+Flyback = Annotated[bool, typer.Option("--drop-flyback", help="Leave out the flyback column of each row.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unmixel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def unmixel(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Separate a scan of an electron microscope into a few physical patterns and maps."""
+
+
+@app.command()
+def info(file: File, json: Json = False, scan_shape: ScanShape = None, drop_flyback: Flyback = False) -> None:
+    """Show what a file holds and whether its numbers can be trusted: the data card."""
+    from unmixel.cli.info import show
+
+    show(file, as_json=json, scan_shape=scan_shape, drop_flyback=drop_flyback)
+
+
+@app.command(cls=RecipeCommand)
+def run(
+    file: File,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe", metavar="R.yaml", help="Recipe; the shipped one that suits the data by default."
+        ),
+    ] = None,
+    components: Annotated[
+        int | None, typer.Option("--components", "-k", metavar="K", help="Number of components.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one value of the recipe; may be given again."
+        ),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="Run folder; <file>.run here by default.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a run that is there.")] = False,
+    json: Json = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show recipe, shapes and memory; do nothing.")
+    ] = False,
+    scan_shape: ScanShape = None,
+    drop_flyback: Flyback = False,
+    engine: Annotated[str | None, typer.Option(metavar="NAME", help="Where the arithmetic runs.")] = None,
+) -> None:
+    """Separate a scan into components, group and measure them, and write everything to a run folder.
+
+    The same command goes on with a run that was interrupted.
+    """
+    from unmixel.cli.run import Request, execute
+
+    request = Request(file, recipe, tuple(set_ or ()), out, components, scan_shape, drop_flyback, engine)
+    execute(request, force=force, as_json=json, dry=dry_run)
+
+
+@app.command()
+def report(folder: Annotated[str, typer.Argument(metavar="DIR", help="Run folder.")]) -> None:
+    """Write the report of a run anew from its results."""
+    from unmixel.cli.report import rebuild
+
+    rebuild(folder)
+
+
+@app.command()
+def phantom(
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC", help="Such as demo:glass?scan=64x64&dose=40000&seed=1.")
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", metavar="FILE.npz", help="Write scan and truth there; only described otherwise."
+        ),
+    ] = None,
+    json: Json = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Describe a phantom and its truth, and write both to a file."""
+    from unmixel.cli.phantom import make
+
+    make(spec, out=out, as_json=json, force=force)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="unmixel")

@@ -1,0 +1,213 @@
+"""The run folder: who may write to it, and what it keeps of a run that did not end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from unmixel.core.errors import RunExistsError
+from unmixel.dataset.scan import Scan
+from unmixel.factorize.contracts import State
+from unmixel.io.atomic import replacing, write_text
+from unmixel.io.nexus import jsonable
+
+OURS = (
+    "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html",
+    "checkpoint.npz", "record.json",
+)  # fmt: skip
+"""Every file of a run folder; nothing else in it is ever touched."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files of one run.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, out: str | Path | None, given: str | Path | Scan) -> RunFolder:
+        """Return the folder that was asked for, or ``<stem>.run`` in the current directory."""
+        if out is not None:
+            return cls(Path(out))
+        name = given.source.path if isinstance(given, Scan) else str(given)
+        return cls(Path(f"{_stem(name)}.run"))
+
+    @property
+    def recipe(self) -> Path:
+        """Resolved recipe."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def bundle(self) -> Path:
+        """Arrays."""
+        return self.path / "result.nxs"
+
+    @property
+    def report(self) -> Path:
+        """Page for people."""
+        return self.path / "report.html"
+
+    @property
+    def checkpoint(self) -> Path:
+        """State of a factorisation that did not end."""
+        return self.path / "checkpoint.npz"
+
+    def record(self) -> dict[str, Any] | None:
+        """Return the provenance record that lies there, or None where there is none that can be read."""
+        try:
+            found = json.loads((self.path / "record.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def save_record(self, record: Mapping[str, Any]) -> None:
+        """Write the provenance record, whole or not at all."""
+        text = json.dumps(jsonable(record), indent=2, ensure_ascii=False, allow_nan=False)
+        write_text(self.path / "record.json", text + "\n")
+
+    def check(self, *, force: bool) -> dict[str, Any] | None:
+        """Return the record of an unfinished run there, or None where the folder is free.
+
+        Raises
+        ------
+        RunExistsError
+            When something else is there and is not to be overwritten.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunExistsError(f"'{self.path}' is a file. Choose another folder with --out.")
+        if force or not self.path.exists() or not any(self._visible()):
+            return None
+        earlier = self.record()
+        if earlier is None or not self.path.joinpath("record.json").is_file():
+            raise RunExistsError(
+                f"The folder '{self.path}' exists and holds no unmixel run. Choose another one with --out, "
+                "or write into it with --force (files of other names stay)."
+            )
+        if earlier.get("status") == "finished":
+            raise RunExistsError(
+                f"The folder '{self.path}' holds a finished run, which is never overwritten by itself. "
+                "Choose another one with --out, or overwrite it with --force."
+            )
+        return earlier
+
+    def _visible(self) -> Iterator[Path]:
+        return (member for member in self.path.iterdir() if not member.name.startswith("."))
+
+    def clear(self) -> None:
+        """Remove the files of an earlier run, and no other."""
+        for name in OURS:
+            (self.path / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the folder and hold it, so that no second run writes to it.
+
+        Raises
+        ------
+        RunExistsError
+            When another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = self.path / ".lock"
+        handle = os.open(lock, os.O_CREAT | os.O_RDWR)
+        try:
+            if not _lock(handle):
+                raise RunExistsError(
+                    f"Another run is writing to '{self.path}' now. Wait for it, or choose --out."
+                )
+            yield
+            lock.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Take an advisory lock that ends with the process; where the system has none, count it as taken."""
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - not on Windows
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _stem(name: str) -> str:
+    """Return the part of a path or address that names a run.
+
+    Examples
+    --------
+    >>> _stem("data/mgo.zspy"), _stem("demo:glass?scan=16x16")
+    ('mgo', 'demo-glass')
+    """
+    name = name.split("?")[0] if name.startswith("demo:") else Path(name).stem
+    return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "scan"
+
+
+@dataclass
+class Checkpoint:
+    """Keeps the last state of a factorisation, on disk every now and then.
+
+    Parameters
+    ----------
+    path : Path
+    identity : str
+        What the state belongs to: recipe and input.
+    every_s : float
+        Least time between two writes, in seconds.
+    """
+
+    path: Path
+    identity: str
+    every_s: float = 20.0
+    _state: State | None = field(default=None, init=False, repr=False)
+    _written: int = field(default=-1, init=False, repr=False)
+    _last: float = field(default_factory=monotonic, init=False, repr=False)
+
+    def offer(self, state: State) -> None:
+        """Keep a state in memory; write it when the last writing is long enough ago."""
+        self._state = state
+        if monotonic() - self._last >= self.every_s:
+            self.save()
+
+    def save(self) -> int | None:
+        """Write the last state, if it is not on disk yet, and return its sweep (None where there is none)."""
+        state = self._state
+        if state is None:
+            return None
+        if state.sweep != self._written:
+            values = {item.name: getattr(state, item.name) for item in fields(State)}
+            with replacing(self.path) as draft, draft.open("wb") as stream:
+                np.savez(stream, identity=np.array(self.identity), **values)
+            self._written, self._last = state.sweep, monotonic()
+        return state.sweep
+
+    def load(self) -> State | None:
+        """Return the state on disk, or None where there is none that belongs to this run."""
+        try:
+            with np.load(self.path, allow_pickle=False) as archive:
+                if str(archive["identity"]) != self.identity:
+                    return None
+                values = {item.name: archive[item.name] for item in fields(State)}
+        except (OSError, ValueError, KeyError, EOFError):
+            return None
+        values["sweep"] = int(values["sweep"])
+        values["objective"] = tuple(float(value) for value in values["objective"])
+        values["noise"] = float(values["noise"])
+        return State(**values)

@@ -1,0 +1,127 @@
+"""The words of the recipe's fields, for the command line and the reference page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from unmixel.pipeline.recipe import Factorize, Interpret, Read, Recipe
+from unmixel.pipeline.yamlfile import value_text
+
+_SECTIONS: dict[str, type[BaseModel]] = {"read": Read, "factorize": Factorize, "interpret": Interpret}
+
+
+def fields() -> dict[str, FieldInfo]:
+    """Return every field of a recipe by its dotted key.
+
+    Examples
+    --------
+    >>> "factorize.components" in fields()
+    True
+    """
+    found: dict[str, FieldInfo] = {}
+    for name, info in Recipe.model_fields.items():
+        section = _SECTIONS.get(name)
+        if section is None:
+            found[name] = info
+        else:
+            found |= {f"{name}.{key}": field for key, field in section.model_fields.items()}
+    return found
+
+
+def described(key: str) -> str:
+    """Return the description of a field: meaning, unit, range, reason for the default.
+
+    Examples
+    --------
+    >>> described("factorize.components").split(".")[0]
+    'Number of components'
+    """
+    return fields()[key].description or ""
+
+
+def listing() -> list[str]:
+    """Return one line per field that ``--set`` takes."""
+    return [f"{key}: {_words(field)['meaning']}" for key, field in fields().items() if key != "version"]
+
+
+def _words(field: FieldInfo) -> dict[str, str]:
+    extra: Any = field.json_schema_extra
+    words: dict[str, str] = extra["words"]
+    return words
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, tuple):
+        default = [getattr(item, "name", item) for item in default]
+    return value_text(default)
+
+
+def page() -> str:
+    """Return docs/reference/recipe.md; a test holds the file to it."""
+    lines = [_HEAD.strip(), ""]
+    for name, info in Recipe.model_fields.items():
+        section = _SECTIONS.get(name)
+        rows = {name: info} if section is None else section.model_fields
+        if section is not None:
+            lines += [f"## {name}", "", (section.__doc__ or "").strip(), ""]
+        else:
+            lines += [f"## {name}", ""]
+        lines += [
+            "| field | default | unit | range | meaning | why this default |",
+            "|---|---|---|---|---|---|",
+        ]
+        for key, field in rows.items():
+            words = _words(field)
+            cells = [
+                f"`{key}`",
+                f"`{_default(field)}`",
+                words["unit"],
+                words["range"],
+                words["meaning"],
+                words["why"],
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join([*lines, _TAIL.strip()])
+
+
+_HEAD = """
+# The recipe
+
+One YAML file says everything that a run does. This page is made from the models in
+`unmixel.pipeline.recipe` (`python -c "import unmixel.pipeline.reference as r; print(r.page())"`); a test
+holds it to them.
+
+- `unmixel run FILE --recipe R.yaml` runs it. Without `--recipe`, a recipe that ships with unmixel is taken:
+  `diffraction` for two pattern axes, `spectrum` for one. Which one and why is printed and recorded.
+- A file may leave out sections and fields: they come from the shipped recipe. Lists (`prepare`,
+  `constraints`) are replaced whole. `extends: none` leaves the rest at the defaults below instead;
+  `extends: diffraction` or `extends: spectrum` chooses by hand.
+- `--set factorize.components=8` changes one value. Entries of lists are meant by name
+  (`--set factorize.constraints.sparse.weight=3`) or place; `null` removes one
+  (`--set factorize.constraints.resolution=null`).
+- Every run folder holds `recipe.yaml`, the resolved recipe: all fields, all open values settled. It
+  reproduces the run.
+- Unknown keys and values out of range are refused with the nearest known word.
+"""
+
+_TAIL = """
+## Values that the data settle
+
+| entry | becomes |
+|---|---|
+| `resolution: {fwhm: auto}` | the full width of the diffraction-limited probe, 0.51 lambda / alpha, in nm; \
+the constraint is left out, printed and recorded, where voltage, convergence angle or scan step are unknown |
+| `spot_shape: {kernel: measured}` | the beam that the step `measure_beam` measured in the same run |
+| a step with `when: counts` | the step, where the data are whole numbers >= 0; otherwise it is left out |
+| `group: auto` | `rotation` for patterns, `spectrum` for spectra |
+
+## Arrays
+
+A parameter that is an array is written as the name of a file beside the recipe: `known.npy`, `known.npz#key`
+or `result.nxs#path/in/file`. A resolved recipe points into the `result.nxs` of its own run folder.
+"""

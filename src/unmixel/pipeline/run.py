@@ -1,0 +1,341 @@
+"""Run a recipe on a scan, from the file to the run folder; go on where a run was stopped; read a run back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unmixel.core.errors import InputError, ReadError, RunExistsError
+from unmixel.dataset.result import Result
+from unmixel.dataset.scan import Scan
+from unmixel.factorize.contracts import State
+from unmixel.io.atomic import replacing, write_text
+from unmixel.io.store import read_bundle, write_bundle
+from unmixel.io.tables import write_tables
+from unmixel.pipeline import stages
+from unmixel.pipeline.folder import Checkpoint, RunFolder
+from unmixel.pipeline.logbook import Logbook
+from unmixel.pipeline.overview import overview
+from unmixel.pipeline.progress import Progress, Silent
+from unmixel.pipeline.provenance import fingerprint, versions
+from unmixel.pipeline.recipe import Recipe
+from unmixel.pipeline.resolve import Request, settle
+from unmixel.pipeline.signals import interruptible, shielded
+from unmixel.pipeline.yamlfile import plain, write
+
+
+def run(
+    path_or_scan: str | Path | Scan,
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+    command: str | None = None,
+) -> Result:
+    """Separate a scan into components, group and measure them, and write everything to a run folder.
+
+    An unfinished run of the same recipe on the same input in the same folder is taken up where it stopped.
+
+    Parameters
+    ----------
+    path_or_scan : str, Path or Scan
+        File, zarr folder, ``demo:...`` address, or a scan in memory.
+    recipe : Recipe, mapping, path or None
+        What to do. None takes the recipe that ships with unmixel and suits the data; a mapping or YAML
+        file may leave out sections and fields, which then come from it too (``extends: none`` leaves them
+        at their bare defaults).
+    out : path, optional
+        Run folder; ``<stem>.run`` in the current directory by default.
+    force : bool
+        Overwrite a run that is there.
+    overrides : sequence of str
+        ``key=value`` with dotted keys, such as ``"factorize.components=8"``; they go before the recipe.
+    progress : Progress, optional
+        Hears of stages, sweeps and remarks.
+    command : str, optional
+        Command to record in place of this call.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    RecipeError, InputError
+        When recipe or data do not fit; nothing is written then.
+    RunExistsError
+        When the folder is taken.
+
+    Examples
+    --------
+    >>> result = run("demo:glass?scan=16x16&detector=24x24&dose=4000", overrides=["factorize.components=3"])
+    ... # doctest: +SKIP
+    """
+    log = Logbook(progress or Silent())
+    request = Request.of(recipe, overrides)
+    folder = RunFolder.of(out, path_or_scan)
+    earlier = folder.check(force=force)
+    log.values["command"] = command or _call(path_or_scan, recipe, overrides)
+    with interruptible():
+        job = _begin(path_or_scan, request, folder, log)
+        _check_same(earlier, job)
+        with folder.claimed():
+            return job.go(earlier, force=force)
+
+
+@dataclass
+class _Job:
+    """A run that knows what it will do: scan, settled recipe, folder, logbook."""
+
+    scan: Scan
+    recipe: Recipe
+    folder: RunFolder
+    log: Logbook
+    identity: dict[str, str]
+    result: Result | None = None
+
+    def go(self, earlier: Mapping[str, Any] | None, *, force: bool) -> Result:
+        """Do everything; whatever ends it early leaves a record that says so."""
+        if force:
+            self.folder.clear()
+        checkpoint = Checkpoint(self.folder.checkpoint, "/".join(self.identity.values()))
+        try:
+            self._stages(earlier, checkpoint)
+        except KeyboardInterrupt:
+            with shielded():
+                sweep = checkpoint.save()
+                if sweep is not None:
+                    self.log.values["checkpoint_sweep"] = sweep
+                self.log.end("interrupted")
+            raise
+        except Exception as error:
+            checkpoint.save()
+            self.log.end("failed", error=f"{type(error).__name__}: {error}")
+            raise
+        assert self.result is not None
+        self.folder.checkpoint.unlink(missing_ok=True)
+        self.log.end("finished")
+        return replace(self.result, record=dict(self.log.values))
+
+    def _stages(self, earlier: Mapping[str, Any] | None, checkpoint: Checkpoint) -> None:
+        self.result = self._kept(earlier)
+        self.log.folder = self.folder
+        self.log.write()
+        header = (
+            "Resolved recipe of an unmixel run. It reproduces the run:",
+            f"  unmixel run {self.log.values['input']['path']} --recipe recipe.yaml",
+        )
+        write_text(self.folder.recipe, write(self.recipe, header=header))
+        if self.result is None:
+            self.result = self._separate(earlier, checkpoint)
+            self._store(self.result)
+        with self.log.stage("interpret"):
+            groups, particles = stages.interpret(self.result.factors, self.recipe, self.log.note)
+            self.result = replace(self.result, groups=groups, particles=particles)
+        with self.log.stage("write"):
+            self.log.values["files"] = [
+                "recipe.yaml",
+                "result.nxs",
+                *write_tables(self.folder.path, self.result),
+            ]
+            self._store(self.result, status="finished")
+        with self.log.stage("report"):
+            self.result = replace(self.result, record={**self.log.values, "status": "finished"})
+            with replacing(self.folder.report) as draft:
+                stages.report(self.result, draft)
+            self.log.values["files"].append("report.html")
+
+    def _kept(self, earlier: Mapping[str, Any] | None) -> Result | None:
+        """Return the factors of an unfinished run that had them already, or None."""
+        if earlier is None or not self.folder.bundle.is_file():
+            return None
+        try:
+            kept = read_bundle(self.folder.bundle)
+        except InputError:
+            return None
+        if kept.record.get("identity") != self.identity:
+            return None
+        self.log.goes_on_from(earlier, "its factors are there")
+        for key in ("steps", "timings_s"):
+            self.log.values[key] = kept.record.get(key)
+        for text in kept.record.get("notes", []):
+            self.log.note(text)
+        return replace(kept, folder=self.folder.path, recipe=plain(self.recipe))
+
+    def _separate(self, earlier: Mapping[str, Any] | None, checkpoint: Checkpoint) -> Result:
+        """Read, prepare and factorise."""
+        with self.log.stage("card"):
+            card = stages.card(self.scan)
+        with self.log.stage("prepare"):
+            tell = self.log.progress.stage
+            prepared = stages.prepare(self.scan, self.recipe, lambda name: tell(f"prepare: {name}"))
+            self.log.values["steps"] = [asdict(step) for step in prepared.history]
+        with self.log.stage("overview"):
+            images = overview(prepared, int(self.recipe.factorize.memory_budget_MB * 1e6))
+            extras = {**images, **{name: np.asarray(value) for name, value in prepared.extras.items()}}
+        with self.log.stage("factorize"):
+            state = checkpoint.load() if earlier is not None else None
+            if state is not None and earlier is not None:
+                self.log.goes_on_from(earlier, f"sweep {state.sweep} of the factorisation")
+                self.log.write()
+            factors = stages.factorize(prepared, self.recipe, on_sweep=self._hear(checkpoint), resume=state)
+        return Result(factors, card=card, recipe=plain(self.recipe), extras=extras, folder=self.folder.path)
+
+    def _hear(self, checkpoint: Checkpoint) -> Any:
+        limit = self.recipe.factorize.max_iter
+
+        def on_sweep(state: State) -> None:
+            checkpoint.offer(state)
+            self.log.progress.sweep(state.sweep, limit, state.objective[-1])
+
+        return on_sweep
+
+    def _store(self, result: Result, **record: Any) -> None:
+        recorded = replace(result, record={**self.log.values, **record})
+        write_bundle(self.folder.bundle, recorded, arrays=self.recipe.arrays())
+
+
+def _begin(given: str | Path | Scan, request: Request, folder: RunFolder, log: Logbook) -> _Job:
+    """Read the scan's description, settle the recipe and fill the head of the record; writes nothing."""
+    with log.stage("read"):
+        scan = stages.read(given, request.read())
+        recipe, why = request.recipe_for(scan)
+        log.note(why)
+        recipe, notes = settle(recipe, scan)
+        for text in notes:
+            log.note(text)
+        source = asdict(scan.source)
+        mark = fingerprint(given)
+    log.values["input"] = {
+        **source, **mark, "shape": list(scan.data.shape), "dtype": str(scan.data.dtype), "n_bytes":
+        scan.n_bytes,
+    }  # fmt: skip
+    identity = {"recipe_sha256": recipe.digest(), "input_sha256": mark["sha256"]}
+    log.values |= {
+        "identity": identity,
+        "versions": versions(recipe),
+        "seed": recipe.factorize.seed,
+        "steps": [],
+    }
+    log.values["recipe_from"] = request.origin
+    return _Job(scan, recipe, folder, log, identity)
+
+
+def _check_same(earlier: Mapping[str, Any] | None, job: _Job) -> None:
+    """Refuse to go on with an unfinished run of something else."""
+    if earlier is None or earlier.get("identity") == job.identity:
+        return
+    known = earlier.get("identity") or {}
+    other = [
+        what for what in ("recipe", "input") if known.get(f"{what}_sha256") != job.identity[f"{what}_sha256"]
+    ]
+    raise RunExistsError(
+        f"The folder '{job.folder.path}' holds an unfinished run ({earlier.get('status')}) with another "
+        f"{' and another '.join(other)}. Give the same command to go on with it, choose another folder with "
+        "--out, or overwrite it with --force."
+    )
+
+
+def _call(given: str | Path | Scan, recipe: Any, overrides: Sequence[str]) -> str:
+    """Return this call in words, for the record."""
+    what = "scan" if isinstance(given, Scan) else repr(str(given))
+    parts = [what]
+    if recipe is not None:
+        parts.append(repr(str(recipe)) if isinstance(recipe, (str, Path)) else "recipe")
+    if overrides:
+        parts.append(f"overrides={list(overrides)!r}")
+    return f"unmixel.run({', '.join(parts)})"
+
+
+def resume(folder: str | Path, *, progress: Progress | None = None) -> Result:
+    """Finish a run that was interrupted or failed; a finished one is only read.
+
+    Parameters
+    ----------
+    folder : path
+        Run folder.
+    progress : Progress, optional
+
+    Raises
+    ------
+    ReadError
+        When there is no run, or its input was in memory.
+    """
+    place = RunFolder(Path(folder))
+    record = place.record()
+    if record is None:
+        raise _no_run(place.path, "no record.json that can be read")
+    if record.get("status") == "finished":
+        return load(folder)
+    source = record.get("input", {})
+    if source.get("path", "memory") == "memory":
+        raise _no_run(
+            place.path, "a run of a scan in memory, which only unmixel.run(scan, ...) can go on with"
+        )
+    return run(
+        source["path"],
+        Recipe.load(place.recipe),
+        out=folder,
+        progress=progress,
+        command=record.get("command"),
+    )
+
+
+def load(folder: str | Path) -> Result:
+    """Return the result that lies in a run folder (or in its ``result.nxs``), exactly as it was found.
+
+    Parameters
+    ----------
+    folder : path
+        A run folder; a run that did not end gives what it has, and ``record["status"]`` says so.
+
+    Raises
+    ------
+    ReadError
+        When there is no result.
+
+    Examples
+    --------
+    >>> load("mgo.run").maps.shape  # doctest: +SKIP
+    (12, 105, 105)
+    """
+    path = Path(folder)
+    if path.is_file():
+        return replace(read_bundle(path), folder=path.parent)
+    place = RunFolder(path)
+    record = place.record()
+    if not place.bundle.is_file():
+        status = f"a run that is {record.get('status')} and has no factors yet" if record else "no run"
+        raise _no_run(path, status)
+    result = read_bundle(place.bundle)
+    return replace(result, folder=path, record=record if record is not None else result.record)
+
+
+def rewrite_report(folder: str | Path) -> Path:
+    """Write the page of a run anew from its stored results and return its path.
+
+    Raises
+    ------
+    ReadError
+        When there is no result.
+    """
+    result = load(folder)
+    place = RunFolder(result.folder or Path(folder))
+    with replacing(place.report) as draft:
+        stages.report(result, draft)
+    return place.report
+
+
+def _no_run(path: Path, got: str) -> ReadError:
+    return ReadError(
+        f"run folder '{path}'",
+        expected="a folder that 'unmixel run' wrote",
+        got=got,
+        hint="run it (again with the same command, where it was interrupted)",
+    )

@@ -1,0 +1,135 @@
+"""The stages of a run, each a function from nouns to nouns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from unmixel.core import registry
+from unmixel.core.errors import InputError
+from unmixel.dataset.card import DataCard
+from unmixel.dataset.results import Factors, Groups, Particles
+from unmixel.dataset.scan import Scan
+from unmixel.factorize.contracts import State
+from unmixel.pipeline.entries import Entry
+from unmixel.pipeline.recipe import Read, Recipe
+from unmixel.pipeline.resolve import instrument_from
+
+Tell = Callable[[str], None]
+
+
+def read(given: str | Path | Scan, how: Read) -> Scan:
+    """Return the scan at a path or address, or the scan itself, with what the user says of the microscope.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or a scan in memory is asked to be read in some way.
+    """
+    if isinstance(given, Scan):
+        if how.scan_shape or how.drop_flyback or how.reader or how.dataset:
+            raise InputError(
+                "recipe section read",
+                expected="only voltage_kV and convergence_mrad for a Scan in memory",
+                got="scan_shape, drop_flyback, reader or dataset",
+                hint="give them to unmixel.open instead",
+            )
+        return instrument_from(how, given)
+    from unmixel.io.open import open as open_scan
+
+    scan = open_scan(
+        str(given),
+        scan_shape=how.scan_shape,
+        drop_flyback=how.drop_flyback,
+        reader=how.reader,
+        dataset=how.dataset,
+    )
+    return instrument_from(how, scan)
+
+
+def card(scan: Scan) -> DataCard:
+    """Return the data card of a scan as it was read."""
+    from unmixel.io.card import data_card
+
+    return data_card(scan)
+
+
+def prepare(scan: Scan, recipe: Recipe, tell: Tell) -> Scan:
+    """Return the scan after every step of the recipe, in order; `tell` hears the name of each."""
+    for entry in recipe.prepare:
+        tell(entry.name)
+        scan = entry.build("steps").apply(scan)
+    return scan
+
+
+def _constraint(entry: Entry, scan: Scan) -> Any:
+    measured = entry.name == "spot_shape" and isinstance(entry.parameters.get("kernel"), str)
+    if not measured:
+        return entry.build("constraints")
+    if "beam" not in scan.extras:
+        raise InputError(
+            "constraint spot_shape",
+            expected="the beam that the step measure_beam measures",
+            got="a prepared scan without it",
+            hint="add '- measure_beam: {}' to prepare, or give a kernel",
+        )
+    return Entry(name=entry.name, parameters={**entry.parameters, "kernel": scan.extras["beam"]}).build(
+        "constraints"
+    )
+
+
+def factorize(
+    scan: Scan, recipe: Recipe, *, on_sweep: Callable[[State], None], resume: State | None
+) -> Factors:
+    """Return the factors of a prepared scan, each component with its remarks."""
+    from unmixel.factorize.model import NMF
+    from unmixel.interpret.flags import flag_components
+
+    how = recipe.factorize
+    model = NMF(
+        how.components,
+        constraints=tuple(_constraint(entry, scan) for entry in how.constraints),
+        loss=how.loss,
+        solver=how.solver,
+        start=how.start,
+        sketch_sweeps=how.sketch_sweeps,
+        max_iter=how.max_iter,
+        tol=how.tol,
+        random_state=how.seed,
+        engine=how.engine,
+        memory_budget=int(how.memory_budget_MB * 1e6),
+    )
+    factors = model.factorize(scan, on_sweep=on_sweep, resume=resume)
+    return replace(factors, flags=tuple(flag_components(factors)))
+
+
+def interpret(factors: Factors, recipe: Recipe, note: Tell) -> tuple[Groups | None, Particles | None]:
+    """Return groups and particles, None for what the recipe does not ask for or the scan cannot give."""
+    how, seed = recipe.interpret, recipe.factorize.seed
+    if not isinstance(how.group, Entry):
+        return None, None
+    groups: Groups = registry.load("clusterers", how.group.name)(**how.group.parameters).group(
+        factors, seed=seed
+    )
+    if how.measure is None:
+        return groups, None
+    if len(factors.scan_axes) != 2:
+        note("Particles are not measured: the scan has not two axes.")
+        return groups, None
+    from unmixel.interpret.measure import Measure
+
+    particles = Measure(**how.measure).measure(factors, groups, seed=seed)
+    if particles.unit == "px":
+        note(
+            "The scan is not calibrated: particles have positions and sizes in px, and so says particles.csv."
+        )
+    return groups, particles
+
+
+def report(result: Any, path: Path) -> None:
+    """Write the page of a result."""
+    from unmixel.report.page import write_report
+
+    write_report(result, path)
