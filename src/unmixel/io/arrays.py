@@ -118,11 +118,11 @@ def native(data: Any) -> Any:
 
 
 def regrouped(data: Any, n_pattern_axes: int) -> Any:
-    """Return the same lazy array in chunks of whole frames, where it reads straight from one data set of a file.
+    """Return the same lazy array in chunks of whole frames, where it reads straight from one data set.
 
-    Libraries hand out arrays with one task for each chunk of the file: a scan of a terabyte then takes seconds
-    and hundreds of megabytes for every read. The data set is looked up in the lazy array and wrapped anew; where
-    there is none (the library computes something in between) the array is returned as it is.
+    Libraries hand out arrays with one task for each chunk of the file: a scan of a terabyte then takes
+    seconds and hundreds of megabytes for every read. The data set is looked up in the lazy array and wrapped
+    anew; where there is none (the library computes something in between) the array is returned as it is.
 
     Parameters
     ----------

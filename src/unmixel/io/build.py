@@ -16,6 +16,9 @@ from unmixel.io.shape import listed
 
 Role = Literal["scan", "pattern", "unknown"]
 
+GUESS = "Nothing describes the three axes"
+"""How a note begins that tells of a guess about which axes are the scan's."""
+
 
 @dataclass(frozen=True)
 class FileAxis:
@@ -55,7 +58,7 @@ class Found:
     axes : tuple of FileAxis
         One for each axis of the data, in its order.
     path, form, reader : str
-        Where it came from: the address as given, the format in words, reader and version of the library behind it.
+        Where it came from: the address as given, the format in words, reader and library with its version.
     instrument : Instrument
     metadata : mapping
         Everything the file said.
@@ -71,7 +74,7 @@ class Found:
     path: str
     form: str
     reader: str
-    instrument: Instrument = Instrument()
+    instrument: Instrument = field(default_factory=Instrument)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     diffraction: bool = False
@@ -81,9 +84,8 @@ class Found:
 def roles(axes: Sequence[FileAxis]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the indices of the scan axes and of the pattern axes, each in the order of the file.
 
-    An axis of energy is the pattern whatever the file says. Otherwise the file decides; where it does not, or calls
-    more than two axes the pattern, the last two are it (the last one where there are fewer than three
-    axes that the file calls scan axes all).
+    An axis of energy is the pattern whatever the file says. Otherwise the file decides; where it calls no
+    axis the pattern or more than two, the last two are it.
 
     Examples
     --------
@@ -100,8 +102,6 @@ def roles(axes: Sequence[FileAxis]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         pattern = [i for i in every if axes[i].role == "pattern"]
         if not 1 <= len(pattern) <= 2:
             pattern = list(every)[-min(2, len(axes)) :]
-        if not energy and len(axes) == 2 and all(axis.role == "scan" for axis in axes):
-            pattern = [1]
     return tuple(i for i in every if i not in pattern), tuple(pattern)
 
 
@@ -131,14 +131,14 @@ def _calibrated(axis: FileAxis, name: str, *, lengths: bool) -> tuple[Axis, str]
 def _scan_names(axes: Sequence[FileAxis]) -> tuple[str, ...]:
     """Return y, x for the last two spatial axes; time keeps its name, what is left over is s0, s1, ..."""
     spatial = [i for i, axis in enumerate(axes) if canonical(axis.unit)[0] != "s" and axis.name != "time"]
-    names = {i: name for i, name in zip(spatial[-2:], ("y", "x")[2 - len(spatial[-2:]) :], strict=True)}
+    names = dict(zip(spatial[-2:], ("y", "x")[2 - len(spatial[-2:]) :], strict=True))
     stamps = [i for i in range(len(axes)) if i not in spatial]
     names |= {i: "time" if len(stamps) == 1 else f"time{n}" for n, i in enumerate(stamps)}
     names |= {i: f"s{n}" for n, i in enumerate(spatial[:-2])}
     return tuple(names[i] for i in range(len(axes)))
 
 
-def _shape_reason(scan_axes: tuple[Axis, ...], n_pattern_axes: int) -> str:
+def _shape_reason(scan_axes: tuple[Axis, ...], n_pattern_axes: int, *, guessed: bool) -> str:
     """Return in one sentence how the scan shape became known."""
     shape = " x ".join(str(axis.size) for axis in scan_axes)
     if not scan_axes:
@@ -148,7 +148,7 @@ def _shape_reason(scan_axes: tuple[Axis, ...], n_pattern_axes: int) -> str:
             f"not known: the file holds a plain stack of {shape} frames; give scan_shape=(rows, columns), "
             f"possible are {listed(scan_axes[0].size)}"
         )
-    return f"the axes of the file: {shape}"
+    return f"a guess from the shape of the array: {shape}" if guessed else f"the axes of the file: {shape}"
 
 
 def _order_note(axes: Sequence[FileAxis], scan: tuple[int, ...]) -> str:
@@ -162,9 +162,9 @@ def _order_note(axes: Sequence[FileAxis], scan: tuple[int, ...]) -> str:
 def built(found: Found) -> Scan:
     """Return the scan that a reader found.
 
-    Axes are brought to the order scan, pattern; names are ``y, x`` and ``v, u`` or ``energy``; units are canonical.
-    What cannot be used as it is written (unknown units, steps of zero, lengths on a detector) is counted in
-    px and noted.
+    Axes are brought to the order scan, pattern; names are ``y, x`` and ``v, u`` or ``energy``; units are
+    canonical. What cannot be used as it is written (unknown units, steps of zero, lengths on a detector) is
+    counted in px and noted.
 
     Parameters
     ----------
@@ -195,7 +195,10 @@ def built(found: Found) -> Scan:
             path=found.path,
             format=found.form,
             reader=found.reader,
-            scan_shape_from=found.scan_shape_from or _shape_reason(scan_axes, len(pattern)),
+            scan_shape_from=found.scan_shape_from
+            or _shape_reason(
+                scan_axes, len(pattern), guessed=any(note.startswith(GUESS) for note in found.notes)
+            ),
             notes=tuple(dict.fromkeys(note for note in notes if note)),
         ),
     )

@@ -35,9 +35,9 @@ class ReadOptions:
 class Reader(Protocol):
     """Turns a file or an address into a `Scan`, without loading its data.
 
-    A reader is a class without arguments, registered under ``unmixel.readers``. Its module imports nothing heavy
-    at the top (libraries are imported in `read`), because `unmixel.open` asks every reader whether it
-    `accepts` a path.
+    A reader is a class without arguments, registered under ``unmixel.readers``. Its module imports nothing
+    heavy at the top (libraries are imported in `read`), because `unmixel.open` asks every reader whether
+    it `accepts` a path.
 
     What `read` promises (checked by `unmixel.testing.readers.ReaderSuite`):
 

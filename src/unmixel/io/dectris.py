@@ -47,7 +47,8 @@ class Joined:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Kind of the values."""
-        return np.dtype(self.parts[0].dtype)
+        dtype: np.dtype[Any] = np.dtype(self.parts[0].dtype)
+        return dtype
 
     @property
     def ndim(self) -> int:
@@ -55,7 +56,10 @@ class Joined:
         return len(self.shape)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return tuple((str(part), str(getattr(getattr(part, "file", None), "filename", id(part)))) for part in self.parts)
+        return tuple(
+            (str(part), str(getattr(getattr(part, "file", None), "filename", id(part))))
+            for part in self.parts
+        )
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         keys = key if isinstance(key, tuple) else (key,)
@@ -71,7 +75,8 @@ class Joined:
             if low < stop and high > start
         ]
         whole = np.concatenate(pieces) if pieces else np.asarray(self.parts[0][(slice(0, 0), *rest)])
-        return whole[::step]
+        stepped: NDArray[Any] = whole[::step]
+        return stepped
 
 
 def is_master(file: Any) -> bool:
@@ -108,7 +113,9 @@ def _parts(file: Any, path: str) -> tuple[Any, ...]:
             )
         parts.append(part)
     if not parts:
-        raise ReadError(path, expected="a master with links to data files", got="none", hint="copy the file again")
+        raise ReadError(
+            path, expected="a master with links to data files", got="none", hint="copy the file again"
+        )
     return tuple(parts)
 
 
@@ -136,10 +143,15 @@ def _scan_axes(side: dict[str, Any], n_frames: int) -> tuple[tuple[FileAxis, ...
         notes = ("The microscope says that its scan step is not calibrated.",)
     if rows * columns == n_frames > 0:
         said = f"the description beside the master: {rows} x {columns}"
-        axes = (FileAxis(rows, "y", scale, 0.0, unit, "scan"), FileAxis(columns, "x", scale, 0.0, unit, "scan"))
+        axes = (
+            FileAxis(rows, "y", scale, 0.0, unit, "scan"),
+            FileAxis(columns, "x", scale, 0.0, unit, "scan"),
+        )
         return axes, said, notes
     if rows * columns:
-        notes += (f"The description beside the master says {rows} x {columns}, but there are {n_frames} frames.",)
+        notes += (
+            f"The description beside the master says {rows} x {columns}, but there are {n_frames} frames.",
+        )
     said = (
         f"not known: the file holds a plain stack of {n_frames} frames; give scan_shape=(rows, columns), "
         f"possible are {listed(n_frames)}"

@@ -1,4 +1,4 @@
-"""HDF5 files that RosettaSciIO does not read lazily: DECTRIS masters (ARINA, EIGER), py4DSTEM, MATLAB 7.3, plain HDF5."""
+"""HDF5 that RosettaSciIO does not read lazily: DECTRIS masters, py4DSTEM, MATLAB 7.3, plain HDF5."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGEST_KEPT = 4096
 
 
 def text(value: Any) -> Any:
-    """Return an attribute of an HDF5 file as plain Python: text for bytes, numbers for arrays of one value."""
+    """Return an attribute as plain Python: text for bytes, a number for an array of one value."""
     import numpy as np
 
     if isinstance(value, np.ndarray) and value.size == 1:
@@ -83,14 +83,16 @@ def tree(group: Any) -> dict[str, Any]:
 
 
 def _axis_beside(dataset: Any, index: int) -> FileAxis | None:
-    """Return the axis that EMD and py4DSTEM write beside the data (``dim0`` or ``dim1``, ...), where there is one."""
+    """Return the axis that EMD and py4DSTEM write beside the data (``dim0`` or ``dim1``, ...), if any."""
     group = dataset.parent
     first = 0 if "dim0" in group else 1
     dim = group.get(f"dim{index + first}")
     size = int(dataset.shape[index])
     if dim is None or dim.size not in (2, size) or dim.dtype.kind not in "fiu":
         return None
-    start, second = (float(value) for value in dim[:2]) if dim.size > 1 else (float(dim[0]), float(dim[0]) + 1)
+    start, second = (
+        (float(value) for value in dim[:2]) if dim.size > 1 else (float(dim[0]), float(dim[0]) + 1)
+    )
     name, unit = str(text(dim.attrs.get("name", ""))), str(text(dim.attrs.get("units", "")))
     unit = {"n_m": "nm", "n_m^-1": "1/nm", "pixels": ""}.get(unit.strip("[]"), unit)
     role: Role = "pattern" if name.lower().startswith(("q", "k")) else "scan"
@@ -127,7 +129,7 @@ class Hdf5Reader:
     name: ClassVar[str] = "hdf5"
 
     def accepts(self, path: str) -> bool:
-        """Return whether `path` is an .h5 file, or another HDF5 file in a layout that RosettaSciIO does not know."""
+        """Return whether `path` is an .h5 file, or other HDF5 in a layout that RosettaSciIO does not know."""
         suffix = Path(path).suffix.lower()
         if suffix in (".h5", ".he5"):
             return not Path(path).is_dir()
@@ -167,7 +169,10 @@ class Hdf5Reader:
         candidates = large or [d for d in every if not d.name.rsplit("/", 1)[-1].startswith("dim")]
         if not candidates:
             raise ReadError(
-                path, expected=f"{form} with an array of numbers", got="none", hint="give the file with the data"
+                path,
+                expected=f"{form} with an array of numbers",
+                got="none",
+                hint="give the file with the data",
             )
         offers = [Offer(d.name, tuple(d.shape), d.dtype, max(0, d.ndim - 2)) for d in candidates]
         index, notes = pick(offers, options.dataset, path=path, form=form)
@@ -198,4 +203,6 @@ def _neighbour_note(path: str) -> tuple[str, ...]:
     master = Path(path).with_name(f"{stem}_master.h5")
     if not found or not master.is_file():
         return ()
-    return (f"This is one part of a DECTRIS scan; {master.name} beside it holds the whole scan and its description.",)
+    return (
+        f"This is one part of a DECTRIS scan; {master.name} beside it holds the whole and its description.",
+    )

@@ -7,11 +7,16 @@ from typing import Any
 
 from unmixel.dataset.scan import Instrument
 
-_FACTORS = {"kV": 1.0, "V": 1e-3, "mR": 1.0, "mrad": 1.0, "rad": 1e3, "nA": 1e3, "pA": 1.0, "A": 1e12, "ms": 1e-3, "s": 1.0, "us": 1e-6,
-            "µs": 1e-6, "mm": 1.0, "cm": 10.0, "m": 1e3}  # fmt: skip
+_FACTORS = {
+    "kV": 1.0, "V": 1e-3, "mR": 1.0, "mrad": 1.0, "rad": 1e3, "nA": 1e3, "pA": 1.0, "A": 1e12,
+    "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "mm": 1.0, "cm": 10.0, "m": 1e3,
+}  # fmt: skip
+"""What one unit is in kV, mrad, pA, s or mm."""
 
 
-def _walk(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Mapping[str, Any]]]:
+def _walk(
+    tree: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any, Mapping[str, Any]]]:
     """Yield (path, value, mapping that holds it) of all leaves, outer ones first."""
     inner = []
     for key, value in tree.items():
@@ -41,8 +46,8 @@ def number(value: Any) -> float | None:
 def hyperspy_instrument(metadata: Mapping[str, Any], *, camera_length_mm: float = 1.0) -> Instrument:
     """Return the instrument of metadata in HyperSpy's layout (``Acquisition_instrument``).
 
-    Units as HyperSpy documents them (kV, mrad, nA, s, camera length in mm), unless a key ``NAME_units`` beside the
-    value says else. pyxem's ``Diffraction.camera_length`` is in cm and its ``exposure_time`` in ms.
+    Units as HyperSpy documents them (kV, mrad, nA, s, camera length in mm), unless a key ``NAME_units`` beside
+    the value says else. pyxem's ``Diffraction.camera_length`` is in cm and its ``exposure_time`` in ms.
 
     Parameters
     ----------
@@ -89,7 +94,7 @@ def _plain(key: Any) -> str:
 
 
 def _looked_up(tree: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a dotted path, whatever the spaces and underscores in its keys; None where there is none."""
+    """Return the value at a dotted path, whatever the spaces and underscores in its keys, or None."""
     here: Any = tree
     for step in path.split("."):
         if not isinstance(here, Mapping):
@@ -103,8 +108,8 @@ def with_mapping(
 ) -> dict[str, Any]:
     """Return `metadata` filled up from the vendor's own tags by a RosettaSciIO mapping.
 
-    RosettaSciIO hands the mapping out (vendor path -> HyperSpy path and converter) and leaves its use to the caller.
-    A tag that its converter cannot take is left out.
+    RosettaSciIO hands the mapping out (vendor path -> HyperSpy path and converter) and leaves its use to the
+    caller. A tag that its converter cannot take is left out.
 
     Examples
     --------

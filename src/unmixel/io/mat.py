@@ -49,11 +49,17 @@ class MatReader:
 
         found = whosmat(path)
         if not found:
-            raise ReadError(path, expected="a MATLAB file with an array", got="none", hint="save the scan in it")
-        wanted = {name: shape for name, shape, kind in found if kind not in ("cell", "struct", "char", "object")}
+            raise ReadError(
+                path, expected="a MATLAB file with an array", got="none", hint="save the scan in it"
+            )
+        wanted = {
+            name: shape for name, shape, kind in found if kind not in ("cell", "struct", "char", "object")
+        }
         arrays: dict[str, Any] = loadmat(path, variable_names=list(wanted))
         names = [name for name in wanted if name in arrays]
-        offers = [Offer(n, tuple(arrays[n].shape), arrays[n].dtype, max(0, arrays[n].ndim - 2)) for n in names]
+        offers = [
+            Offer(n, tuple(arrays[n].shape), arrays[n].dtype, max(0, arrays[n].ndim - 2)) for n in names
+        ]
         index, notes = pick(offers, options.dataset, path=path, form="MATLAB")
         data = arrays[names[index]].copy(order="C")
         axes, axis_notes = plain_axes(tuple(data.shape), options.scan_shape)

@@ -1,4 +1,4 @@
-"""NumPy files: ``.npy`` and ``.npz`` with the layout of docs/reference/formats.md, read without loading them."""
+"""NumPy files: ``.npy``, and ``.npz`` with the layout of docs/reference/formats.md."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _header(file: IO[bytes]) -> _Header:
 
 @dataclass(frozen=True)
 class _Packed:
-    """A compressed member of an npz file, unpacked up to what is asked for; reading forward is fast, back is not."""
+    """A compressed member of an npz file, unpacked up to what is asked for; going back starts anew."""
 
     path: str
     member: str
@@ -86,7 +86,8 @@ class _Packed:
         with self.lock:
             stream = self.state.get("stream")
             if stream is None:
-                stream = self.state["stream"] = zipfile.ZipFile(self.path).open(self.member)
+                archive = zipfile.ZipFile(self.path)  # noqa: SIM115 - stays open as long as the scan
+                stream = self.state["stream"] = archive.open(self.member)
             stream.seek(self.header.size + start * row)
             raw = stream.read((stop - start) * row)
         return np.frombuffer(raw, self.dtype).reshape(stop - start, *self.shape[1:])
@@ -143,7 +144,11 @@ def _whole(member: Any) -> NDArray[Any]:
 
 
 def _texts(members: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(_whole(members[key])) for key in _TEXT_KEYS if key in members and members[key].dtype.kind in "US"}
+    return {
+        key: str(_whole(members[key]))
+        for key in _TEXT_KEYS
+        if key in members and members[key].dtype.kind in "US"
+    }
 
 
 def _parsed(text: str) -> Any:
@@ -183,6 +188,7 @@ class NpzReader:
         member = members[key]
         texts = _texts(members)
         shape = tuple(member.shape)
+        axis_notes: tuple[str, ...]
         if "axes" in texts and key in _DATA_KEYS:
             axes, axis_notes = described_axes(texts["axes"], shape), ()
         else:
@@ -222,7 +228,9 @@ def _chosen(
             if key in keys and offers[keys.index(key)].numeric:
                 return key, ()
     if not keys:
-        raise ReadError(path, expected=f"{form} with an array", got="none", hint="save the scan under the key 'data'")
+        raise ReadError(
+            path, expected=f"{form} with an array", got="none", hint="save the scan under the key 'data'"
+        )
     index, notes = pick(offers, options.dataset, path=path, form=form)
     return keys[index], notes
 

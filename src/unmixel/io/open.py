@@ -20,7 +20,8 @@ _LAST = "rosetta"
 def _in_order() -> list[str]:
     """Return the names of all readers: third parties first, RosettaSciIO, which takes any file, last."""
     return sorted(
-        names("readers"), key=lambda name: (name == _LAST, origin("readers", name).startswith("unmixel "), name)
+        names("readers"),
+        key=lambda name: (name == _LAST, origin("readers", name).startswith("unmixel "), name),
     )
 
 
@@ -61,8 +62,8 @@ def open(  # noqa: A001 - the field's word for it
     Returns
     -------
     Scan
-        With lazy data; ``source.scan_shape_from`` tells how the scan shape became known and ``source.notes`` what
-        reading assumed or left out.
+        With lazy data; ``source.scan_shape_from`` tells how the scan shape became known and ``source.notes``
+        what reading assumed or left out.
 
     Raises
     ------

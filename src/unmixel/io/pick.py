@@ -62,7 +62,9 @@ def distinct(names: Sequence[str]) -> list[str]:
     return result
 
 
-def pick(offers: Sequence[Offer], dataset: str | None, *, path: str, form: str) -> tuple[int, tuple[str, ...]]:
+def pick(
+    offers: Sequence[Offer], dataset: str | None, *, path: str, form: str
+) -> tuple[int, tuple[str, ...]]:
     """Return the index of the data to read and notes on what was left aside.
 
     Parameters
@@ -94,7 +96,9 @@ def pick(offers: Sequence[Offer], dataset: str | None, *, path: str, form: str) 
         if not others:
             return index, ()
         some = ", ".join(others[:8]) + (f" and {len(others) - 8} more" if len(others) > 8 else "")
-        return index, (f"The file holds {len(usable)} data sets; '{offers[index].name}' is read, others: {some}.",)
+        return index, (
+            f"The file holds {len(usable)} data sets; '{offers[index].name}' is read, others: {some}.",
+        )
     for index in usable:
         if offers[index].name == dataset:
             return index, ()

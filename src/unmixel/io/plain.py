@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
-from unmixel.io.build import FileAxis, Role
+from unmixel.io.build import GUESS, FileAxis
 
 
 def _frames_or_spectra(shape: tuple[int, ...], scan_shape: tuple[int, ...] | None) -> tuple[int, str]:
@@ -21,9 +21,9 @@ def _frames_or_spectra(shape: tuple[int, ...], scan_shape: tuple[int, ...] | Non
         return 2, ""
     if shape[1] == shape[2] and shape[0] != shape[1]:
         why = "the last two axes are equal: taken as a stack of frames (N | v, u)"
-        return 2, f"Nothing describes the three axes; {why}. For spectra (y, x | energy) give scan_shape=(y, x)."
+        return 2, f"{GUESS}; {why}. For spectra (y, x | energy) give scan_shape=(y, x)."
     why = "taken as spectra (y, x | energy)"
-    return 1, f"Nothing describes the three axes; {why}. For a stack of frames (N | v, u) give scan_shape=(y, x)."
+    return 1, f"{GUESS}; {why}. For a stack of frames (N | v, u) give scan_shape=(y, x)."
 
 
 def plain_axes(
@@ -31,8 +31,8 @@ def plain_axes(
 ) -> tuple[tuple[FileAxis, ...], tuple[str, ...]]:
     """Return axes for an array that has none, and notes on what was assumed.
 
-    1 axis: a spectrum; 2: a pattern (positions x channels where `scan_shape` or `energy` is given); 3: spectra
-    ``(y, x, energy)``, unless the last two axes are equal or `scan_shape` says that the first axis counts
+    1 axis: a spectrum; 2: a pattern (positions x channels where `scan_shape` or `energy` is given); 3:
+    spectra ``(y, x, energy)``, unless the last two axes are equal or `scan_shape` says that the first axis counts
     frames; 4 and more: the last two are the pattern.
 
     Parameters
@@ -58,8 +58,8 @@ def plain_axes(
     else:
         n_pattern = 2
     n_scan = len(shape) - n_pattern
-    which: list[Role] = ["scan"] * n_scan + ["pattern"] * n_pattern
-    axes = [FileAxis(size, role=role) for size, role in zip(shape, which, strict=True)]
+    axes = [FileAxis(size, role="scan") for size in shape[:n_scan]]
+    axes += [FileAxis(size, role="pattern") for size in shape[n_scan:]]
     notes = (note,) if note else ()
     if energy is not None:
         steps = np.diff(energy)
@@ -77,8 +77,8 @@ def described_axes(text: str, shape: tuple[int, ...]) -> tuple[FileAxis, ...]:
     Parameters
     ----------
     text : str
-        A list with one object for each axis: ``name``, ``scale``, ``offset``, ``unit``; names ``v, u, energy`` are
-        pattern axes, all others scan axes.
+        A list with one object for each axis: ``name``, ``scale``, ``offset``, ``unit``; names ``v, u, energy``
+        are pattern axes, all others scan axes.
     shape : tuple of int
 
     Raises
@@ -94,7 +94,11 @@ def described_axes(text: str, shape: tuple[int, ...]) -> tuple[FileAxis, ...]:
     """
     try:
         listed: Any = json.loads(text)
-        fits = isinstance(listed, list) and len(listed) == len(shape) and all(isinstance(a, Mapping) for a in listed)
+        fits = (
+            isinstance(listed, list)
+            and len(listed) == len(shape)
+            and all(isinstance(a, Mapping) for a in listed)
+        )
         if not fits:
             raise ValueError(text[:80])
         return tuple(

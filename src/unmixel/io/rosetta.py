@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,7 @@ from unmixel.io.diagnose import unreadable
 from unmixel.io.instrument import hyperspy_instrument, number, with_mapping
 from unmixel.io.messages import heard
 from unmixel.io.pick import Offer, distinct, pick
+from unmixel.io.plain import plain_axes
 from unmixel.io.vendors import VENDORS, Vendor
 
 if TYPE_CHECKING:
@@ -40,15 +42,19 @@ class _Plugin:
 
 
 def _plugins(path: str) -> list[_Plugin]:
-    """Return the formats that claim the suffix of `path`, without importing their readers."""
+    """Return the formats that claim the suffix of `path`, without importing their readers.
+
+    Where several do, those that we know more of come alone: the others share only the suffix.
+    """
     from rsciio import IO_PLUGINS
 
     suffix = Path(path).suffix[1:].lower()
-    return [
+    claimed = [
         _Plugin(spec["name"], spec["api"])
         for spec in IO_PLUGINS
         if suffix and suffix in {known.lower() for known in spec["file_extensions"]}
     ]
+    return [plugin for plugin in claimed if plugin.name in VENDORS] or claimed
 
 
 def _version() -> str:
@@ -60,6 +66,7 @@ def _version() -> str:
 def _call(plugin: _Plugin, path: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Return what the format's reader finds, lazily where it can, and notes."""
     reader = import_module(plugin.module).file_reader
+    plugin.vendor.check(path)
     options = plugin.vendor.options(path)
     try:
         return reader(path, lazy=True, **options), ()
@@ -70,11 +77,13 @@ def _call(plugin: _Plugin, path: str) -> tuple[list[dict[str, Any]], tuple[str, 
     if size > _EAGER_LIMIT:
         raise ReadError(
             path,
-            expected=f"a {plugin.vendor.form} file of at most {_EAGER_LIMIT // 10**9} GB, as it must be read whole",
+            expected=f"a {plugin.vendor.form} file of at most {_EAGER_LIMIT // 10**9} GB (it is read whole)",
             got=f"{size / 1e9:.3g} GB",
             hint="convert it to .zspy",
         )
-    return reader(path, lazy=False, **options), (f"{plugin.vendor.form} files cannot be read lazily; it was read whole.",)
+    return reader(path, lazy=False, **options), (
+        f"{plugin.vendor.form} files cannot be read lazily; it was read whole.",
+    )
 
 
 def _role(axis: Mapping[str, Any], index: int, n_axes: int, record_by: str) -> Role:
@@ -95,7 +104,9 @@ def _axis(axis: Mapping[str, Any], size: int, role: Role) -> tuple[FileAxis, str
     unit = str(axis.get("units") or "")
     values = axis.get("axis")
     if values is None:
-        scale, offset = (float(axis.get(key, default) or 0.0) for key, default in (("scale", 1.0), ("offset", 0.0)))
+        scale, offset = (
+            float(axis.get(key, default) or 0.0) for key, default in (("scale", 1.0), ("offset", 0.0))
+        )
         if "expression" in axis:
             return FileAxis(size, name, role=role), f"Axis '{name}' is a formula; it is counted in px."
         return FileAxis(size, name, scale, offset, unit, role), ""
@@ -106,19 +117,26 @@ def _axis(axis: Mapping[str, Any], size: int, role: Role) -> tuple[FileAxis, str
     return FileAxis(size, name, mean, float(values[0]), unit, role), ""
 
 
-def _axes(entry: Mapping[str, Any]) -> tuple[tuple[FileAxis, ...], tuple[str, ...]]:
+def _axes(
+    entry: Mapping[str, Any], scan_shape: tuple[int, ...] | None = None
+) -> tuple[tuple[FileAxis, ...], tuple[str, ...]]:
     """Return the axes of one entry in the order of its data, and notes."""
     shape = tuple(int(size) for size in entry["data"].shape)
     listed: Sequence[Mapping[str, Any]] = entry.get("axes") or ()
     if len(listed) != len(shape):
-        return tuple(FileAxis(size) for size in shape), ()
+        return plain_axes(shape, scan_shape)
     signal = entry.get("metadata", {}).get("Signal", {})
     record_by = str(signal.get("record_by", ""))
     pairs = [
         _axis(axis, size, _role(axis, index, len(shape), record_by))
         for index, (axis, size) in enumerate(zip(listed, shape, strict=True))
     ]
-    return tuple(axis for axis, _ in pairs), tuple(note for _, note in pairs if note)
+    axes, notes = tuple(axis for axis, _ in pairs), tuple(note for _, note in pairs if note)
+    told = sum(axis.role == "pattern" for axis in axes)
+    if 1 <= told <= 2 or any(axis.is_energy for axis in axes):
+        return axes, notes
+    plain, guess = plain_axes(shape, scan_shape)
+    return tuple(replace(axis, role=p.role) for axis, p in zip(axes, plain, strict=True)), (*notes, *guess)
 
 
 def _offers(entries: Sequence[Mapping[str, Any]]) -> list[Offer]:
@@ -130,7 +148,7 @@ def _offers(entries: Sequence[Mapping[str, Any]]) -> list[Offer]:
 
 
 def _in_whole_frames(plugin: _Plugin, path: str, entry: dict[str, Any], index: int, n_pattern: int) -> Any:
-    """Return the data of an entry in chunks of whole frames, asking the reader again where it cut frames up."""
+    """Return the data in chunks of whole frames, asking the reader again where it cut frames up."""
     data = entry["data"]
     reader = import_module(plugin.module).file_reader
     cut = any(len(lengths) > 1 for lengths in getattr(data, "chunks", ())[data.ndim - n_pattern :])
@@ -172,9 +190,10 @@ class RosettaReader:
                 return self._read(plugin, path, options)
             except UnmixelError:
                 raise
-            except Exception as error:  # noqa: BLE001 - any failure of a format leads to the next one, then to one clear error
-                failures.append(error)
-        cause = failures[0] if failures else None
+            except Exception as error:  # noqa: BLE001 - the next format is tried, then one clear error is raised
+                failures.append(_let_go(error))
+        telling = [error for error in failures if not isinstance(error, ImportError)] or failures
+        cause = telling[0] if telling else None
         raise unreadable(path, tuple(plugin.vendor.form for plugin in plugins), cause) from cause
 
     def _read(self, plugin: _Plugin, path: str, options: ReadOptions) -> Scan:
@@ -184,12 +203,13 @@ class RosettaReader:
             entries = [entry for entry in found if hasattr(entry.get("data"), "shape")]
             index, choice = pick(_offers(entries), options.dataset, path=path, form=vendor.form)
             entry = vendor.corrected(entries[index])
-            axes, axis_notes = _axes(entry)
+            axes, axis_notes = _axes(entry, options.scan_shape)
             n_pattern = len(roles(axes)[1])
             last = roles(axes)[1] == tuple(range(len(axes)))[-n_pattern:]
             data = _in_whole_frames(plugin, path, entry, index, n_pattern) if last else entry["data"]
             if vendor.raw:
                 _probe(data)
+        said = [f"RosettaSciIO: {note}" for note in heard_notes]
         original = entry.get("original_metadata") or {}
         metadata = with_mapping(entry.get("metadata") or {}, original, entry.get("mapping") or {})
         kind = str(metadata.get("Signal", {}).get("signal_type", "")).lower()
@@ -202,10 +222,20 @@ class RosettaReader:
                 reader=f"{self.name} (RosettaSciIO {_version()})",
                 instrument=hyperspy_instrument(metadata, camera_length_mm=vendor.camera_length_mm),
                 metadata={"metadata": metadata, "original_metadata": original},
-                notes=(*notes, *choice, *vendor.notes, *axis_notes, *(f"RosettaSciIO: {n}" for n in heard_notes)),
+                notes=(*notes, *choice, *vendor.notes(path), *entry.get("notes", ()), *axis_notes, *said),
                 diffraction="diffraction" in kind,
             )
         )
+
+
+def _let_go(error: Exception) -> Exception:
+    """Free what the failed reader left open, which an error would keep alive as long as itself."""
+    with heard():
+        link: BaseException | None = error
+        while link is not None:
+            traceback.clear_frames(link.__traceback__)
+            link = link.__cause__ or link.__context__
+    return error
 
 
 def _probe(data: Any) -> None:

@@ -42,13 +42,18 @@ class ShapeCandidate:
 
     def __str__(self) -> str:
         recorded = f"{self.rows} x {self.columns}"
-        return f"{recorded} ({self.rows} x {self.columns - 1} with one flyback column)" if self.flyback else recorded
+        return (
+            f"{recorded} ({self.rows} x {self.columns - 1} with one flyback column)"
+            if self.flyback
+            else recorded
+        )
 
 
 def factorings(n_frames: int) -> tuple[ShapeCandidate, ...]:
     """Return every scan shape of two axes that `n_frames` frames may have, most square first.
 
-    Both orders of each factoring are listed, and each once more with a flyback column. Axes have at least 2 positions.
+    Both orders of each factoring are listed, and each once more with a flyback column. Axes have at least 2
+    positions.
 
     Parameters
     ----------
@@ -146,8 +151,8 @@ def fold(scan: Scan, scan_shape: tuple[int, ...], *, drop_flyback: bool = False)
     ----------
     scan : Scan
     scan_shape : tuple of int
-        As recorded, flyback column included. With `drop_flyback` the shape without it is understood too, where
-        only that fits the number of frames.
+        As recorded, flyback column included. With `drop_flyback` the shape without it is understood too,
+        where only that fits the number of frames.
     drop_flyback : bool
         Whether the caller will drop the last column.
 

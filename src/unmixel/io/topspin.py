@@ -197,5 +197,8 @@ class TopspinReader:
 
 def _metadata(node: Any) -> dict[str, Any]:
     """Return the XML texts that describe an acquisition, whole."""
-    found = {"acquisition": node.parent["Metadata"], "first pattern": node.get("0/Metadata") if hasattr(node, "keys") else None}
+    found = {
+        "acquisition": node.parent["Metadata"],
+        "first pattern": node.get("0/Metadata") if hasattr(node, "keys") else None,
+    }
     return {key: value[()].decode("ascii", "replace") for key, value in found.items() if value is not None}

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unmixel.io import merlin
+
 Options = Callable[[str], dict[str, Any]]
+Notes = Callable[[str], tuple[str, ...]]
+Check = Callable[[str], None]
 Correction = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def _no_options(path: str) -> dict[str, Any]:
     return {}
+
+
+def _no_notes(path: str) -> tuple[str, ...]:
+    return ()
+
+
+def _no_check(path: str) -> None:
+    return None
 
 
 def _as_it_is(entry: dict[str, Any]) -> dict[str, Any]:
@@ -31,20 +45,23 @@ class Vendor:
         Whether the file is a plain run of frames that does not say how long it must be.
     options : callable
         ``options(path)`` gives further arguments for RosettaSciIO's reader.
+    check : callable
+        ``check(path)`` raises ValueError for a damaged file that RosettaSciIO must not be given.
     corrected : callable
         ``corrected(entry)`` mends what RosettaSciIO makes of the file.
     camera_length_mm : float
         What one unit of the file's camera length is, in mm.
-    notes : tuple of str
-        What the user should know of every file of the format.
+    notes : callable
+        ``notes(path)`` tells what the user should know of the file.
     """
 
     form: str
     raw: bool = False
     options: Options = _no_options
+    check: Check = _no_check
     corrected: Correction = _as_it_is
     camera_length_mm: float = 1.0
-    notes: tuple[str, ...] = ()
+    notes: Notes = _no_notes
 
 
 def _read_only(path: str) -> dict[str, Any]:
@@ -53,44 +70,6 @@ def _read_only(path: str) -> dict[str, Any]:
 
 def _unstacked(path: str) -> dict[str, Any]:
     return {"stack_group": False}
-
-
-def merlin_frames(path: str) -> int:
-    """Return how many frames a Merlin file holds, by its first header and its size; 0 where there is no such header.
-
-    The header is text: ``MQ1,number,header bytes,chips,width,height,U16,...``.
-    """
-    place = Path(path)
-    with place.open("rb") as file:
-        fields = file.read(384).decode("latin-1").split(",")
-    try:
-        header, width, height = int(fields[2]), int(fields[4]), int(fields[5])
-        bits = int(fields[6].strip()[1:])
-    except (IndexError, ValueError):
-        return 0
-    if not fields[0].startswith("MQ") or fields[6].strip()[0] != "U":
-        return 0
-    return place.stat().st_size // (header + width * height * bits // 8)
-
-
-def _merlin(path: str) -> dict[str, Any]:
-    """Return the scan shape where the header file beside it says how many frames a row has, else one long stack.
-
-    RosettaSciIO would go through the time stamps of all frames and guess; that reads the whole file.
-    """
-    n_frames = merlin_frames(path)
-    if n_frames < 1:
-        return {}
-    per_row = 0
-    beside = Path(path).with_suffix(".hdr")
-    if beside.is_file():
-        for line in beside.read_text(encoding="latin-1").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "Frames per Trigger (Number)" and value.strip().isdigit():
-                per_row = int(value)
-    if per_row > 1 and n_frames % per_row == 0 and n_frames > per_row:
-        return {"navigation_shape": (per_row, n_frames // per_row)}
-    return {"navigation_shape": (n_frames,)}
 
 
 def _direct_electron(path: str) -> dict[str, Any]:
@@ -114,25 +93,47 @@ _DE_STEPS = {
     "ky": "Diffraction Pixel Size Y",
     "kx": "Diffraction Pixel Size X",
 }
+_DE_INSTRUMENT = {
+    "beam_energy": ("Instrument Accelerating Voltage (V)", 1e-3),
+    "camera_length": ("Instrument Project Camera Length (centimeters)", 10.0),
+    "dwell_time": ("Scan - Dwell Time (microseconds)", 1e-6),
+}
+_UNCALIBRATED = {"scale": 1.0, "offset": 0.0, "units": ""}
 
 
-def _mrc_steps(entry: dict[str, Any]) -> dict[str, Any]:
-    """Take steps from the DE description (-1: unknown) and drop the header's step of -1, which means none."""
+def _de_number(described: Mapping[str, str], key: str) -> float:
+    """Return a number of the DE description; -1 where it is not known."""
+    try:
+        return float(described.get(key, -1))
+    except ValueError:
+        return -1.0
+
+
+def _mrc(entry: dict[str, Any]) -> dict[str, Any]:
+    """Take steps and instrument from the DE description; drop the header's step of -1, which means none."""
     described: Mapping[str, str] = entry.get("original_metadata", {}).get("de_metadata", {})
-    axes = []
-    for axis in entry["axes"]:
-        fixed = dict(axis)
-        if described:
-            try:
-                step = float(described.get(_DE_STEPS.get(str(axis.get("name")), ""), -1))
-            except ValueError:
-                step = -1.0
-            known = step > 0 and str(axis.get("name")) in _DE_STEPS
-            fixed |= {"scale": step} if known else {"scale": 1.0, "offset": 0.0, "units": ""}
-        elif axis.get("scale", 1.0) <= 0:
-            fixed |= {"scale": 1.0, "offset": 0.0, "units": ""}
-        axes.append(fixed)
-    return {**entry, "axes": axes}
+    axes = [dict(axis) for axis in entry["axes"]]
+    if not described:
+        steps = [axis | _UNCALIBRATED if axis.get("scale", 1.0) <= 0 else axis for axis in axes]
+        return {**entry, "axes": steps}
+    notes: tuple[str, ...] = ()
+    if len(axes) == 5 and axes[0].get("name") == "time":
+        # RosettaSciIO puts repeats last in the data and first in the axes
+        axes = [*axes[1:3], axes[0], *axes[3:]]
+        notes = ("Positions were visited several times: the third scan axis counts the visits.",)
+    for axis in axes:
+        step = _de_number(described, _DE_STEPS.get(str(axis.get("name")), ""))
+        axis.update({"scale": step} if step > 0 else _UNCALIBRATED)
+    if described.get("Scan - Type", "Raster") != "Raster":
+        visited = described.get("Scan - Points", "some")
+        notes += (
+            f"The scan is no raster: {visited} frames were put to their places; places never visited hold 0.",
+        )
+    numbers = {name: _de_number(described, key) * factor for name, (key, factor) in _DE_INSTRUMENT.items()}
+    metadata = {**entry["metadata"]}
+    told = metadata.get("Acquisition_instrument", {}).get("TEM", {})
+    metadata["Acquisition_instrument"] = {"TEM": {**told, **{k: v for k, v in numbers.items() if v > 0}}}
+    return {**entry, "axes": axes, "metadata": metadata, "notes": notes}
 
 
 def _blockfile_instrument(entry: dict[str, Any]) -> dict[str, Any]:
@@ -145,21 +146,54 @@ def _blockfile_instrument(entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "metadata": {**entry["metadata"], "Acquisition_instrument": {"TEM": tem}}}
 
 
+def _bruker_whole(path: str) -> None:
+    """Check that a bcf container is as long as its header says; reading it would crash the process else."""
+    with Path(path).open("rb") as file:
+        head = file.read(0x14C)
+    if not head.startswith(b"AAMVHFSS") or len(head) < 0x14C:
+        return
+    (chunk_bytes,), (n_chunks,) = struct.unpack_from("<I", head, 0x128), struct.unpack_from("<I", head, 0x148)
+    expected, size = n_chunks * chunk_bytes + 0x118, Path(path).stat().st_size
+    if size < expected:
+        raise ValueError(f"truncated: {size} bytes instead of {expected}")
+
+
+def _blockfile_whole(path: str) -> None:
+    """Check the mark at the start; RosettaSciIO would reserve memory for whatever numbers follow."""
+    with Path(path).open("rb") as file:
+        if file.read(6) != b"IMGBLO":
+            raise ValueError("no blockfile: it does not begin with IMGBLO")
+
+
+def _prz_whole(path: str) -> None:
+    """Check that the archive is complete; NumPy would leave the file open otherwise."""
+    if not zipfile.is_zipfile(path):
+        raise ValueError("no complete zip archive")
+
+
+def _mrc_whole(path: str) -> None:
+    """Check that there is a whole header."""
+    if Path(path).stat().st_size < 1024:
+        raise ValueError("truncated: shorter than its header of 1024 bytes")
+
+
 VENDORS: dict[str, Vendor] = {
-    "Blockfile": Vendor("NanoMEGAS blockfile", raw=True, corrected=_blockfile_instrument),
-    "Bruker": Vendor("Bruker bcf"),
+    "Blockfile": Vendor(
+        "NanoMEGAS blockfile", raw=True, check=_blockfile_whole, corrected=_blockfile_instrument
+    ),
+    "Bruker": Vendor("Bruker bcf", check=_bruker_whole),
     "DigitalMicrograph": Vendor("Gatan DigitalMicrograph", raw=True),
     "EMD": Vendor("EMD", options=_unstacked),
     "EMPAD": Vendor("EMPAD", raw=True),
     "HSPY": Vendor("HyperSpy hspy"),
-    "MRC": Vendor("MRC", raw=True, options=_direct_electron, corrected=_mrc_steps),
+    "MRC": Vendor("MRC", raw=True, check=_mrc_whole, options=_direct_electron, corrected=_mrc),
     "NeXus": Vendor("NeXus"),
-    "PantaRhei": Vendor("CEOS Panta Rhei prz", camera_length_mm=1e3),
+    "PantaRhei": Vendor("CEOS Panta Rhei prz", check=_prz_whole, camera_length_mm=1e3),
     "QuantumDetector": Vendor(
         "Quantum Detectors Merlin mib",
         raw=True,
-        options=_merlin,
-        notes=("Merlin frames are turned upside down by RosettaSciIO, so that they appear as on the screen.",),
+        options=merlin.options,
+        notes=merlin.notes,
     ),
     "Ripple": Vendor("Ripple", raw=True),
     "TIA": Vendor("FEI TIA", raw=True),
