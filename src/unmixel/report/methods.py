@@ -1,0 +1,185 @@
+"""The methods paragraph, ready to paste: put together from what was run, with the papers it rests on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from unmixel.core.units import printed
+from unmixel.dataset.axes import Axis
+from unmixel.dataset.result import Result
+from unmixel.report.recorded import Named, constraints, mapping, show, source, steps
+from unmixel.report.references import Citations, Reference
+from unmixel.report.words import counted, is_simulated, length_with_interval, percent
+
+
+@dataclass(frozen=True)
+class Methods:
+    """The paragraph, in sentences, and the papers it cites in order."""
+
+    sentences: tuple[str, ...]
+    references: tuple[Reference, ...]
+
+    @property
+    def text(self) -> str:
+        """The paragraph as one text."""
+        return " ".join(self.sentences)
+
+
+def methods(result: Result) -> Methods:
+    """Return the methods paragraph of a run; what the record does not hold is left out, never guessed."""
+    cite = Citations()
+    sentences = [
+        _data(result, cite),
+        *_preparation(result, cite),
+        *_factorisation(result, cite),
+        *_constraint_sentences(result, cite),
+        _end(result),
+        *_grouping(result, cite),
+        *_sizes(result),
+    ]
+    return Methods(tuple(sentences), tuple(cite.papers))
+
+
+def axes_words(axes: tuple[Axis, ...], noun: str) -> str:
+    """Return a grid in words.
+
+    Examples
+    --------
+    >>> axes_words((Axis("y", 64, scale=3.03, unit="nm"), Axis("x", 72, scale=3.03, unit="nm")), "positions")
+    '64 × 72 positions, step 3.03 nm'
+    """
+    if not axes:
+        return f"1 {noun.rstrip('s')}"
+    sizes = " × ".join(str(axis.size) for axis in axes)
+    steps_of = list(
+        dict.fromkeys(f"{abs(axis.scale):.4g} {printed(axis.unit)}" for axis in axes if axis.calibrated)
+    )
+    return f"{sizes} {noun}, " + ("step " + " and ".join(steps_of) if steps_of else "not calibrated")
+
+
+def _data(result: Result, cite: Citations) -> str:
+    factors, given = result.factors, source(result)
+    kind = "pixels" if len(factors.pattern_axes) > 1 else "channels"
+    path = str(given.get("path", ""))
+    if is_simulated(result.record):
+        what = f"Simulated data with known truth ({path})"
+    else:
+        name = PurePath(path.replace("\\", "/")).name if path and path != "memory" else ""
+        form = str(given.get("format") or "")
+        what = "The scan" + (f" {name}" if name else "") + (f" ({form})" if form and form != "array" else "")
+    versions = mapping(result.record.get("versions"))
+    tool = f"unmixel {versions['unmixel']}" if "unmixel" in versions else "unmixel"
+    reader = str(given.get("reader", "")).lower()
+    through = f" after reading it with RosettaSciIO {cite('rosettasciio')}" if "rosett" in reader else ""
+    verb = "were" if what.startswith("Simulated") else "was"
+    grids = f"{axes_words(factors.scan_axes, 'positions')}, and {axes_words(factors.pattern_axes, kind)}"
+    return f"{what} with {grids}, {verb} analysed with {tool}{through}."
+
+
+def _preparation(result: Result, cite: Citations) -> list[str]:
+    done = steps(result)
+    if done is None:
+        return []
+    if not done:
+        return ["No step changed the data before the factorisation."]
+    told = [step.effect.rstrip(". ") or f"The step {step.name} was run" for step in done]
+    sentences = [f"Preparation: {'. '.join(told)}. Nothing else was done to the data."]
+    if any(step.name == "poisson_weights" for step in done):
+        sentences.append(f"Weighting counts by their Poisson noise follows {cite('keenan2004')}.")
+    return sentences
+
+
+def _factorisation(result: Result, cite: Citations) -> list[str]:
+    factors, settings = result.factors, result.factors.settings
+    field = cite("lee1999", "uesugi2021" if len(factors.pattern_axes) > 1 else "shiga2016")
+    number = counted(factors.n_components, "component")
+    loss, solver = Named.of(settings.get("loss")).name, Named.of(settings.get("solver")).name
+    misfit = " by least squares" if loss == "frobenius" else f" under the loss {loss!r}" if loss else ""
+    by = f" with the solver {solver!r}" if solver else ""
+    if solver == "gradient":
+        by = f" with accelerated proximal gradient steps on maps and patterns in turn {cite('beck2009')}"
+    elif solver == "hals":
+        by = f" with hierarchical alternating least squares {cite('cichocki2009')}"
+    task = f"The data were separated into {number} by non-negative matrix factorisation {field}"
+    return [f"{task}, fitted{misfit}{by}."]
+
+
+def _constraint_sentences(result: Result, cite: Citations) -> list[str]:
+    sentences = []
+    for one in constraints(result):
+        text = _constraint(one, cite)
+        if one.name in ("resolution", "spot_shape"):
+            text += f" (after the domain constraints of {cite('kimoto2025')})"
+        sentences.append(f"{text}.")
+    return sentences
+
+
+def _constraint(one: Named, cite: Citations) -> str:
+    """Return what one constraint demands, in words; one that is not known here is named."""
+    given = one.parameters
+    side = str(given.get("side", "maps"))
+    weight = f" (weight {show(given['weight'])})" if "weight" in given else ""
+    if one.name == "resolution":
+        unit = printed(str(given.get("unit", "px")))
+        width = f" ({show(given['fwhm'])} {unit} full width at half maximum)" if "fwhm" in given else ""
+        return f"Maps are non-negative images convolved with a Gaussian probe{width}: none is sharper"
+    if one.name == "spot_shape":
+        shape = "Patterns are non-negative images convolved with the shape of the direct beam"
+        return f"{shape}: none has a feature or a dip narrower than it"
+    if one.name == "sparse":
+        penalty = f"An L1 penalty {cite('tibshirani1996')} keeps {side} at zero where noise explains them"
+        return penalty + (weight[:-1] + ", in deviations of the gradient's noise)" if weight else "")
+    if one.name == "smooth":
+        return f"A quadratic penalty on differences of neighbours smooths the {side}{weight}"
+    if one.name == "pinned":
+        return f"Known {side} were held fixed"
+    parameters = ", ".join(f"{key} {show(value)}" for key, value in given.items())
+    return f"The constraint {one.name!r} was applied" + (f" ({parameters})" if parameters else "")
+
+
+def _end(result: Result) -> str:
+    end, settings = result.factors.convergence, result.factors.settings
+    parts = [f"The fit ended after {counted(end.n_sweeps, 'sweep')} ({end.reason.rstrip('.')})"]
+    if math.isfinite(end.relative_error):
+        parts.append(f"with a relative error of {percent(end.relative_error)}")
+    seed = settings.get("seed", result.record.get("seed"))
+    return " ".join(parts) + (f"; seed {seed}." if seed is not None else ".")
+
+
+def _grouping(result: Result, cite: Citations) -> list[str]:
+    groups = result.groups
+    if groups is None:
+        return []
+    turned = len(groups.pattern_axes) > 1
+    like = "the correlation of their spectra"
+    if turned:
+        papers = cite("kimoto2024", "kimoto2025")
+        like = (
+            f"the largest cross-correlation over all rotations of their polar-transformed patterns {papers}"
+        )
+    reason = f" ({groups.cut_reason.rstrip('.')})" if groups.cut_reason else ""
+    joined = "members were turned onto the strongest one and summed" if turned else "members were summed"
+    return [
+        f"Components were grouped by average linkage on 1 − similarity, the similarity being {like}; the "
+        f"tree was cut at {groups.cut:.3g}{reason}, which gave {counted(groups.n_groups, 'group')}, "
+        f"whose {joined}."
+    ]
+
+
+def _sizes(result: Result) -> list[str]:
+    found = result.particles
+    if found is None:
+        return []
+    cut = sum(particle.on_border for particle in found.table)
+    notes = "; ".join(note.rstrip(".") for note in found.notes)
+    sentence = "Particles are connected regions of the groups' maps" + (f" ({notes})" if notes else "")
+    sentence += f"; diameters are those of circles of equal area. {counted(len(found.table), 'particle')} "
+    verb = "was" if len(found.table) == 1 else "were"
+    sentence += f"{verb} found, {cut} of them cut by the border and left out of sizes"
+    if not found.diameters.size:
+        return [sentence + "."]
+    mean = length_with_interval(found.mean_diameter, found.mean_interval, found.unit)
+    median = length_with_interval(found.median_diameter, found.median_interval, found.unit)
+    return [f"{sentence}: mean diameter {mean}, median {median}."]
