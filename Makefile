@@ -48,7 +48,7 @@ check: $(VENV)/.check
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src
 
 docs: $(VENV)/.docs
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The documentation is in site/index.html"
 
 bench: $(VENV)/.core
