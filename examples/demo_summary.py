@@ -40,9 +40,8 @@ def told(result: unmixel.Result) -> list[str]:
     if groups is not None:
         lines.append(f"groups       {groups.n_groups}, {int(groups.crystalline.sum())} of them crystalline")
     if particles is not None and np.isfinite(particles.mean_diameter):
-        lines.append(
-            f"particles    {len(particles.table)}, mean diameter {particles.mean_diameter:.3g} {particles.unit}"
-        )
+        size = f"{particles.mean_diameter:.3g} {particles.unit}"
+        lines.append(f"particles    {len(particles.table)}, mean diameter {size}")
     return lines
 
 
