@@ -322,7 +322,7 @@ def read_array(path: Path, name: str = "") -> NDArray[Any]:
         return np.asarray(np.load(path, allow_pickle=False))
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 return np.asarray(archive[name])
         import h5py
 

@@ -160,7 +160,11 @@ def check(group: str, entry: Entry) -> Entry:
     parameters = dict(entry.parameters)
     if group == "steps" and "when" in parameters and parameters.pop("when") not in CONDITIONS:
         raise ValueError(f"{entry.name}: when must be one of {', '.join(CONDITIONS)}.")
-    check_parameters(entry.name, registry.load(group, entry.name), parameters)
+    try:
+        plugin = registry.load(group, entry.name)
+    except ImportError as error:
+        raise ValueError(f"the plug-in {entry.name} cannot be loaded: {error}") from error
+    check_parameters(entry.name, plugin, parameters)
     open_values = any(DEFERRED.get((group, entry.name, key)) == value for key, value in _words(parameters))
     if not open_values and not any(is_array_file(value) for value in parameters.values()):
         entry.build(group)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -201,11 +202,11 @@ class Checkpoint:
     def load(self) -> State | None:
         """Return the state on disk, or None where there is none that belongs to this run."""
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
+            with self.path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 if str(archive["identity"]) != self.identity:
                     return None
                 values = {item.name: archive[item.name] for item in fields(State)}
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
         values["sweep"] = int(values["sweep"])
         values["objective"] = tuple(float(value) for value in values["objective"])

@@ -24,7 +24,7 @@ def apply(data: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
         As a recipe file holds it; not changed.
     overrides : sequence of str
         ``key=value`` with a dotted key and a value in YAML. An entry of a list is meant by its name
-        (``factorize.constraints.sparse.weight=3``) or its place (``prepare.0.mask_beam.margin=2``); an
+        (``factorize.constraints.sparse.weight=3``) or its place (``prepare.0.center.when=counts``); an
         entry set to ``null`` is removed, a constraint that is not there yet is added.
 
     Raises
@@ -97,6 +97,8 @@ def _set_in_list(
     name = rest[0] if place == len(node) else names[place]
     if value is None and len(rest) == 1:
         return [entry for index, entry in enumerate(node) if index != place]
+    if len(parts) == 1 and parts[0].isdigit():
+        return [*node[:place], value, *node[place + 1 :]]
     old = node[place] if place < len(node) and isinstance(node[place], dict) else {name: {}}
     new = _set(old, rest, {} if value is True and len(rest) == 1 else value, text, trail=(*trail, str(place)))
     return [*node[:place], new, *node[place + 1 :]]

@@ -49,10 +49,10 @@ def overview(scan: Scan, budget: int) -> dict[str, NDArray[Any]]:
         block = np.asarray(scan.data[tile] if tile else scan.data)
         rows = block.reshape(-1, scan.n_pixels).astype(np.float64, copy=False)
         pattern += rows.sum(axis=0)
-        images[tile] = (rows @ masks).reshape(*block.shape[:n_scan], -1)
+        images[tile] = (rows @ masks).reshape(images[tile].shape)
     found = {"mean_pattern": (pattern / scan.n_positions).reshape(scan.pattern_shape)}
     for index, name in enumerate(["mean_map", *rings]):
-        found[name] = np.ascontiguousarray(images[..., index])
+        found[name] = images[..., index].copy()
     return found
 
 

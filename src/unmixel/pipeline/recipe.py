@@ -133,7 +133,7 @@ class Factorize(_Section):
     constraints: Annotated[tuple[ConstraintEntry, ...], _AsTuple] = _field(
         (Entry(name="nonnegative", parameters={}),),
         "What maps and patterns must fulfil: a list of {name: parameters}.",
-        valid="installed constraints, each at most once",
+        valid="installed constraints",
         why="nonnegative, because counts are",
     )
     loss: Annotated[str, AfterValidator(partial(check_name, "losses"))] = _field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -155,10 +156,16 @@ def value_text(value: Any) -> str:
     >>> value_text(None), value_text(1e-5), value_text(["center"])
     ('null', '1.0e-05', '[center]')
     """
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000)
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=sys.maxsize)
     return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _dump(data: dict[str, Any], indent: int) -> list[str]:
-    text = yaml.safe_dump(data, sort_keys=False, default_flow_style=None, allow_unicode=True, width=1000)
-    return [" " * indent + line for line in text.rstrip("\n").splitlines()]
+    """Return ``key: value`` lines; the entries of a list get a line each."""
+    lines: list[str] = []
+    for key, value in data.items():
+        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            lines += [f"{key}:", *(f"  - {value_text(item)}" for item in value)]
+        else:
+            lines.append(f"{key}: {value_text(value)}")
+    return [" " * indent + part for line in lines for part in line.splitlines()]
