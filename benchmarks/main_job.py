@@ -1,7 +1,7 @@
 """Times and memory of the main job:  make bench
 
-Every number is of a child process of its own: CPU seconds (user + system) and peak memory as the system counts
-them. The whole MgO scan is measured where it lies beside the repository (../shared/data); the shipped crop always.
+Every number is of a child process of its own: CPU seconds (user + system) and peak memory as the system counts.
+The whole MgO scan is measured where it lies beside the repository (../shared/data); the shipped crop always.
 """
 
 from __future__ import annotations
@@ -14,13 +14,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-import dask.array as da
-import numpy as np
-
-import unmixel
-from unmixel.io.demo import phantom
-from unmixel.testing import metrics
 
 ROOT = Path(__file__).parents[1]
 CROP = ROOT / "examples" / "data" / "mgo_crop.hspy"
@@ -69,6 +62,14 @@ def show(name: str, runs: list[Cost]) -> None:
 
 def planted() -> None:
     """Print how near the planted cube's truth is, in memory and lazy."""
+    # imported here: a child's peak memory counts what its parent held when it was started
+    import dask.array as da
+    import numpy as np
+
+    import unmixel
+    from unmixel.io.demo import phantom
+    from unmixel.testing import metrics
+
     scan, truth = phantom("demo:planted")
     true = truth.expected
     lazy = da.from_array(np.asarray(scan.data), chunks=(7, 11, -1, -1))
