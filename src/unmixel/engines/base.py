@@ -31,6 +31,11 @@ class Engine(Protocol):
         """Return the array-API namespace."""
         ...
 
+    @property
+    def fft(self) -> Any:
+        """Return the fastest ``rfftn`` and ``irfftn`` for the engine's arrays."""
+        ...
+
     def asarray(self, values: Any, dtype: str | None = None) -> Array:
         """Return `values` (numpy) as an array of the engine on its device; `dtype` is ``float32``/``float64``."""
         ...

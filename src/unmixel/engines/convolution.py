@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,97 @@ def _fast_length(n: int) -> int:
         if rest == 1:
             return n
         n += 1
+
+
+_MAX_TERMS = 4
+"""Separable terms up to which dense products beat the Fourier transform (measured at 64 x 64, 40 images)."""
+_MAX_DENSE = 512
+"""Longest axis for which the banded matrix of a separable term is stored."""
+
+
+class _Rule(Protocol):
+    """How the bare convolution and its adjoint are computed."""
+
+    def forward(self, z: Any) -> Any: ...
+
+    def adjoint(self, f: Any) -> Any: ...
+
+
+def separable_terms(kernel: NDArray[np.float64]) -> list[tuple[NDArray[np.float64], ...]]:
+    """Return lines whose outer products sum to the kernel (to rounding), one tuple of lines per term.
+
+    Examples
+    --------
+    >>> len(separable_terms(np.outer([1.0, 2.0, 1.0], [1.0, 3.0, 1.0])))
+    1
+    """
+    if kernel.ndim == 1:
+        return [(kernel,)]
+    left, values, right = np.linalg.svd(kernel)
+    rank = max(1, int(np.count_nonzero(values > 1e-7 * values[0])))
+    return [(left[:, i] * values[i], right[i]) for i in range(rank)]
+
+
+def _banded(line: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Return the matrix of "same" convolution with a line of odd length: entry (i, j) is ``line[i - j + half]``."""
+    offset = np.arange(size)[:, None] - np.arange(size)[None, :] + len(line) // 2
+    inside = (offset >= 0) & (offset < len(line))
+    return np.where(inside, line[np.clip(offset, 0, len(line) - 1)], 0.0)
+
+
+class _Separable:
+    """Convolution as products with banded matrices, one pair a term."""
+
+    def __init__(self, terms: list[Any], shape: tuple[int, ...], engine: Any, dtype: str) -> None:
+        self._terms = [
+            tuple(
+                engine.asarray(_banded(line, size), dtype) for line, size in zip(lines, shape, strict=True)
+            )
+            for lines in terms
+        ]
+
+    def _apply(self, images: Any, transpose: bool) -> Any:
+        result = None
+        for matrices in self._terms:
+            *rows, columns = matrices
+            value = images @ (columns if transpose else columns.T)
+            for matrix in rows:
+                value = (matrix.T if transpose else matrix) @ value
+            result = value if result is None else result + value
+        return result
+
+    def forward(self, z: Any) -> Any:
+        return self._apply(z, transpose=False)
+
+    def adjoint(self, f: Any) -> Any:
+        return self._apply(f, transpose=True)
+
+
+class _Fourier:
+    """Convolution by the Fourier transform, padded so that nothing wraps around."""
+
+    def __init__(self, kernel: NDArray[Any], shape: tuple[int, ...], engine: Any, dtype: str) -> None:
+        self._xp, self._fft, self._shape = engine.xp, engine.fft, shape
+        self._half = tuple(size // 2 for size in kernel.shape)
+        self._padded = tuple(_fast_length(n + k - 1) for n, k in zip(shape, kernel.shape, strict=True))
+        self._axes = tuple(range(-len(shape), 0))
+        self._kernel = self._to(engine.asarray(kernel, dtype))
+
+    def _to(self, values: Any) -> Any:
+        return self._fft.rfftn(values, s=self._padded, axes=self._axes)
+
+    def _back(self, values: Any) -> Any:
+        return self._fft.irfftn(values, s=self._padded, axes=self._axes)
+
+    def forward(self, z: Any) -> Any:
+        window = tuple(slice(h, h + n) for h, n in zip(self._half, self._shape, strict=True))
+        return self._back(self._to(z) * self._kernel)[(..., *window)]
+
+    def adjoint(self, f: Any) -> Any:
+        full = self._back(self._to(f) * self._xp.conj(self._kernel))
+        # correlation puts the kernel's centre at its corner: move it back by the kernel's half width
+        full = self._xp.roll(full, self._half, axis=self._axes)
+        return full[(..., *(slice(0, n) for n in self._shape))]
 
 
 class Convolution:
@@ -60,34 +151,18 @@ class Convolution:
                 hint="crop or pad it to an odd size around its centre",
             )
         kernel = kernel / kernel.sum()
-        self._xp, self._shape = engine.xp, shape
-        self._half = tuple(size // 2 for size in kernel.shape)
-        self._padded = tuple(_fast_length(n + k - 1) for n, k in zip(shape, kernel.shape, strict=True))
-        self._axes = tuple(range(-len(shape), 0))
-        self._transform = self._fft(engine.asarray(kernel, dtype))
-        ones = engine.asarray(np.ones(shape), dtype)
-        self._edge = self._same(ones, self._transform, self._half)
-
-    def _fft(self, values: Any) -> Any:
-        xp = self._xp
-        return xp.fft.rfftn(values, s=self._padded, axes=self._axes)
-
-    def _same(self, values: Any, transform: Any, offset: tuple[int, ...]) -> Any:
-        xp = self._xp
-        full = xp.fft.irfftn(self._fft(values) * transform, s=self._padded, axes=self._axes)
-        window = tuple(slice(o, o + n) for o, n in zip(offset, self._shape, strict=True))
-        return full[(..., *window)]
+        terms = separable_terms(kernel) if len(shape) <= 2 and max(shape) <= _MAX_DENSE else []
+        self._rule: _Rule = (
+            _Separable(terms, shape, engine, dtype)
+            if 0 < len(terms) <= _MAX_TERMS
+            else _Fourier(kernel, shape, engine, dtype)
+        )
+        self._edge = self._rule.forward(engine.asarray(np.ones((1, *shape)), dtype))
 
     def forward(self, z: Any) -> Any:
-        """Return the convolved images; leading axes are kept."""
-        return self._same(z, self._transform, self._half) / self._edge
+        """Return the convolved images, shape (k, *shape)."""
+        return self._rule.forward(z) / self._edge
 
     def adjoint(self, f: Any) -> Any:
         """Return the adjoint applied to images: correlation with the kernel."""
-        xp = self._xp
-        # correlation = convolution with the mirrored kernel: conjugate, then roll by the kernel's extent
-        full = xp.fft.irfftn(
-            self._fft(f / self._edge) * xp.conj(self._transform), s=self._padded, axes=self._axes
-        )
-        full = xp.roll(full, self._half, axis=self._axes)
-        return full[(..., *(slice(0, n) for n in self._shape))]
+        return self._rule.adjoint(f / self._edge)

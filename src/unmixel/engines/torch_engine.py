@@ -47,6 +47,11 @@ class TorchEngine:
 
         return xp
 
+    @property
+    def fft(self) -> Any:
+        """Return torch's transforms."""
+        return self.xp.fft
+
     def asarray(self, values: Any, dtype: str | None = None) -> Any:
         """Return `values` as a tensor on the device; integer blocks travel at their own width."""
         host = np.ascontiguousarray(values)
