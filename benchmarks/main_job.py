@@ -1,6 +1,6 @@
 """Times and memory of the main job:  make bench
 
-Every number is of a child process of its own: CPU seconds (user + system) and peak memory as the system counts.
+Every number is of a child process of its own: CPU seconds (user + system) and peak memory, as it ended.
 The whole MgO scan is measured where it lies beside the repository (../shared/data); the shipped crop always.
 """
 
