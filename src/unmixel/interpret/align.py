@@ -1,0 +1,104 @@
+"""Turn patterns about their centre and sum the members of a group."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.floating[Any]]
+
+LEAST_COVER = 0.5  # share of a pixel's interpolation weight that must come from used pixels
+
+
+def turned(
+    pattern: Float,
+    degrees: float,
+    *,
+    center: tuple[float, float],
+    steps: tuple[float, float] = (1.0, 1.0),
+    mirror: bool = False,
+) -> Float:
+    """Return a pattern turned counter-clockwise as displayed (v down, u right), bilinear, 0 outside.
+
+    Parameters
+    ----------
+    pattern : ndarray, shape (v, u)
+    degrees : float
+    center : (float, float)
+        (v, u) in pixels.
+    steps : (float, float)
+        Height and width of a pixel.
+    mirror : bool
+        Mirror afterwards, v to -v about the centre.
+
+    Examples
+    --------
+    >>> pattern = np.zeros((5, 5))
+    >>> pattern[2, 4] = 1.0
+    >>> float(round(turned(pattern, 90.0, center=(2.0, 2.0))[0, 2], 6))
+    1.0
+    """
+    from scipy.ndimage import map_coordinates
+
+    angle = math.radians(degrees)
+    v, u = np.indices(pattern.shape, dtype=np.float64)
+    up, right = -(v - center[0]) * steps[0], (u - center[1]) * steps[1]
+    if mirror:
+        up = -up
+    # the value at a point comes from the point turned back by the angle
+    source_up = math.cos(angle) * up - math.sin(angle) * right
+    source_right = math.sin(angle) * up + math.cos(angle) * right
+    places = np.array([center[0] - source_up / steps[0], center[1] + source_right / steps[1]])
+    # rounding keeps whole-pixel turns exact, which would otherwise lose the last row
+    return np.asarray(map_coordinates(np.asarray(pattern, np.float64), places.round(9), order=1), np.float64)
+
+
+def aligned_sum(
+    patterns: Float,
+    used: NDArray[np.bool_],
+    turns: Any,
+    *,
+    weights: Float,
+    center: tuple[float, float],
+    steps: tuple[float, float],
+) -> tuple[Float, NDArray[np.bool_]]:
+    """Return the weighted mean of members turned back onto the first, and the pixels where it is known.
+
+    A pixel that is masked in one member is known from the others where they, turned, cover it. Where none
+    does, the first member's own value stands.
+
+    Parameters
+    ----------
+    patterns : ndarray, shape (n, v, u)
+        Members; the first is the one the others are aligned to.
+    used : ndarray of bool, shape (v, u)
+    turns : sequence of (float, bool)
+        Rotation in degrees and mirror flag of each member relative to the first.
+    weights : ndarray, shape (n,), > 0
+    center, steps : (float, float)
+
+    Returns
+    -------
+    (ndarray, ndarray of bool)
+        Both of shape (v, u).
+    """
+    total, cover = np.zeros(used.shape), np.zeros(used.shape)
+    seen: Float
+    values: Float
+    known = np.zeros(used.shape, bool)
+    for pattern, (degrees, mirror), weight in zip(patterns, turns, weights, strict=True):
+        if degrees == 0 and not mirror:
+            seen, values = used.astype(np.float64), np.asarray(np.where(used, pattern, 0.0), np.float64)
+        else:
+            back = partial(turned, degrees=-degrees, center=center, steps=steps, mirror=mirror)
+            seen, values = back(np.asarray(used, np.float64)), back(np.where(used, pattern, 0.0))
+        covered = seen >= LEAST_COVER
+        known |= covered
+        total += weight * np.where(covered, values, 0.0)
+        cover += weight * np.where(covered, seen, 0.0)
+    mean = np.where(known, total / np.where(known, cover, 1.0), patterns[0])
+    return mean, known

@@ -1,0 +1,280 @@
+"""Clusterers: components that show the same thing, whatever their rotation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+from unmixel.dataset.results import Factors, Groups
+from unmixel.interpret.align import aligned_sum
+from unmixel.interpret.center import Center, pattern_center
+from unmixel.interpret.contrast import azimuthal_contrast, smoothed
+from unmixel.interpret.correlate import Pairs, all_pairs, correlate, spectra
+from unmixel.interpret.polar import PolarGrid, pixel_steps, polar_grid
+from unmixel.interpret.profile import profile_similarity
+from unmixel.interpret.surrogate import chance_level
+from unmixel.interpret.tree import average_linkage, grouped, strongest
+
+Float = NDArray[np.floating[Any]]
+Bool = NDArray[np.bool_]
+
+DEFAULT_CUT = 0.5  # where there are no two patterns with spots to derive it from
+MIRROR_GAIN = 0.02  # a mirror image must fit better by this much to be preferred
+
+
+@dataclass(frozen=True)
+class RotationClusterer:
+    """Group diffraction patterns that agree after a rotation.
+
+    Patterns with spots are compared by the masked, normalised correlation of their rings at every rotation
+    (ring means subtracted, weighted by radius); patterns with rings only by their radial profiles, because
+    once the ring means are gone nothing but noise is left of them. A pattern with spots is never joined to
+    one without.
+
+    Parameters
+    ----------
+    cut : float or None
+        Distance (1 - similarity) below which components share a group, in (0, 1]; None derives it from
+        surrogates: patterns with the same rings and the same power along them, but random phases.
+    significance : float
+        Share of unrelated pairs with the very same rings that may be taken for one, in (0, 0.5).
+    least_contrast : float
+        Azimuthal contrast from which a pattern counts as spots, see `azimuthal_contrast`.
+    power : float
+        Exponent on intensities, in (0, 1]: 0.5 makes Poisson noise even and weak spots count.
+    smooth : float
+        Gaussian sigma in detector pixels before comparing, >= 0.
+    mirror : bool
+        Whether mirror images count as the same.
+    center : (float, float) or None
+        (v, u) in pixels; None takes coordinate 0 of the axes, or finds it.
+
+    References
+    ----------
+    Kimoto et al., Sci. Rep. 14, 2901 (2024); 15, 39143 (2025).
+    """
+
+    name: ClassVar[str] = "rotation"
+
+    cut: float | None = None
+    significance: float = 0.01
+    least_contrast: float = 0.1
+    power: float = 0.5
+    smooth: float = 1.0
+    mirror: bool = False
+    center: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        _check_cut(self.cut)
+        if not 0 < self.significance < 0.5 or not 0 < self.power <= 1 or self.smooth < 0:
+            raise InputError(
+                "RotationClusterer",
+                expected="significance in (0, 0.5), power in (0, 1], smooth >= 0",
+                got=f"significance {self.significance}, power {self.power}, smooth {self.smooth}",
+                hint="the defaults 0.01, 0.5 and 1.0 serve most scans",
+            )
+
+    def group(self, factors: Factors, *, seed: int) -> Groups:
+        """Return groups of components whose patterns agree after a rotation.
+
+        Raises
+        ------
+        InputError
+            When patterns do not have two axes.
+        """
+        if len(factors.pattern_axes) != 2:
+            raise InputError(
+                "patterns",
+                expected="two axes (v, u)",
+                got=f"{len(factors.pattern_axes)}",
+                hint="use the clusterer 'spectrum' for spectra",
+            )
+        where = self._center(factors)
+        used = np.asarray(factors.used_pixels, bool)
+        grid = polar_grid(factors.pattern_axes, used, center=(where.v, where.u))
+        if len(grid.radii) == 0:
+            raise InputError(
+                "used pixels",
+                expected="at least one ring about the centre that is used by half",
+                got="none",
+                hint="mask less of the detector, or check the centre",
+            )
+        spots = azimuthal_contrast(factors.patterns, used, grid).spots(self.least_contrast)
+        rings = grid.of(smoothed(factors.patterns, used, self.smooth))
+        found = self._compare(rings, spots, grid)
+        cut, reason = self._cut(rings[spots], grid, seed)
+        words = (
+            f"rotation: ring correlation of intensity^{self.power:g} smoothed by {self.smooth:g} px over "
+            f"{len(grid.radii)} rings x {grid.n_angles} angles about (v, u) = "
+            f"({where.v:.2f}, {where.u:.2f}) px [{where.reason}]; {int(spots.sum())} of {len(spots)} "
+            "components have spots, the others are compared by their ring profiles"
+            + ("; mirror images count as the same" if self.mirror else "")
+        )
+        return _groups(factors, found, (cut, reason), (spots, (where.v, where.u), words))
+
+    def _center(self, factors: Factors) -> Center:
+        if self.center is not None:
+            return Center(*self.center, "as given")
+        mean = np.tensordot(factors.strengths, factors.patterns, axes=1)
+        return pattern_center(factors.pattern_axes, mean, np.asarray(factors.used_pixels, bool))
+
+    def _anomaly(self, rings: NDArray[np.float32], grid: PolarGrid) -> NDArray[np.float32]:
+        return grid.anomaly(np.asarray(np.maximum(rings, 0.0) ** self.power, np.float32))
+
+    def _compare(self, rings: NDArray[np.float32], spots: Bool, grid: PolarGrid) -> _Comparison:
+        k = len(rings)
+        similarity, unturned = np.eye(k), np.eye(k)
+        rotation, mirrored = np.zeros((k, k)), np.zeros((k, k), bool)
+        crystals, halos = np.flatnonzero(spots), np.flatnonzero(~spots)
+        if len(halos):
+            alike = profile_similarity(grid.ring_mean(rings[halos]).astype(np.float64), grid.radii)
+            similarity[np.ix_(halos, halos)] = unturned[np.ix_(halos, halos)] = alike
+        if len(crystals):
+            harmonics = spectra(self._anomaly(rings[crystals], grid), grid.used, grid.radii)
+            pairs, flipped = all_pairs(harmonics), np.zeros((len(crystals),) * 2, bool)
+            if self.mirror:
+                pairs, flipped = _with_mirror(pairs, correlate(harmonics, harmonics.mirrored()))
+            here = np.ix_(crystals, crystals)
+            similarity[here], unturned[here] = pairs.similarity, pairs.unturned
+            rotation[here], mirrored[here] = pairs.rotation_deg, flipped
+        return _Comparison(similarity, unturned, rotation, mirrored)
+
+    def _cut(self, rings: NDArray[np.float32], grid: PolarGrid, seed: int) -> tuple[float, str]:
+        if self.cut is not None:
+            return float(self.cut), f"given: {self.cut:g}"
+        if len(rings) < 2:
+            return (
+                DEFAULT_CUT,
+                f"default {DEFAULT_CUT:g}: fewer than two patterns have spots to derive it from",
+            )
+        level, n_pairs = chance_level(
+            self._anomaly(rings, grid), grid, significance=self.significance, seed=seed, mirror=self.mirror
+        )
+        return 1.0 - level, (
+            f"{100 * self.significance:g} % of {n_pairs} surrogates (same rings and same power along them, "
+            f"random phases, best rotation) are more similar to their original than {level:.2f}; unrelated "
+            "patterns with other rings are less similar still"
+        )
+
+
+@dataclass(frozen=True)
+class SpectrumClusterer:
+    """Group spectra (or patterns as they are, without turning) by their cosine.
+
+    Parameters
+    ----------
+    cut : float
+        Distance (1 - cosine over used channels) below which components share a group, in (0, 1].
+
+    References
+    ----------
+    Shiga et al., Ultramicroscopy 170, 43 (2016) merge components from a cosine of 0.99.
+    """
+
+    name: ClassVar[str] = "spectrum"
+
+    cut: float = 0.05
+
+    def __post_init__(self) -> None:
+        _check_cut(self.cut)
+
+    def group(self, factors: Factors, *, seed: int) -> Groups:
+        """Return groups of components whose spectra agree; nothing is random here, the seed is not used."""
+        del seed
+        used = np.asarray(factors.used_pixels, bool)
+        flat = np.asarray(factors.patterns, np.float64)[:, used]
+        norm = np.linalg.norm(flat, axis=1)
+        unit = flat / np.where(norm > 0, norm, 1.0)[:, None]
+        cosine = np.clip(unit @ unit.T, 0.0, 1.0)
+        np.fill_diagonal(cosine, 1.0)
+        k = len(flat)
+        found = _Comparison(cosine, cosine, np.zeros((k, k)), np.zeros((k, k), bool))
+        words = f"spectrum: cosine over {int(used.sum())} used channels, no rotation"
+        return _groups(factors, found, (self.cut, f"given: {self.cut:g}"), (np.zeros(k, bool), (), words))
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    similarity: Float
+    unturned: Float
+    rotation: Float
+    mirrored: Bool
+
+
+def _check_cut(cut: float | None) -> None:
+    if cut is not None and not 0 < cut <= 1:
+        raise InputError(
+            "cut",
+            expected="a distance in (0, 1]",
+            got=f"{cut}",
+            hint="0.25 joins patterns of similarity 0.75",
+        )
+
+
+def _with_mirror(pairs: Pairs, flipped: Pairs) -> tuple[Pairs, Bool]:
+    better = flipped.similarity > pairs.similarity + MIRROR_GAIN
+    better |= better.T
+    np.fill_diagonal(better, False)
+    # the turned mirror image equals the mirror image turned the other way
+    rotation = np.where(better, -flipped.rotation_deg, pairs.rotation_deg)
+    similarity = np.where(better, (flipped.similarity + flipped.similarity.T) / 2, pairs.similarity)
+    return Pairs(similarity, rotation, pairs.unturned), better
+
+
+def _groups(
+    factors: Factors, found: _Comparison, cut: tuple[float, str], about: tuple[Bool, tuple[float, ...], str]
+) -> Groups:
+    spots, center, method = about
+    distance = np.clip(1.0 - found.similarity, 0.0, 1.0)
+    tree = average_linkage(distance)
+    strengths = np.asarray(factors.strengths, np.float64)
+    labels = grouped(tree, cut[0], strengths=strengths)
+    heads = strongest(labels, strengths)
+    rotation = found.rotation[heads[labels], np.arange(len(labels))]
+    mirrored = found.mirrored[heads[labels], np.arange(len(labels))]
+    sums = [
+        _sum(factors, head, np.flatnonzero(labels == group), (rotation, mirrored, center))
+        for group, head in enumerate(heads)
+    ]
+    return Groups(
+        labels=labels,
+        distance=distance,
+        rotation_deg=(rotation + 180.0) % 360.0 - 180.0,
+        linkage=tree,
+        cut=cut[0],
+        cut_reason=cut[1],
+        patterns=np.array([pattern for pattern, _ in sums]),
+        maps=np.array([factors.maps[labels == group].sum(axis=0) for group in range(len(heads))]),
+        center=center,
+        crystalline=spots[heads],
+        scan_axes=factors.scan_axes,
+        pattern_axes=factors.pattern_axes,
+        method=method,
+        mirrored=mirrored,
+        distance_unturned=np.clip(1.0 - found.unturned, 0.0, 1.0),
+        used_pixels=np.array([known for _, known in sums]),
+    )
+
+
+def _sum(
+    factors: Factors, head: int, members: NDArray[np.int64], turns: tuple[Float, Bool, tuple[float, ...]]
+) -> tuple[Float, Bool]:
+    rotation, mirrored, center = turns
+    used = np.asarray(factors.used_pixels, bool)
+    order = np.concatenate([[head], members[members != head]])
+    # a group of components without counts still has a pattern: the plain mean
+    weights = np.maximum(np.asarray(factors.strengths, np.float64)[order], 1e-12)
+    if len(center) != 2:
+        return np.average(factors.patterns[order], axis=0, weights=weights), used
+    return aligned_sum(
+        factors.patterns[order],
+        used,
+        [(float(rotation[k]), bool(mirrored[k])) for k in order],
+        weights=weights,
+        center=(center[0], center[1]),
+        steps=pixel_steps(factors.pattern_axes),
+    )

@@ -1,0 +1,208 @@
+"""Remarks in words on what a microscopist should distrust in a component."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.dataset.results import Factors
+from unmixel.interpret.camera import along_line, at_rim, in_single_pixels
+from unmixel.interpret.center import pattern_center
+from unmixel.interpret.contrast import azimuthal_contrast
+from unmixel.interpret.polar import PolarGrid, polar_grid
+from unmixel.interpret.surrogate import feature_width
+
+Float = NDArray[np.floating[Any]]
+Bool = NDArray[np.bool_]
+
+CAMERA, TAIL, NOISE = "camera artefact?", "direct-beam tail?", "looks like noise"
+FILLS, EDGE, DUPLICATE = "map fills the scan", "edge of scan only", "near-duplicate of component"
+UNPAIRED = "not centrosymmetric, unlike the others"
+
+TAIL_SHARE, TAIL_REACH = 0.5, 0.25
+GHOST_WIDTH, GHOST_CONTRAST = 2.5, 0.1
+FILL_LEVEL, FILL_SHARE = 0.25, 0.5
+EDGE_SHARE, EDGE_EXCESS = 0.8, 3.0
+NOISE_CORRELATION, NOISE_SPREAD = 0.15, 0.35
+DUPLICATE_COSINE = 0.97
+UNPAIRED_BELOW, PAIRED_ABOVE = 0.3, 0.7
+
+
+def is_artefact(remarks: tuple[str, ...]) -> bool:
+    """Return whether remarks say that a component is not part of the specimen.
+
+    Examples
+    --------
+    >>> is_artefact(("map fills the scan",)), is_artefact(("camera artefact? (along a line)",))
+    (False, True)
+    """
+    return any(word.startswith((CAMERA, TAIL, NOISE)) for word in remarks)
+
+
+def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
+    """Return remarks on each component; an empty tuple where there is nothing to remark.
+
+    On patterns with two axes (shares are of the counts on used pixels):
+
+    - ``camera artefact? (...)``: counts gather at the detector's rim (`at_rim`), along one straight line
+      (`along_line`), in a few isolated pixels (`in_single_pixels`), or the pattern has azimuthal contrast of
+      at least 0.1 in features 2.5 times wider than those of the other components with spots (a ghost image).
+    - ``direct-beam tail?``: the part that falls off from the innermost used ring (running minimum of the ring
+      medians, above its value half-way to the rim) holds half of the counts, half of it within a quarter of
+      the way to the rim.
+    - ``not centrosymmetric, unlike the others``: correlation of its root with its inversion below 0.3 where
+      the median of the others (three or more) exceeds 0.7: a ghost, or a crystal far from its zone axis.
+
+    On maps with one or two axes:
+
+    - ``map fills the scan``: half of the positions exceed a quarter of the map's 99th percentile:
+      background, support, vacuum or matrix rather than a particle.
+    - ``edge of scan only``: 80 % of the counts, and 3 times the share of the area, lie within 3 % (2
+      positions at least) of the scan's edge.
+    - ``looks like noise``: the map's root spreads by 35 % of its mean or more, yet neighbouring positions
+      correlate by less than 0.15.
+
+    On both:
+
+    - ``near-duplicate of component j (cosine c)``: cosine and correlation of the patterns with those of a
+      stronger component are at least 0.97.
+
+    Parameters
+    ----------
+    factors : Factors
+
+    Returns
+    -------
+    tuple of tuple of str
+        One tuple per component; fit for `Factors.flags`.
+    """
+    remarks: list[list[str]] = [[] for _ in range(factors.n_components)]
+    used = np.asarray(factors.used_pixels, bool)
+    patterns = np.asarray(factors.patterns, np.float64) * used
+    if len(factors.pattern_axes) == 2 and used.any():
+        _flag_patterns(factors, patterns, used, remarks)
+    for k, image in enumerate(factors.maps):
+        if image.size > 1 and float(np.max(image)) > 0:
+            remarks[k] += _map_remarks(np.asarray(image, np.float64))
+    for k, words in enumerate(_duplicates(patterns[:, used], np.asarray(factors.strengths))):
+        remarks[k] += words
+    return tuple(tuple(words) for words in remarks)
+
+
+def _flag_patterns(factors: Factors, patterns: Float, used: Bool, remarks: list[list[str]]) -> None:
+    mean = np.tensordot(np.asarray(factors.strengths, np.float64), patterns, axes=1)
+    where = pattern_center(factors.pattern_axes, mean, used)
+    grid = polar_grid(factors.pattern_axes, used, center=(where.v, where.u))
+    if len(grid.radii) == 0:
+        return
+    rings = grid.of(patterns)
+    ghosts, paired = _ghosts(patterns, rings, used, grid), _centrosymmetry(rings, grid)
+    for k, pattern in enumerate(patterns):
+        marks = (
+            ("counts at the rim", at_rim(pattern, used)),
+            ("counts along a straight line", along_line(pattern, used)),
+            ("counts in a few isolated pixels", in_single_pixels(pattern, used, grid.center)),
+            ("features much wider than the spots of the others", bool(ghosts[k])),
+        )
+        found = [mark for mark, seen in marks if seen]
+        if found:
+            remarks[k].append(f"{CAMERA} ({', '.join(found)})")
+        if _is_tail(rings[k], grid):
+            remarks[k].append(TAIL)
+        others = np.delete(paired, k)
+        if len(others) >= 3 and paired[k] < UNPAIRED_BELOW and np.median(others) > PAIRED_ABOVE:
+            remarks[k].append(UNPAIRED)
+
+
+def _ghosts(patterns: Float, rings: NDArray[np.float32], used: Bool, grid: PolarGrid) -> Bool:
+    """Return which patterns have azimuthal features much wider than those of the others."""
+    contrast = azimuthal_contrast(patterns, used, grid)
+    candidates = np.flatnonzero(contrast.spots(GHOST_CONTRAST))
+    ghosts = np.zeros(len(patterns), bool)
+    if len(candidates) < 4:
+        return ghosts
+    root = np.sqrt(grid.radii)[None, :, None]
+    width = np.array([feature_width(grid.anomaly(rings[k : k + 1]) * root) for k in candidates])
+    usual = np.array([np.median(np.delete(width, i)) for i in range(len(width))])
+    ghosts[candidates] = width >= GHOST_WIDTH * usual
+    return ghosts
+
+
+def _centrosymmetry(rings: NDArray[np.float32], grid: PolarGrid) -> Float:
+    """Return the correlation of each pattern's root with its inversion, over samples used on both sides."""
+    both = grid.used & np.roll(grid.used, grid.n_angles // 2, axis=1)
+    weight = np.where(both, grid.radii[:, None], 0.0).astype(np.float64)
+    weight = weight / max(float(weight.sum()), 1e-300)
+    root = np.sqrt(np.maximum(rings, 0.0)).astype(np.float64)
+    root = root - np.sum(weight * root, axis=(1, 2), keepdims=True)
+    across = np.roll(root, grid.n_angles // 2, axis=2)
+    power = np.sum(weight * root**2, axis=(1, 2))
+    return np.asarray(np.sum(weight * root * across, axis=(1, 2)) / np.maximum(power, 1e-300))
+
+
+def _is_tail(rings: NDArray[np.float32], grid: PolarGrid) -> bool:
+    radii = grid.radii.astype(np.float64)
+    if len(radii) < 4:
+        return False
+    medians = np.array([np.median(ring[seen]) for ring, seen in zip(rings, grid.used, strict=True)])
+    falling = np.minimum.accumulate(medians)
+    span = radii[-1] - radii[0]
+    half_way = falling[np.searchsorted(radii, radii[0] + span / 2)]
+    tail = np.maximum(falling - half_way, 0.0) * radii
+    total = float(np.sum(grid.ring_mean(rings[None])[0] * radii))
+    if total <= 0 or tail.sum() < TAIL_SHARE * total:
+        return False
+    middle = np.interp(0.5, np.cumsum(tail) / tail.sum(), radii)
+    return bool(middle - radii[0] <= TAIL_REACH * span)
+
+
+def _map_remarks(image: Float) -> list[str]:
+    remarks = []
+    if np.mean(image > FILL_LEVEL * np.percentile(image, 99)) >= FILL_SHARE:
+        remarks.append(FILLS)
+    inner = np.ones(image.shape, bool)
+    for axis, size in enumerate(image.shape):
+        width = max(2, round(0.03 * size))
+        place = np.arange(size)
+        line = (place >= width) & (place < size - width)
+        inner &= line.reshape([-1 if a == axis else 1 for a in range(image.ndim)])
+    share = float(image[~inner].sum() / image.sum())
+    if share >= EDGE_SHARE and share >= EDGE_EXCESS * np.mean(~inner):
+        remarks.append(EDGE)
+    if _is_noise(image):
+        remarks.append(NOISE)
+    return remarks
+
+
+def _is_noise(image: Float) -> bool:
+    """Return whether a map varies a lot, but not from one position to the next."""
+    root = np.sqrt(np.maximum(image, 0.0))
+    spread, mean = float(root.std()), float(root.mean())
+    if spread < NOISE_SPREAD * mean:
+        return False
+    root = root - mean
+    lines = [np.moveaxis(root, axis, 0) for axis in range(root.ndim) if root.shape[axis] > 1]
+    neighbours = [float(np.mean(line[1:] * line[:-1])) for line in lines]
+    return float(np.mean(neighbours)) < NOISE_CORRELATION * spread**2
+
+
+def _duplicates(flat: Float, strengths: Float) -> list[list[str]]:
+    """Return, for each pattern, the remark that a stronger one is nearly the same."""
+
+    def unit(values: Float) -> Float:
+        norm = np.linalg.norm(values, axis=1, keepdims=True)
+        return np.asarray(values / np.where(norm > 0, norm, 1.0))
+
+    plain, centred = unit(flat), unit(flat - flat.mean(axis=1, keepdims=True))
+    cosine = np.minimum(plain @ plain.T, centred @ centred.T)
+    remarks: list[list[str]] = [[] for _ in flat]
+    rank = sorted(range(len(flat)), key=lambda k: -strengths[k])
+    for place, k in enumerate(rank):
+        stronger = rank[:place]
+        if stronger:
+            j = max(stronger, key=lambda other: cosine[k, other])
+            if cosine[k, j] >= DUPLICATE_COSINE:
+                remarks[k].append(f"{DUPLICATE} {j} (cosine {cosine[k, j]:.2f})")
+    return remarks

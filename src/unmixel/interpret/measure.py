@@ -1,0 +1,237 @@
+"""Measure particles: regions of maps with their place, size and statistics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+from unmixel.dataset.axes import Axis
+from unmixel.dataset.results import Factors, Groups, Particle, Particles
+from unmixel.interpret.blobs import Blob, doubles_words, orientations, without_doubles
+from unmixel.interpret.blur import LEAST_RESOLVED, true_diameter
+from unmixel.interpret.flags import FILLS, is_artefact
+from unmixel.interpret.regions import find_regions
+
+Float = NDArray[np.floating[Any]]
+Bool = NDArray[np.bool_]
+
+LEAST_PIXELS = 4
+N_RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Find particles in the maps of groups and measure them.
+
+    Crystals are sought in the map of each component, not in the sum of a group: two crystals of one phase
+    that touch have different rotations, so they are different components, and the sum would merge them.
+    Components of one group whose patterns agree without turning (one crystal that was split among components)
+    are summed first. Components flagged as artefacts, or as filling the scan, are left out.
+
+    Parameters
+    ----------
+    fwhm : float or None
+        Full width at half maximum of the probe, in the unit of the scan axes, >= 0; None corrects nothing.
+    least_contrast : float
+        A region is at least this share of its map's height, in (0, 1); weaker ones count as leakage.
+    least_area : float or None
+        Smallest area, in the square of that unit; None takes 4 positions or half of the area the probe itself
+        covers at half maximum, whichever is larger.
+    crystalline_only : bool
+        Measure groups with spots only; False measures every group (of amorphous ones the summed map).
+
+    Examples
+    --------
+    >>> Measure(fwhm=2.0).least_contrast
+    0.25
+    """
+
+    name: ClassVar[str] = "particles"
+
+    fwhm: float | None = None
+    least_contrast: float = 0.25
+    least_area: float | None = None
+    crystalline_only: bool = True
+
+    def __post_init__(self) -> None:
+        sizes = [size for size in (self.fwhm, self.least_area) if size is not None]
+        if not 0 < self.least_contrast < 1 or any(not (size >= 0 and math.isfinite(size)) for size in sizes):
+            raise InputError(
+                "Measure",
+                expected="least_contrast in (0, 1), fwhm and least_area >= 0",
+                got=f"least_contrast {self.least_contrast}, fwhm {self.fwhm}, least_area {self.least_area}",
+                hint="lengths are in the unit of the scan axes",
+            )
+
+    def measure(self, factors: Factors, groups: Groups, *, seed: int) -> Particles:
+        """Return the particles of a scan.
+
+        Parameters
+        ----------
+        factors : Factors
+        groups : Groups
+            Of the same components.
+        seed : int
+            Starts the bootstrap of the confidence intervals.
+
+        Raises
+        ------
+        InputError
+            When the scan does not have two axes of one unit.
+        """
+        steps, unit = _scan_steps(factors.scan_axes)
+        notes: list[str] = []
+        blobs = self._blobs(factors, groups, steps, notes)
+        table, labels, unresolved = _table(blobs, groups, factors.scan_axes, self.fwhm)
+        notes += self._words(unit, steps, unresolved)
+        area = math.prod(axis.size for axis in factors.scan_axes) * steps[0] * steps[1]
+        sizes = np.array([p.diameter for p in table if not p.on_border], np.float64)
+        mean, mean_interval = _statistic(sizes, np.mean, seed)
+        median, median_interval = _statistic(sizes, np.median, seed)
+        if len(sizes) < 2:
+            notes.append(f"{len(sizes)} whole particles: no confidence interval")
+        return Particles(
+            table=table,
+            labels=labels,
+            unit=unit,
+            number_density=sum(0.5 if p.on_border else 1.0 for p in table) / area,
+            area_fraction=float((labels > 0).any(axis=0).mean()) if len(labels) else 0.0,
+            mean_diameter=mean,
+            mean_interval=mean_interval,
+            median_diameter=median,
+            median_interval=median_interval,
+            notes=tuple(notes),
+        )
+
+    def _least_pixels(self, steps: tuple[float, float]) -> float:
+        pixel = steps[0] * steps[1]
+        if self.least_area is not None:
+            return self.least_area / pixel
+        return max(LEAST_PIXELS, 0.5 * math.pi / 4 * (self.fwhm or 0.0) ** 2 / pixel)
+
+    def _blobs(
+        self, factors: Factors, groups: Groups, steps: tuple[float, float], notes: list[str]
+    ) -> list[Blob]:
+        """Return all regions: of components in groups with spots, of summed maps in the others."""
+        flags = factors.flags or ((),) * factors.n_components
+        doubtful = {k for k, words in enumerate(flags) if is_artefact(words) or FILLS in words}
+        wanted = _wanted(groups, crystalline_only=self.crystalline_only)
+        limits = {"least_contrast": self.least_contrast, "least_pixels": self._least_pixels(steps)}
+        blobs: list[Blob] = []
+        for group in wanted:
+            members = [int(k) for k in np.flatnonzero(groups.labels == group) if int(k) not in doubtful]
+            if groups.crystalline[group]:
+                sets = orientations(members, groups)
+                sources = [
+                    (max(some, key=lambda k: factors.strengths[k]), factors.maps[some].sum(axis=0))
+                    for some in sets
+                ]
+            else:
+                sources = [(-1, factors.maps[members].sum(axis=0))]
+            for component, image in sources:
+                found = find_regions(np.asarray(image, np.float64), **limits)
+                blobs += [Blob(group, component, image, region, i == 0) for i, region in enumerate(found)]
+        real, echoes, twins = without_doubles(blobs)
+        notes += doubles_words(echoes, twins)
+        skipped = sorted(k for k in doubtful if groups.labels[k] in wanted)
+        if skipped:
+            listed = ", ".join(map(str, skipped))
+            notes.append(f"components {listed} are not measured: flagged as artefact or as filling the scan")
+        left = sorted(set(range(groups.n_groups)) - set(wanted))
+        if left:
+            notes.append(f"groups without spots are not measured: {', '.join(map(str, left))}")
+        return real
+
+    def _words(self, unit: str, steps: tuple[float, float], unresolved: int) -> list[str]:
+        least = self._least_pixels(steps) * steps[0] * steps[1]
+        words = [
+            "threshold: half of each region's own plateau above the background; regions start at 4 times the "
+            f"background's noise and {self.least_contrast:g} of the map's height",
+            f"smallest area: {least:.3g} {unit}^2",
+        ]
+        if self.fwhm:
+            words.append(
+                f"diameters are corrected for a Gaussian probe of FWHM {self.fwhm:.3g} {unit}; areas are as "
+                "seen"
+            )
+        else:
+            words.append("no correction for the probe's blur: its width is not given")
+        if unresolved:
+            words.append(
+                f"{unresolved} particles are not wider than the probe; their diameter is at most "
+                f"{LEAST_RESOLVED:g} FWHM and given as that"
+            )
+        if unit == "px":
+            words.append("the scan is not calibrated: lengths are in scan positions")
+        words.append(
+            "particles at the border count half in the number density and not at all in sizes; sizes are not "
+            "corrected for large ones being cut by the border more often"
+        )
+        return words
+
+
+def _scan_steps(axes: tuple[Axis, ...]) -> tuple[tuple[float, float], str]:
+    if len(axes) != 2 or axes[0].unit != axes[1].unit:
+        raise InputError(
+            "scan axes",
+            expected="two, of one unit: a particle has an area",
+            got=", ".join(f"{axis.name} in {axis.unit}" for axis in axes) or "none",
+            hint="particles of line scans cannot be measured; leave this step out",
+        )
+    return (abs(axes[0].scale), abs(axes[1].scale)), axes[0].unit
+
+
+def _wanted(groups: Groups, *, crystalline_only: bool) -> list[int]:
+    """Return the groups to measure; spectra have no spots, so all of them are."""
+    if not crystalline_only or len(groups.pattern_axes) != 2:
+        return list(range(groups.n_groups))
+    return [int(group) for group in np.flatnonzero(groups.crystalline)]
+
+
+def _table(
+    blobs: list[Blob], groups: Groups, axes: tuple[Axis, ...], fwhm: float | None
+) -> tuple[tuple[Particle, ...], NDArray[np.int64], int]:
+    """Return particles (by group, largest first), their label images and how many are not resolved."""
+    from skimage.measure import regionprops
+
+    spacing = (abs(axes[0].scale), abs(axes[1].scale))
+    labels = np.zeros((groups.n_groups, axes[0].size, axes[1].size), np.int64)
+    shown = np.zeros(labels.shape)
+    particles, unresolved = [], 0
+    ordered = sorted(blobs, key=lambda blob: (blob.group, -int(blob.region.mask.sum())))
+    for number, blob in enumerate(ordered, start=1):
+        mask = blob.region.mask
+        weights = np.where(mask, np.maximum(blob.image, 0.0), 0.0)
+        shape = regionprops(mask.astype(np.uint8), intensity_image=weights, spacing=spacing)[0]
+        y, x = (
+            axis.offset + math.copysign(float(place), axis.scale)
+            for axis, place in zip(axes, shape.centroid_weighted, strict=True)
+        )
+        diameter, resolved = true_diameter(2 * math.sqrt(shape.area / math.pi), fwhm=fwhm)
+        unresolved += not resolved
+        border = bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+        particles.append(
+            Particle(number, blob.group, blob.component, y, x, float(shape.area), diameter, border)
+        )
+        # where particles overlap, the one with more counts is shown
+        front = mask & (weights > shown[blob.group])
+        labels[blob.group][front], shown[blob.group][front] = number, weights[front]
+    return tuple(particles), labels, unresolved
+
+
+def _statistic(sizes: Float, function: Any, seed: int) -> tuple[float, tuple[float, float]]:
+    """Return a statistic and its 95 % percentile bootstrap interval; NaN where there are too few."""
+    if len(sizes) == 0:
+        return math.nan, (math.nan, math.nan)
+    if len(sizes) == 1:
+        return float(sizes[0]), (math.nan, math.nan)
+    rng = np.random.default_rng(seed)
+    drawn = function(sizes[rng.integers(len(sizes), size=(N_RESAMPLES, len(sizes)))], axis=1)
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(function(sizes)), (float(low), float(high))
