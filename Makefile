@@ -22,7 +22,7 @@ MGO := examples/data/mgo_crop.hspy
 GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
 
 .NOTPARALLEL:
-.PHONY: help demo test test-hyperspy check docs bench clean env-test
+.PHONY: help demo test test-hyperspy check lint types imports spelling security docs bench clean env-test
 
 help:
 	@sed -n '3,10s/^# *//p' Makefile
@@ -39,12 +39,22 @@ test: $(VENV)/.test
 test-hyperspy: $(VENV)-hyperspy/.hyperspy
 	$(HYPERSPY_BIN)/python -m pytest tests/hyperspy $(PYTEST_ARGS)
 
-check: $(VENV)/.check
+check: lint types imports spelling security   # make --keep-going check shows all faults at once
+
+lint: $(VENV)/.check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: $(VENV)/.check
 	$(BIN)/mypy
+
+imports: $(VENV)/.check
 	$(BIN)/lint-imports
+
+spelling: $(VENV)/.check
 	$(BIN)/codespell
+
+security: $(VENV)/.check
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src
 
 docs: $(VENV)/.docs
@@ -83,5 +93,5 @@ $(BIN)/python $(HYPERSPY_BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "unmixel needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." ; \
 	  echo "Name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv $(@D:/bin=) || { rm -rf $(@D:/bin=); \
+	@$(PYTHON) -m venv $(@D:/bin=) || { rm -rf $(@D:/bin=); \
 	  echo "Python could not make a virtual environment; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
