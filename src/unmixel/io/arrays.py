@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unmixel.engines.lazy import is_lazy, wrap
 
-_CHUNK_MIN, _CHUNK_MAX = 16_000_000, 256_000_000
+CHUNK_MIN, _CHUNK_MAX = 16_000_000, 256_000_000
 _CHUNKS_AIMED = 8000
 _WHOLE_LIMIT = 512_000_000
 
@@ -62,6 +62,43 @@ class Mapped:
         return (self.path, changed, str(self.dtype), self.shape, self.offset, self.order)
 
 
+@dataclass(frozen=True)
+class Viewed:
+    """A lazy array of one single chunk over a memory map, read slice by slice.
+
+    Libraries that map raw files cut them into chunks in slow loops; asked for one chunk they are fast, and a
+    slice of a map touches only its own bytes. This is cut into chunks anew.
+
+    Parameters
+    ----------
+    array : lazy array of one chunk
+    """
+
+    array: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return tuple(int(size) for size in self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Kind of its values."""
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.array.shape)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return np.array(self.array[key].compute(scheduler="synchronous"))
+
+    def __dask_tokenize__(self) -> str:
+        return str(self.array.name)
+
+
 def whole_frames(
     shape: tuple[int, ...], itemsize: int, n_pattern_axes: int, file_chunks: tuple[int, ...] | None = None
 ) -> tuple[int, ...]:
@@ -87,7 +124,7 @@ def whole_frames(
     n_scan = len(shape) - n_pattern_axes
     own = tuple(file_chunks) if file_chunks else (1,) * n_scan + shape[n_scan:]
     total = math.prod(shape) * itemsize
-    target = min(max(_CHUNK_MIN, total / _CHUNKS_AIMED), _CHUNK_MAX)
+    target = min(max(CHUNK_MIN, total / _CHUNKS_AIMED), _CHUNK_MAX)
     frame = math.prod(shape[n_scan:]) * itemsize
     if math.prod(own[:n_scan]) * frame > _WHOLE_LIMIT:
         return own  # stored by tiles of the detector: whole frames would not fit in memory
@@ -104,7 +141,7 @@ def lazy(source: Any, n_pattern_axes: int) -> Any:
     Parameters
     ----------
     source : object with shape, dtype, ndim and slicing
-        HDF5 or zarr data set, `Mapped`, ...
+        HDF5 or zarr data set, `Mapped`, ...; pattern axes last.
     n_pattern_axes : int
     """
     shape = tuple(int(size) for size in source.shape)

@@ -33,8 +33,8 @@ class Joined:
 
     Examples
     --------
-    >>> Joined((np.zeros((2, 3, 3)), np.ones((4, 3, 3))))[1:4].sum()
-    18.0
+    >>> Joined((np.zeros((2, 3, 3)), np.ones((4, 3, 3))))[1:4].shape
+    (3, 3, 3)
     """
 
     parts: tuple[Any, ...]
@@ -66,7 +66,7 @@ class Joined:
         first, rest = keys[0], keys[1:]
         if not isinstance(first, slice):
             first = int(first)
-            return np.asarray(self[(slice(first, first + 1), *rest)])[0]
+            return np.asarray(self[(slice(first, first + 1), *rest)][0])
         start, stop, step = first.indices(self.shape[0])
         edges = [0, *itertools.accumulate(int(part.shape[0]) for part in self.parts)]
         pieces = [
@@ -74,9 +74,8 @@ class Joined:
             for part, low, high in zip(self.parts, edges[:-1], edges[1:], strict=True)
             if low < stop and high > start
         ]
-        whole = np.concatenate(pieces) if pieces else np.asarray(self.parts[0][(slice(0, 0), *rest)])
-        stepped: NDArray[Any] = whole[::step]
-        return stepped
+        whole = np.concatenate(pieces or [np.asarray(self.parts[0][(slice(0, 0), *rest)])])
+        return np.asarray(whole[::step])
 
 
 def is_master(file: Any) -> bool:

@@ -24,7 +24,7 @@ _SHIPPED = "hspy, zspy, npz, npy, mib, blo, dm3, dm4, emd, mrc, bcf, prz, app5, 
 
 
 def signature(path: str) -> str:
-    """Return the kind of file that its first bytes tell (``"HDF5"``, ``"zip"``, ``"text"``, ...) or ``""``."""
+    """Return the kind of file that its start tells (``"HDF5"``, ``"zip"``, ``"text"``, ...) or ``""``."""
     try:
         with Path(path).open("rb") as file:
             head = file.read(4096)

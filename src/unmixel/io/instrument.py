@@ -46,8 +46,8 @@ def number(value: Any) -> float | None:
 def hyperspy_instrument(metadata: Mapping[str, Any], *, camera_length_mm: float = 1.0) -> Instrument:
     """Return the instrument of metadata in HyperSpy's layout (``Acquisition_instrument``).
 
-    Units as HyperSpy documents them (kV, mrad, nA, s, camera length in mm), unless a key ``NAME_units`` beside
-    the value says else. pyxem's ``Diffraction.camera_length`` is in cm and its ``exposure_time`` in ms.
+    Units as HyperSpy documents them (kV, mrad, nA, s, camera length in mm), unless a key ``NAME_units``
+    beside the value says else. pyxem's ``Diffraction.camera_length`` is in cm, its ``exposure_time`` in ms.
 
     Parameters
     ----------

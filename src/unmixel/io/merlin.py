@@ -79,7 +79,7 @@ def options(path: str) -> dict[str, Any]:
 def row_pause(path: str) -> int:
     """Return after how many frames the time stamps show a longer pause each time; 0 where they show none.
 
-    Only the first frames are looked at. Pauses at the ends of rows must all be clearly longer than all others.
+    Only the first frames are looked at. Pauses at the ends of rows must be clearly longer than all others.
     """
     layout = MerlinLayout.of(path)
     if layout is None or layout.n_frames < 4:

@@ -86,7 +86,7 @@ class _Packed:
         with self.lock:
             stream = self.state.get("stream")
             if stream is None:
-                archive = zipfile.ZipFile(self.path)  # noqa: SIM115 - stays open as long as the scan
+                archive = zipfile.ZipFile(self.path)  # stays open as long as the scan
                 stream = self.state["stream"] = archive.open(self.member)
             stream.seek(self.header.size + start * row)
             raw = stream.read((stop - start) * row)

@@ -32,8 +32,8 @@ def plain_axes(
     """Return axes for an array that has none, and notes on what was assumed.
 
     1 axis: a spectrum; 2: a pattern (positions x channels where `scan_shape` or `energy` is given); 3:
-    spectra ``(y, x, energy)``, unless the last two axes are equal or `scan_shape` says that the first axis counts
-    frames; 4 and more: the last two are the pattern.
+    spectra ``(y, x, energy)``, unless the last two axes are equal or `scan_shape` says that the first axis
+    counts frames; 4 and more: the last two are the pattern.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ def described_axes(text: str, shape: tuple[int, ...]) -> tuple[FileAxis, ...]:
     Parameters
     ----------
     text : str
-        A list with one object for each axis: ``name``, ``scale``, ``offset``, ``unit``; names ``v, u, energy``
-        are pattern axes, all others scan axes.
+        A list with one object for each axis: ``name``, ``scale``, ``offset``, ``unit``; ``v``, ``u`` and
+        ``energy`` are pattern axes, all others scan axes.
     shape : tuple of int
 
     Raises

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unmixel.core.errors import ReadError, UnmixelError
-from unmixel.io.arrays import regrouped, whole_frames
+from unmixel.engines.lazy import is_lazy, wrap
+from unmixel.io.arrays import CHUNK_MIN, Viewed, lazy, regrouped
 from unmixel.io.build import FileAxis, Found, Role, built, roles
 from unmixel.io.diagnose import unreadable
 from unmixel.io.instrument import hyperspy_instrument, number, with_mapping
@@ -63,11 +64,18 @@ def _version() -> str:
     return str(__version__)
 
 
+def _options(plugin: _Plugin, path: str) -> dict[str, Any]:
+    """Return the arguments for the format's reader; raw files in one chunk, which is cut up here."""
+    options = plugin.vendor.options(path)
+    takes = inspect.signature(import_module(plugin.module).file_reader).parameters
+    return {"chunks": -1, **options} if plugin.vendor.raw and "chunks" in takes else options
+
+
 def _call(plugin: _Plugin, path: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Return what the format's reader finds, lazily where it can, and notes."""
     reader = import_module(plugin.module).file_reader
     plugin.vendor.check(path)
-    options = plugin.vendor.options(path)
+    options = _options(plugin, path)
     try:
         return reader(path, lazy=True, **options), ()
     except (NotImplementedError, ValueError) as error:
@@ -147,15 +155,19 @@ def _offers(entries: Sequence[Mapping[str, Any]]) -> list[Offer]:
     ]
 
 
-def _in_whole_frames(plugin: _Plugin, path: str, entry: dict[str, Any], index: int, n_pattern: int) -> Any:
-    """Return the data in chunks of whole frames, asking the reader again where it cut frames up."""
-    data = entry["data"]
-    reader = import_module(plugin.module).file_reader
-    cut = any(len(lengths) > 1 for lengths in getattr(data, "chunks", ())[data.ndim - n_pattern :])
-    if not cut or "chunks" not in inspect.signature(reader).parameters:
-        return regrouped(data, n_pattern)
-    chunks = (*whole_frames(data.shape, data.dtype.itemsize, n_pattern)[:-n_pattern], *(-1,) * n_pattern)
-    return reader(path, lazy=True, **{**plugin.vendor.options(path), "chunks": chunks})[index]["data"]
+def _in_whole_frames(data: Any, pattern: tuple[int, ...]) -> Any:
+    """Return the data in chunks of whole frames."""
+    n_axes = data.ndim
+    one_chunk = is_lazy(data) and all(len(lengths) == 1 for lengths in data.chunks)
+    if pattern != tuple(range(n_axes))[-len(pattern) :]:
+        return (
+            wrap(Viewed(data), tuple(-1 if i in pattern else "auto" for i in range(n_axes)))
+            if one_chunk
+            else data
+        )
+    if one_chunk and data.nbytes > CHUNK_MIN:
+        return lazy(Viewed(data), len(pattern))
+    return regrouped(data, len(pattern))
 
 
 @dataclass(frozen=True)
@@ -204,9 +216,7 @@ class RosettaReader:
             index, choice = pick(_offers(entries), options.dataset, path=path, form=vendor.form)
             entry = vendor.corrected(entries[index])
             axes, axis_notes = _axes(entry, options.scan_shape)
-            n_pattern = len(roles(axes)[1])
-            last = roles(axes)[1] == tuple(range(len(axes)))[-n_pattern:]
-            data = _in_whole_frames(plugin, path, entry, index, n_pattern) if last else entry["data"]
+            data = _in_whole_frames(entry["data"], roles(axes)[1])
             if vendor.raw:
                 _probe(data)
         said = [f"RosettaSciIO: {note}" for note in heard_notes]

@@ -83,7 +83,7 @@ def _direct_electron(path: str) -> dict[str, Any]:
     if info.is_file():
         found["metadata_file"] = str(info)
     if info.is_file() and positions.is_file():
-        found["scan_file"] = str(positions)
+        found |= {"scan_file": str(positions), "chunks": "auto"}  # by positions it takes no other chunks
     return found
 
 
