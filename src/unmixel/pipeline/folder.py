@@ -125,15 +125,16 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         lock = self.path / ".lock"
         handle = os.open(lock, os.O_CREAT | os.O_RDWR)
+        if not _lock(handle):
+            os.close(handle)
+            raise RunExistsError(
+                f"Another run is writing to '{self.path}' now. Wait for it, or choose --out."
+            )
         try:
-            if not _lock(handle):
-                raise RunExistsError(
-                    f"Another run is writing to '{self.path}' now. Wait for it, or choose --out."
-                )
             yield
-            lock.unlink(missing_ok=True)
         finally:
             os.close(handle)
+            lock.unlink(missing_ok=True)
 
 
 def _lock(handle: int) -> bool:

@@ -136,8 +136,9 @@ class _Job:
             self.result = self._separate(earlier, checkpoint)
             self._store(self.result)
         with self.log.stage("interpret"):
-            groups, particles = stages.interpret(self.result.factors, self.recipe, self.log.note)
-            self.result = replace(self.result, groups=groups, particles=particles)
+            factors = stages.flag(self.result.factors)
+            groups, particles = stages.interpret(factors, self.recipe, self.log.note)
+            self.result = replace(self.result, factors=factors, groups=groups, particles=particles)
         with self.log.stage("write"):
             self.log.values["files"] = [
                 "recipe.yaml",

@@ -83,9 +83,8 @@ def _constraint(entry: Entry, scan: Scan) -> Any:
 def factorize(
     scan: Scan, recipe: Recipe, *, on_sweep: Callable[[State], None], resume: State | None
 ) -> Factors:
-    """Return the factors of a prepared scan, each component with its remarks."""
+    """Return the factors of a prepared scan."""
     from unmixel.factorize.model import NMF
-    from unmixel.interpret.flags import flag_components
 
     how = recipe.factorize
     model = NMF(
@@ -101,7 +100,13 @@ def factorize(
         engine=how.engine,
         memory_budget=int(how.memory_budget_MB * 1e6),
     )
-    factors = model.factorize(scan, on_sweep=on_sweep, resume=resume)
+    return model.factorize(scan, on_sweep=on_sweep, resume=resume)
+
+
+def flag(factors: Factors) -> Factors:
+    """Return the factors, each component with its remarks."""
+    from unmixel.interpret.flags import flag_components
+
     return replace(factors, flags=tuple(flag_components(factors)))
 
 

@@ -1,0 +1,201 @@
+"""Interrupted and failed runs go on where they stopped, and end as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unmixel.core.errors import ReadError, RunExistsError
+from unmixel.dataset.scan import Scan
+from unmixel.pipeline import stages
+from unmixel.pipeline.run import load, resume, run
+
+pytestmark = pytest.mark.usefixtures("no_page")
+
+
+class StopAt:
+    """Progress that behaves like Ctrl-C at a sweep."""
+
+    def __init__(self, sweep: int | None) -> None:
+        self.at, self.seen, self.notes = sweep, [], []  # type: int | None, list[int], list[str]
+
+    def stage(self, name: str) -> None:
+        pass
+
+    def sweep(self, sweep: int, limit: int, objective: float) -> None:
+        self.seen.append(sweep)
+        if sweep == self.at:
+            raise KeyboardInterrupt
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def interrupt(file: Any, quick: Any, out: Path, sweep: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(file, quick, out=out, progress=StopAt(sweep))
+
+
+def record_of(folder: Path) -> Any:
+    return json.loads((folder / "record.json").read_text())
+
+
+def assert_same_result(found: Any, wanted: Any) -> None:
+    np.testing.assert_array_equal(found.maps, wanted.maps, strict=True)
+    np.testing.assert_array_equal(found.patterns, wanted.patterns, strict=True)
+    assert found.factors.convergence == wanted.factors.convergence
+    assert found.particles.table == wanted.particles.table
+
+
+def test_resumed_equals_uninterrupted(file: Path, quick: Any, tmp_path: Path) -> None:
+    wanted = run(file, quick, out=tmp_path / "a")
+    out = tmp_path / "b"
+    for sweep in (4, 9):
+        interrupt(file, quick, out, sweep)
+        record = record_of(out)
+        assert record["status"] == "interrupted"
+        assert record["checkpoint_sweep"] == sweep
+        assert record["stage"] == "factorize"
+        assert (out / "recipe.yaml").is_file()
+        assert sorted(member.name for member in out.iterdir()) == [
+            "checkpoint.npz",
+            "recipe.yaml",
+            "record.json",
+        ]
+    heard = StopAt(None)
+    found = run(file, quick, out=out, progress=heard)
+    assert heard.seen == [10, 11, 12]
+    assert any("sweep 9" in note for note in heard.notes)
+    assert_same_result(found, wanted)
+    assert not (out / "checkpoint.npz").exists()
+    assert [entry["status"] for entry in found.record["resumed"]] == ["interrupted", "interrupted"]
+    assert_same_result(load(out), wanted)
+
+
+def test_a_scan_in_memory_is_resumed_too(scan: Scan, quick: Any, tmp_path: Path) -> None:
+    wanted = run(scan, quick, out=tmp_path / "a")
+    interrupt(scan, quick, tmp_path / "b", 5)
+    with pytest.raises(ReadError, match="scan in memory"):
+        resume(tmp_path / "b")
+    assert_same_result(run(scan, quick, out=tmp_path / "b"), wanted)
+
+
+def test_resume_needs_the_folder_only(file: Path, quick: Any, tmp_path: Path) -> None:
+    wanted = run(file, quick, out=tmp_path / "a", command="the first command")
+    with pytest.raises(KeyboardInterrupt):
+        run(file, quick, out=tmp_path / "b", progress=StopAt(3), command="the first command")
+    heard = StopAt(None)
+    found = resume(tmp_path / "b", progress=heard)
+    assert heard.seen[0] == 4
+    assert_same_result(found, wanted)
+    assert found.record["command"] == "the first command"
+    assert_same_result(resume(tmp_path / "b"), wanted)
+    with pytest.raises(ReadError, match=r"no record\.json"):
+        resume(tmp_path / "nothing")
+
+
+def test_another_recipe_or_input_is_not_mixed_in(file: Path, scan: Scan, quick: Any, tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    interrupt(file, quick, out, 4)
+    before = record_of(out)
+    other = quick | {"factorize": quick["factorize"] | {"components": 2}}
+    with pytest.raises(RunExistsError, match=r"another recipe.*--force"):
+        run(file, other, out=out)
+    with pytest.raises(RunExistsError, match="another input"):
+        run(Scan.from_array(scan.data + 1, scan_step=(1.5, "nm")), quick, out=out)
+    assert record_of(out) == before
+    heard = StopAt(None)
+    assert run(file, other, out=out, force=True, progress=heard).maps.shape[0] == 2
+    assert heard.seen[0] == 1
+
+
+def test_without_a_checkpoint_it_starts_again(file: Path, quick: Any, tmp_path: Path) -> None:
+    wanted = run(file, quick, out=tmp_path / "a")
+    interrupt(file, quick, tmp_path / "b", 4)
+    (tmp_path / "b" / "checkpoint.npz").write_bytes(b"torn")
+    heard = StopAt(None)
+    assert_same_result(run(file, quick, out=tmp_path / "b", progress=heard), wanted)
+    assert heard.seen[0] == 1
+
+
+@pytest.mark.parametrize("stage", ["flag", "interpret", "report"])
+def test_a_late_crash_keeps_the_factors(
+    stage: str, file: Path, quick: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = run(file, quick, out=tmp_path / "a")
+    with monkeypatch.context() as broken:
+        broken.setattr(stages, stage, lambda *_: (_ for _ in ()).throw(ArithmeticError("no luck")))
+        with pytest.raises(ArithmeticError):
+            run(file, quick, out=tmp_path / "b")
+    half = load(tmp_path / "b")
+    np.testing.assert_array_equal(half.maps, wanted.maps)
+    assert half.record["status"] == "failed"
+    assert half.record["error"] == "ArithmeticError: no luck"
+    heard = StopAt(None)
+    found = run(file, quick, out=tmp_path / "b", progress=heard)
+    assert heard.seen == []
+    assert any("its factors are there" in note for note in heard.notes)
+    assert_same_result(found, wanted)
+    assert [row.label for row in found.card.rows] == [row.label for row in wanted.card.rows]
+    assert set(found.extras) == set(wanted.extras)
+    for key in ("steps", "input", "versions"):
+        assert record_of(tmp_path / "b")[key] == record_of(tmp_path / "a")[key]
+    assert record_of(tmp_path / "b")["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
+def test_a_signal_to_the_command_leaves_a_run_that_goes_on(
+    kind: signal.Signals, code: int, file: Path, quick: Any, tmp_path: Path
+) -> None:
+    quick["factorize"]["max_iter"] = 400
+    (tmp_path / "r.yaml").write_text(json.dumps(quick))
+    out = tmp_path / "o"
+    command = [
+        sys.executable,
+        "-m",
+        "unmixel",
+        "run",
+        str(file),
+        "--recipe",
+        str(tmp_path / "r.yaml"),
+        "--out",
+        str(out),
+    ]
+    child = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # a test run in the background ignores Ctrl-C, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert child.stderr is not None
+    while child.stderr.readline() not in ("factorize\n", ""):
+        pass
+    time.sleep(0.4)
+    child.send_signal(kind)
+    _, told = child.communicate(timeout=60)
+    if child.returncode == 0:
+        pytest.skip("the machine was so fast that the run had ended")
+    assert child.returncode == code, told
+    assert "the same command goes on" in told
+    assert "Traceback" not in told
+    record = record_of(out)
+    assert record["status"] == "interrupted"
+    done = record.get("checkpoint_sweep", 0)
+    heard = StopAt(None)
+    found = run(file, tmp_path / "r.yaml", out=out, progress=heard)
+    assert heard.seen == list(range(done + 1, 401))
+    assert_same_result(found, run(file, quick, out=tmp_path / "whole"))
