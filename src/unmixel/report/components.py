@@ -66,4 +66,5 @@ def write_heading(figure: Figure, result: Result, index: int, left: float, top: 
     if result.groups is not None:
         facts.append(f"group {result.groups.labels[index]}")
     facts += factors.flags[index] if index < len(factors.flags) else ()
-    write(figure, left + 1.12, top + 0.01, " · ".join(facts), color=FAINT)
+    line = " · ".join(facts)
+    write(figure, left + 1.12, top + 0.01, line if len(line) < 66 else line[:64] + " …", color=FAINT)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
 from unmixel.core.units import printed
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.result import Result
 from unmixel.report.recorded import Named, constraints, mapping, show, source, steps
 from unmixel.report.references import Citations, Reference
-from unmixel.report.words import counted, is_simulated, length_with_interval, percent
+from unmixel.report.words import counted, is_simulated, length_with_interval, percent, sentence
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def _preparation(result: Result, cite: Citations) -> list[str]:
         return []
     if not done:
         return ["No step changed the data before the factorisation."]
-    told = [step.effect.rstrip(". ") or f"The step {step.name} was run" for step in done]
-    sentences = [f"Preparation: {'. '.join(told)}. Nothing else was done to the data."]
+    told = [sentence(step.effect or f"the step {step.name} was run") for step in done]
+    sentences = [*told, "Nothing else was done to the data."]
     if any(step.name == "poisson_weights" for step in done):
         sentences.append(f"Weighting counts by their Poisson noise follows {cite('keenan2004')}.")
     return sentences
@@ -123,7 +124,7 @@ def _constraint(one: Named, cite: Citations) -> str:
     weight = f" (weight {show(given['weight'])})" if "weight" in given else ""
     if one.name == "resolution":
         unit = printed(str(given.get("unit", "px")))
-        width = f" ({show(given['fwhm'])} {unit} full width at half maximum)" if "fwhm" in given else ""
+        width = f" ({_short(given['fwhm'])} {unit} full width at half maximum)" if "fwhm" in given else ""
         return f"Maps are non-negative images convolved with a Gaussian probe{width}: none is sharper"
     if one.name == "spot_shape":
         shape = "Patterns are non-negative images convolved with the shape of the direct beam"
@@ -137,6 +138,10 @@ def _constraint(one: Named, cite: Citations) -> str:
         return f"Known {side} were held fixed"
     parameters = ", ".join(f"{key} {show(value)}" for key, value in given.items())
     return f"The constraint {one.name!r} was applied" + (f" ({parameters})" if parameters else "")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else show(value)
 
 
 def _end(result: Result) -> str:

@@ -15,7 +15,7 @@ from unmixel.report.words import headline, is_simulated, percent
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_WIDTH, _COLUMN, _SHOWN = 12.6, 2.06, 6
+_COLUMN, _HISTOGRAM, _SHOWN = 2.06, 5.9, 6
 _PANEL = 1.98
 
 
@@ -24,16 +24,15 @@ def figure_overview(result: Result) -> Figure:
     first = min(_SHOWN, result.factors.n_components)
     pairs = [component_panels(result, index) for index in range(first)]
     rows = tuple(_tallest([pair[side] for pair in pairs]) for side in (0, 1))
-    groups = (
-        []
-        if result.groups is None
-        else [group_panels(result, g) for g in range(min(3, result.groups.n_groups))]
-    )
+    shown = 0 if result.groups is None else min(3, result.groups.n_groups)
+    groups = [group_panels(result, group) for group in range(shown)]
     group_rows = tuple(_tallest([pair[side] for pair in groups]) for side in (0, 1))
-    top = 0.92
-    lower = top + 0.25 + sum(rows) + 0.3
-    figure = sheet(_WIDTH, lower + (0.3 + sum(group_rows) if groups else 0.1) + 0.1)
-    write(figure, 0.15, 0.1, headline(result)[:-1], fontsize=13, fontweight="bold")
+    top, lower = 0.92, 1.47 + sum(rows)
+    sizes = _HISTOGRAM if result.particles is not None and result.particles.diameters.size else 0.0
+    title = headline(result)[:-1]
+    width = 0.3 + max(first * _COLUMN, shown * _COLUMN + sizes, 0.12 * len(title))
+    figure = sheet(width, lower + (0.3 + sum(group_rows) if groups else 0.1) + 0.1)
+    write(figure, 0.15, 0.1, title, fontsize=13, fontweight="bold")
     write(figure, 0.15, 0.4, _source(result), color=FAINT, fontsize=8.5)
     _heading(figure, 0.66, _components_title(result, first))
     for place, pair in enumerate(pairs):
@@ -41,8 +40,9 @@ def figure_overview(result: Result) -> Figure:
     if groups:
         _heading(figure, lower - 0.12, "Groups: members aligned and summed")
         _groups(figure, result, groups, top=lower + 0.14, first_row=group_rows[0])
-        space = _WIDTH - 0.3 - 3 * _COLUMN
-        place_histogram(figure, result, (0.3 + 3 * _COLUMN, lower + 0.05), (space, min(3.4, sum(group_rows))))
+    if groups and sizes:
+        left = 0.3 + shown * _COLUMN
+        place_histogram(figure, result, (left, lower + 0.05), (width - left, min(3.4, sum(group_rows))))
     return figure
 
 
@@ -54,8 +54,9 @@ def _heading(figure: Figure, top: float, text: str) -> None:
     from matplotlib.lines import Line2D
 
     write(figure, 0.15, top, text, fontsize=9, fontweight="bold", color=INK)
-    y = 1 - (top - 0.06) / figure.get_size_inches()[1]
-    figure.add_artist(Line2D([0.15 / _WIDTH, 1 - 0.15 / _WIDTH], [y, y], color=RULE, linewidth=0.8))
+    width, height = figure.get_size_inches()
+    y = 1 - (top - 0.06) / height
+    figure.add_artist(Line2D([0.15 / width, 1 - 0.15 / width], [y, y], color=RULE, linewidth=0.8))
 
 
 def _components_title(result: Result, first: int) -> str:

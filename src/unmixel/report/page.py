@@ -14,9 +14,16 @@ from unmixel.report import sections
 from unmixel.report.convergence import figure_convergence
 from unmixel.report.dendrogram import figure_dendrogram
 from unmixel.report.methods import methods
-from unmixel.report.recorded import again, command, entries, mapping, show, source, steps
+from unmixel.report.recorded import again, command, entries, gain, mapping, show, source, steps
 from unmixel.report.views import sample_noun
-from unmixel.report.words import convergence_words, headline, is_complete, is_simulated, residual_words
+from unmixel.report.words import (
+    convergence_words,
+    headline,
+    is_complete,
+    is_simulated,
+    residual_words,
+    sentence,
+)
 
 LIGHTS = {"green": ("✓", "good"), "yellow": ("!", "check"), "red": ("✕", "problem"), "none": ("", "")}
 """Light of a data card -> its sign and its word, so that no one needs to see the colour."""
@@ -75,7 +82,7 @@ def page(result: Result) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"show": show, "unit": printed, "number": _number}
+    environment.filters |= {"show": show, "unit": printed, "number": _number, "sentence": sentence}
     return environment.get_template("report.html").render(
         contents=CONTENTS,
         lights=LIGHTS,
@@ -117,15 +124,19 @@ def _body(result: Result) -> dict[str, Any]:
     used, noun = result.factors.used_pixels, sample_noun(result.factors.pattern_axes)
     tree = groups is not None and result.factors.n_components > 1
     return {
+        "expected": gain(result),
         "many": result.factors.n_components > sections.MANY,
         "components": sections.component_cards(result),
         "residual_pictures": sections.residual_pictures(result),
-        "residual_words": () if residual is None else residual_words(residual, used, noun),
+        "residual_words": ()
+        if residual is None
+        else residual_words(residual, used, noun=noun, expected=gain(result)),
         "tree": sections.Picture.of(figure_dendrogram(result), _tree_alt(result)) if tree else None,
         "groups": sections.group_cards(result),
         "particles": particles,
         "particle_facts": {} if particles is None else sections.particle_facts(particles),
         "particle_pictures": sections.particle_pictures(result),
+        "histogram": sections.histogram(result),
         "largest": () if particles is None else sections.largest_particles(particles),
     }
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from unmixel.core.units import printed
 from unmixel.dataset.axes import Axis
+from unmixel.report.borders import outline
 from unmixel.report.canvas import FAINT, INK, MASKED, TEXT_PT, box, label_axes, open_frame, write
 from unmixel.report.scalebar import draw_scale_bar, scale_bar
 from unmixel.report.scales import Scale, linear_scale, nice_ticks, power_of_ten
@@ -118,9 +119,13 @@ class Panel:
         """Return the height in inches that the panel takes at `width` inches."""
         title = 0.22 if self.title else 0.0
         if not self.is_picture:
-            return title + min(tallest, 0.62 * width) + 0.02
+            return title + self._curve_height(width, tallest) + 0.02
         tall = max(self.picture_size(width, tallest)[1], 0.7)
         return title + tall + _FOOT + _LINE * len(self.notes())
+
+    @staticmethod
+    def _curve_height(width: float, tallest: float) -> float:
+        return min(tallest, max(0.62 * width, 1.65))
 
     def draw(
         self, figure: Figure, left: float, top: float, width: float, *, tallest: float = 3.2
@@ -133,7 +138,7 @@ class Panel:
             write(figure, left, top + 0.3, f"one value: {float(self.values):.4g} {self.quantity}")
             return None
         if self.values.ndim == 1:
-            return self._draw_curve(figure, left, top, width, min(tallest, 0.62 * width))
+            return self._draw_curve(figure, left, top, width, self._curve_height(width, tallest))
         return self._draw_picture(figure, left, top, width, tallest)
 
     def _draw_picture(self, figure: Figure, left: float, top: float, width: float, tallest: float) -> Axes:
@@ -155,7 +160,9 @@ class Panel:
     def _draw_curve(self, figure: Figure, left: float, top: float, width: float, tall: float) -> Axes:
         head = _LINE if self.mask is not None else 0.04
         axes = box(figure, left + 0.52, top + head, width - 0.62, tall - 0.44 - head)
-        draw_curve(axes, self.axes[0], self.values, self.quantity, colour=self.colour, used=self.used)
+        hidden = self.mask if self.fill not in _MASK_NOTES else None
+        values = self.values if hidden is None else np.where(hidden, np.nan, self.values)
+        draw_curve(axes, self.axes[0], values, self.quantity, colour=self.colour, used=self.used)
         if self.level is not None:
             axes.axhline(self.level, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
         if self.mask is not None:
@@ -202,21 +209,11 @@ def colour_bar(axes: Axes, scale: Scale, colours: str, *, room: float, quantity:
         [float(norm(tick)) for tick in ticks], [scale.tick_text(tick) for tick in ticks], parse_math=False
     )
     axes.tick_params(length=2, pad=1.5)
+    label = scale.label(quantity, letters=int(room / 0.06))
     axes.text(
-        4.9, 0.5, scale.label(quantity), transform=axes.transAxes, rotation=90, va="center", ha="center",
+        4.9, 0.5, label, transform=axes.transAxes, rotation=90, va="center", ha="center",
         fontsize=TEXT_PT - 0.5, color=INK, parse_math=False,
     )  # fmt: skip
-
-
-def outline(axes: Axes, mask: NDArray[Any], *, colour: str = "#4fd8ff") -> None:
-    """Draw a dashed line along the borders between masked and used pixels, exactly on the pixels' edges."""
-    from matplotlib.collections import LineCollection
-
-    segments = [
-        *(((x + 0.5, y - 0.5), (x + 0.5, y + 0.5)) for y, x in np.argwhere(mask[:, 1:] != mask[:, :-1])),
-        *(((x - 0.5, y + 0.5), (x + 0.5, y + 0.5)) for y, x in np.argwhere(mask[1:] != mask[:-1])),
-    ]
-    axes.add_collection(LineCollection(segments, colors=colour, linewidths=0.9, linestyles=(0, (2.2, 1.2))))
 
 
 def draw_curve(

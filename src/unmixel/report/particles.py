@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unmixel.core.units import printed
 from unmixel.dataset.result import Result
 from unmixel.dataset.results import Particles
+from unmixel.report.borders import outline
 from unmixel.report.canvas import FAINT, INK, TEXT_PT, box, group_colour, label_axes, open_frame, sheet, write
 from unmixel.report.panels import Panel
 from unmixel.report.views import flat, map_panel
@@ -66,14 +67,7 @@ def _outline_particles(axes: Axes, labels: NDArray[Any], particles: Particles, g
         where = labels == particle.id
         if not where.any():
             continue
-        axes.contour(
-            np.pad(where, 1).astype(float),
-            levels=[0.5],
-            colors=["#ffb000"],
-            linewidths=1.0,
-            linestyles="dashed" if particle.on_border else "solid",
-            extent=(-1.5, labels.shape[1] + 0.5, -1.5, labels.shape[0] + 0.5),
-        )
+        outline(axes, where, colour="#ffb000", dashes=(3.2, 2.4) if particle.on_border else None)
         if len(mine) <= _NUMBERED:
             y, x = np.argwhere(where).mean(axis=0)
             halo = [withStroke(linewidth=2.0, foreground="black")]
@@ -118,7 +112,8 @@ def place_histogram(
 
     kept = [p for p in particles.table if not p.on_border and math.isfinite(p.diameter)]
     shown = sorted({p.group for p in kept})
-    above = 0.3 + 0.17 * (-(-(len(shown) + 2) // 4))
+    columns = 4 if size[0] > 6.3 else 2
+    above = 0.3 + 0.17 * -(-(len(shown) + 2) // columns)
     axes = box(figure, left + 0.55, top + above, size[0] - 0.75, size[1] - above - 0.45)
     counts, _, _ = axes.hist(
         [[p.diameter for p in kept if p.group == group] for group in shown],
@@ -137,7 +132,7 @@ def place_histogram(
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     label_axes(axes, f"diameter of the equivalent circle ({printed(particles.unit)})", "particles")
     axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, frameon=False, fontsize=TEXT_PT - 0.5,
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=columns, frameon=False, fontsize=TEXT_PT - 0.5,
         labelcolor=INK, borderpad=0.2, handlelength=1.6, columnspacing=1.2,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -86,6 +87,15 @@ def steps(result: Result) -> tuple[Step, ...] | None:
         )
         for step in read
     )
+
+
+def gain(result: Result) -> float:
+    """Return the gain that Poisson weighting used (what noise leaves as chi-square), 1 without it."""
+    for step in steps(result) or ():
+        used = step.values.get("gain") if step.name == "poisson_weights" else None
+        if isinstance(used, (int, float)) and math.isfinite(used) and used > 0:
+            return float(used)
+    return 1.0
 
 
 def constraints(result: Result) -> tuple[Named, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from unmixel.dataset.result import Result
 from unmixel.report.canvas import FAINT, sheet, write
 from unmixel.report.panels import Panel
+from unmixel.report.recorded import gain
 from unmixel.report.scales import ratio_scale
 from unmixel.report.views import ratio_panel, sample_noun
 
@@ -15,24 +17,20 @@ if TYPE_CHECKING:
 
 
 def residual_panels(result: Result) -> tuple[Panel, ...]:
-    """Return the panels of chi-square per position and per pixel on one scale; none without a residual."""
+    """Return the panels of chi-square per position and per pixel on one scale; none without a residual.
+
+    White is what noise alone leaves: 1 for counts, the gain where Poisson weighting found one.
+    """
     factors, residual = result.factors, result.factors.residual
     if residual is None:
         return ()
-    used = factors.used_pixels
-    scale = ratio_scale(
-        residual.chi2_map, residual.chi2_pattern[used] if used.any() else residual.chi2_pattern
-    )
-    return (
-        ratio_panel(residual.chi2_map, factors.scan_axes, scale=scale, title="At each position"),
-        ratio_panel(
-            residual.chi2_pattern,
-            factors.pattern_axes,
-            scale=scale,
-            title=f"At each {sample_noun(factors.pattern_axes)}",
-            used=used,
-        ),
-    )
+    used, expected = factors.used_pixels, gain(result)
+    pixels = residual.chi2_pattern[used] if used.any() else residual.chi2_pattern
+    scale = ratio_scale(residual.chi2_map, pixels, expected=expected)
+    noun = sample_noun(factors.pattern_axes)
+    by_position = ratio_panel(residual.chi2_map, factors.scan_axes, scale=scale, title="At each position")
+    by_pixel = ratio_panel(residual.chi2_pattern, factors.pattern_axes, scale=scale, title=f"At each {noun}")
+    return (replace(by_position, level=expected), replace(by_pixel, level=expected, used=used))
 
 
 def figure_residual(result: Result, *, width: float = 3.6) -> Figure:

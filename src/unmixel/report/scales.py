@@ -32,7 +32,7 @@ class Scale:
     Parameters
     ----------
     kind : {"linear", "sqrt", "log", "ratio"}
-        ``ratio`` is logarithmic and symmetric about 1.
+        ``ratio`` is logarithmic and symmetric about the value that is expected.
     low, high : float
         Values of the first and the last colour; low < high.
     clipped : bool
@@ -59,10 +59,14 @@ class Scale:
         ends = "ends clipped" if self.kind == "ratio" else "brightest clipped"
         return ", ".join(part for part in (words, ends if self.clipped else "") if part)
 
-    def label(self, quantity: str) -> str:
-        """Return the label of the colour bar: quantity, power of ten, scale in words."""
+    def label(self, quantity: str, *, letters: int = 200) -> str:
+        """Return the label of the colour bar: power of ten, quantity, scale in words.
+
+        It breaks into two lines where it has more than `letters`.
+        """
         factor = f"{power_of_ten(self.exponent)} " if self.exponent else ""
-        return ", ".join(part for part in (factor + quantity, self.words) if part)
+        parts = [part for part in (factor + quantity, self.words) if part]
+        return ", ".join(parts) if sum(map(len, parts)) < letters else ",\n".join(parts)
 
     def norm(self) -> Any:
         """Return the scale as a matplotlib norm."""
@@ -85,7 +89,7 @@ class Scale:
 
     def _candidates(self) -> list[float]:
         if self.kind == "ratio":
-            return [self.low, 1.0, self.high]
+            return [self.low, math.sqrt(self.low * self.high), self.high]
         if self.kind == "log":
             first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
             powers = [10.0**power for power in range(first, last + 1)]
@@ -95,13 +99,14 @@ class Scale:
     def tick_text(self, value: float) -> str:
         """Return one tick as text, without the power of ten that the label carries."""
         if self.kind == "ratio":
-            return f"{value:.2g}" if value >= 1 else f"1/{1 / value:.2g}"
+            inverse = math.isclose(self.low * self.high, 1.0) and value < 0.99
+            return f"1/{1 / value:.2g}" if inverse else f"{value:.3g}"
         if self.kind == "log":
             power = math.log10(value)
-            near = abs(power - round(power)) < 1e-6
-            return (
-                (f"{value:g}" if -2 <= power <= 3 else power_of_ten(round(power))) if near else f"{value:.2g}"
-            )
+            if abs(power - round(power)) > 1e-6:
+                return f"{value:.2g}"
+            plain = self.low >= 1e-2 and self.high < 1e5
+            return f"{value:g}" if plain else power_of_ten(round(power))
         return f"{value / 10.0**self.exponent:.4g}"
 
 
@@ -121,6 +126,13 @@ def _finite(values: NDArray[Any], used: NDArray[Any] | None) -> NDArray[np.float
     return finite
 
 
+def spread_scale(values: NDArray[Any]) -> Scale:
+    """Return a linear scale from the smallest to the largest value, for images whose contrast is small."""
+    numbers = _finite(values, None)
+    low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 1.0)
+    return Scale("linear", low, high if high > low else low + 1.0)
+
+
 def linear_scale(values: NDArray[Any], used: NDArray[Any] | None = None) -> Scale:
     """Return a linear scale from 0 (or the smallest value below it) to the largest value.
 
@@ -138,8 +150,9 @@ def linear_scale(values: NDArray[Any], used: NDArray[Any] | None = None) -> Scal
 def sqrt_scale(values: NDArray[Any], used: NDArray[Any] | None = None) -> Scale:
     """Return a square-root scale from 0, for patterns.
 
-    The top is the largest value, unless a few pixels (an open direct beam) outshine the rest: then it is 25
-    times the 99th percentile, or the 99.9th percentile where that is more, and `clipped` says so.
+    The top is the largest used value, unless a few pixels (an open direct beam) outshine the rest: then it is
+    25 times the 99th percentile, or the 99.9th percentile where that is more. `clipped` says whether any
+    value, used or filled by the fit, is brighter.
     """
     numbers = _finite(values, used)
     if not numbers.size or numbers.max() <= 0:
@@ -147,7 +160,8 @@ def sqrt_scale(values: NDArray[Any], used: NDArray[Any] | None = None) -> Scale:
     largest = float(numbers.max())
     p99, p999 = np.percentile(numbers, [99, 99.9])
     high = max(min(largest, 25 * float(p99)), float(p999))
-    return Scale("sqrt", 0.0, high, clipped=high < largest * (1 - 1e-6))
+    brightest = float(_finite(values, None).max())
+    return Scale("sqrt", 0.0, high, clipped=high < brightest * (1 - 1e-6))
 
 
 def log_scale(values: NDArray[Any], used: NDArray[Any] | None = None, *, decades: float = 5.0) -> Scale:
@@ -161,13 +175,20 @@ def log_scale(values: NDArray[Any], used: NDArray[Any] | None = None, *, decades
     return Scale("log", low if low < high / 2 else high / 10, high)
 
 
-def ratio_scale(*images: NDArray[Any]) -> Scale:
-    """Return one scale for all images of a ratio, symmetric about 1, wide enough for 99 % of the values.
+def ratio_scale(*images: NDArray[Any], expected: float = 1.0) -> Scale:
+    """Return one scale for all images, symmetric about `expected`, wide enough for 99 % of the values.
 
-    The width is one of 2, 4, 10, 30, 100; values beyond it are clipped and that is said.
+    It reaches from ``expected / width`` to ``expected * width``, the width one of 2, 4, 10, 30, 100; values
+    beyond are clipped and that is said.
+
+    Examples
+    --------
+    >>> ratio_scale(np.array([0.9, 1.0, 3.0]))
+    Scale(kind='ratio', low=0.25, high=4.0, clipped=False)
     """
-    logs = [np.abs(np.log(numbers[numbers > 0])) for numbers in (_finite(image, None) for image in images)]
-    joined = np.concatenate([part for part in logs if part.size] or [np.zeros(1)])
-    wanted = math.exp(float(np.percentile(joined, 99)))
+    positive = [numbers[numbers > 0] for numbers in (_finite(image, None) for image in images)]
+    logs = np.concatenate([np.abs(np.log(numbers / expected)) for numbers in positive] + [np.zeros(1)])
+    wanted = math.exp(float(np.percentile(logs, 99)))
     width = next((step for step in (2.0, 4.0, 10.0, 30.0) if wanted <= step), 100.0)
-    return Scale("ratio", 1 / width, width, clipped=bool(joined.max() > math.log(width) * (1 + 1e-9)))
+    clipped = bool(logs.max() > math.log(width) * (1 + 1e-9))
+    return Scale("ratio", expected / width, expected * width, clipped=clipped)

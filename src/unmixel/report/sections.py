@@ -114,9 +114,9 @@ def pair(
 
 
 def scan_pictures(result: Result) -> tuple[Picture, ...]:
-    """Return the images that the run kept of the scan, those of the detector first."""
+    """Return the images that the run kept of the scan."""
     drawn = []
-    for name, values in result.extras.items():
+    for name, values in sorted(result.extras.items(), key=_place):
         image = np.asarray(values)
         if image.dtype.kind not in "biuf" or image.ndim not in (1, 2) or not image.size:
             continue
@@ -124,6 +124,13 @@ def scan_pictures(result: Result) -> tuple[Picture, ...]:
         alt = f"{panel.title}: {' × '.join(str(n) for n in image.shape)} samples"
         drawn.append(Picture.of(figure_panel(panel, width=3.5, tallest=2.9), alt))
     return tuple(drawn)
+
+
+def _place(item: tuple[str, Any]) -> tuple[int, str]:
+    """Return where an image stands: means, then virtual detectors, then the beam, then the rest."""
+    name = str(item[0])
+    first = ("mean_pattern", "mean_map", "virtual_inner", "virtual_middle", "virtual_outer", "beam")
+    return (first.index(name) if name in first else len(first), name)
 
 
 def component_cards(result: Result) -> tuple[ComponentCard, ...]:
@@ -187,22 +194,26 @@ def group_cards(result: Result) -> tuple[GroupCard, ...]:
 
 
 def particle_pictures(result: Result) -> tuple[Picture, ...]:
-    """Return the outlined map of every group with particles, and the histogram of sizes last."""
+    """Return the outlined map of every group with particles."""
     particles, groups = result.particles, result.groups
     if particles is None or groups is None or not particles.table:
         return ()
     shown = sorted({particle.group for particle in particles.table if 0 <= particle.group < groups.n_groups})
-    maps = [
+    return tuple(
         Picture.of(
             figure_particle_map(result, group, width=4.6, tallest=4.4),
             f"Particles in the map of group {group}",
         )
         for group in shown
-    ]
-    histogram = Picture.of(
-        figure_size_histogram(result, width=7.2, height=3.2), "Histogram of particle diameters"
     )
-    return (*maps, histogram)
+
+
+def histogram(result: Result) -> Picture | None:
+    """Return the histogram of particle sizes, None where there are none."""
+    particles = result.particles
+    if particles is None or not np.isfinite(particles.diameters).any():
+        return None
+    return Picture.of(figure_size_histogram(result, width=7.2, height=3.2), "Histogram of particle diameters")
 
 
 def particle_facts(particles: Particles) -> dict[str, str]:

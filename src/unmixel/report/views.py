@@ -12,7 +12,7 @@ from unmixel.dataset.axes import Axis
 from unmixel.dataset.results import Factors, Groups
 from unmixel.report.canvas import INK
 from unmixel.report.panels import Panel
-from unmixel.report.scales import Scale, log_scale, sqrt_scale
+from unmixel.report.scales import Scale, log_scale, spread_scale, sqrt_scale
 
 PATTERN_COLOURS = "magma"
 MAP_COLOURS = "viridis"
@@ -86,15 +86,11 @@ def map_panel(values: NDArray[Any], axes: tuple[Axis, ...], *, title: str = "", 
     )
 
 
-def ratio_panel(
-    values: NDArray[Any], axes: tuple[Axis, ...], *, scale: Scale, title: str, used: Any = None
-) -> Panel:
-    """Return the panel of chi-square: white is 1, orange above, purple below."""
+def ratio_panel(values: NDArray[Any], axes: tuple[Axis, ...], *, scale: Scale, title: str) -> Panel:
+    """Return the panel of chi-square: white is what is expected, orange above, purple below."""
     values, axes, note = flat(values, axes)
     quantity = "chi-square" + (f" ({note})" if note else "")
-    return Panel(
-        values, axes, quantity, scale=scale, colours=RATIO_COLOURS, used=used, title=title, level=1.0
-    )
+    return Panel(values, axes, quantity, scale=scale, colours=RATIO_COLOURS, title=title)
 
 
 def kept_panel(name: str, values: NDArray[Any], factors: Factors) -> Panel:
@@ -104,10 +100,11 @@ def kept_panel(name: str, values: NDArray[Any], factors: Factors) -> Panel:
     on the grid of the factorisation gets its mask outlined; another one (a kernel) is drawn with the
     detector's step where it is smaller than the detector, else in px.
     """
-    title = name.replace("_", " ").capitalize()
+    title = _title(name)
     is_pattern = any(word in name.lower() for word in ("pattern", "beam", "kernel", "spectrum"))
     if values.shape == factors.maps.shape[1:] and not is_pattern:
-        return replace(map_panel(values, factors.scan_axes, title=title), quantity=_quantity(name))
+        panel = map_panel(values, factors.scan_axes, title=title)
+        return replace(panel, quantity=_quantity(name), scale=spread_scale(values))
     on_grid = values.shape == factors.patterns.shape[1:]
     axes = _axes_of(values, factors.pattern_axes)
     values, axes, _ = flat(values, axes)
@@ -123,11 +120,22 @@ def kept_panel(name: str, values: NDArray[Any], factors: Factors) -> Panel:
     )
 
 
+def _title(name: str) -> str:
+    words = name.replace("_", " ")
+    if words == "beam":
+        return "Shape of the direct beam"
+    if words.startswith("virtual "):
+        return f"Virtual detector, {words.removeprefix('virtual ')} ring"
+    return words.capitalize()
+
+
 def _quantity(name: str) -> str:
     words = name.lower()
     if "kernel" in words or "beam" in words:
         return "weight"
-    return "mean counts" if "mean" in words else "counts"
+    if "mean" in words:
+        return "mean counts per pixel" if "map" in words else "mean counts per position"
+    return "counts"
 
 
 def _axes_of(values: NDArray[Any], axes: tuple[Axis, ...]) -> tuple[Axis, ...]:

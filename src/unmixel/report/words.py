@@ -128,30 +128,60 @@ def convergence_words(result: Result) -> str:
     return f"{stop} after {counted(end.n_sweeps, 'sweep')}: {end.reason.rstrip('.')}. {error}"
 
 
-def residual_words(residual: Residual, used: Any, noun: str = "detector pixel") -> list[str]:
-    """Return the reading of chi-square in plain sentences, with what to do where it is far from 1."""
-    mean = residual.chi2
-    texts = [f"Mean chi-square is {mean:.3g}; counts that are Poisson and fully explained give 1."]
-    if not math.isfinite(mean):
+def residual_words(
+    residual: Residual, used: Any, *, noun: str = "detector pixel", expected: float = 1.0
+) -> list[str]:
+    """Return the reading of chi-square in plain sentences, with what to do where it is far from `expected`.
+
+    Parameters
+    ----------
+    residual : Residual
+    used : ndarray of bool
+        Used pixels.
+    noun : str
+        What a sample of the detector is called.
+    expected : float
+        What noise alone leaves: 1, or the gain where one count is not one electron.
+    """
+    if not math.isfinite(residual.chi2):
         return ["Chi-square is not a number; the residual cannot be read."]
+    mean, texts = residual.chi2 / expected, [f"Mean chi-square is {residual.chi2:.3g}."]
+    if math.isclose(expected, 1.0):
+        texts.append("Counts that are Poisson and fully explained give 1.")
+    else:
+        level = f"{expected:.3g}"
+        texts.append(
+            f"With the gain of {level} that was used for Poisson weighting, noise alone gives {level}."
+        )
     if mean < 0.8:
         texts.append(
-            "Below 1: the data scatter less than Poisson counts would. Counts may have been scaled down, "
+            "Below that the data scatter less than Poisson counts would: they may have been scaled down, "
             "averaged or smoothed before they were saved, or there are more components than the data support."
         )
     elif mean <= 1.2:
-        texts.append("That is what noise alone leaves: on average the components explain the data.")
+        texts.append("On average the components leave what noise leaves.")
     elif mean <= 3:
-        texts.append("Somewhat above 1: structure is left, or one count is not one electron (gain above 1).")
+        texts.append("Somewhat more is left here: structure, or counts that are not single electrons.")
     else:
         texts.append(
-            "Far above 1: much structure is left (try more components, or mask what is not scattering) "
-            "or counts are not single electrons (gain above 1), and then only differences within the maps "
-            "tell something."
+            "Far more is left here: much structure (try more components, or mask what is not scattering), or "
+            "counts that are not single electrons, and then only differences within the maps tell something."
         )
     texts += _where(residual, used, noun)
     texts.append(f"Variances below {residual.floor:.3g} were taken as {residual.floor:.3g}.")
     return texts
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital at its start and one full stop at its end.
+
+    Examples
+    --------
+    >>> sentence("beam kernel of 15 x 15 px")
+    'Beam kernel of 15 x 15 px.'
+    """
+    text = text.strip().rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _where(residual: Residual, used: Any, noun: str) -> list[str]:
