@@ -197,8 +197,8 @@ def _warning_rows(scan: Scan, counts: Counts) -> Iterator[CardRow]:
     elif _looks_swapped(scan, counts):
         ratio = _number(counts.map_contrast / max(counts.pattern_contrast, 0.02))
         told = (
-            f"Counts differ {ratio} times more between positions than between pixels of the mean pattern; in a "
-            "scan it is the other way round. Look at both."
+            f"Counts differ {ratio} times more between positions than between pixels of the mean pattern; in "
+            "a scan it is the other way round. Look at both."
         )
         yield CardRow("Axes", "scan and pattern exchanged?", "yellow", told)
     for note in scan.source.notes:
@@ -244,7 +244,7 @@ def _values(scan: Scan, counts: Counts, free: int, rows: tuple[CardRow, ...]) ->
 def data_card(scan: Scan) -> DataCard:
     """Return what is known of a scan before anything is done with it.
 
-    Reads at most four chunks of the file (`unmixel.io.sample.take`); numbers about counts come from this
+    Reads at most three chunks of the file (`unmixel.io.sample.take`); numbers about counts come from this
     sample, which the card says.
 
     Parameters

@@ -95,7 +95,7 @@ def _saturation(frames: NDArray[Any], dtype: np.dtype[Any]) -> tuple[float, int]
 
 
 def _neighbours(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the 8 neighbours of every pixel (4 in a spectrum), shape (n, *image.shape); mirrored at the rim."""
+    """Return 8 neighbours of every pixel (4 in a spectrum), shape (n, *image.shape); mirrored at the rim."""
     if image.ndim == 1:
         wide, shifts = np.pad(image, 2, mode="symmetric"), (0, 1, 3, 4)
         return np.stack([wide[s : s + image.size] for s in shifts])

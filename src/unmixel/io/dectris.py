@@ -14,6 +14,7 @@ from unmixel.core.errors import ReadError
 from unmixel.dataset.scan import Instrument
 from unmixel.io.arrays import lazy
 from unmixel.io.build import FileAxis, Found, built
+from unmixel.io.h5tree import opened, tree
 from unmixel.io.instrument import number
 from unmixel.io.shape import listed
 
@@ -120,8 +121,6 @@ def _parts(file: Any, path: str) -> tuple[Any, ...]:
 
 def _side(path: str) -> dict[str, Any]:
     """Return what the microscope wrote beside the master, empty where there is no such file."""
-    from unmixel.io.hdf5 import opened, tree
-
     beside = Path(path).with_name(Path(path).name.replace("_master", ""))
     if "_master" not in Path(path).name or not beside.is_file():
         return {}
@@ -186,8 +185,6 @@ def read_master(file: Any, path: str) -> Scan:
         When a linked data file is missing.
     """
     import h5py
-
-    from unmixel.io.hdf5 import tree
 
     joined = Joined(_parts(file, path))
     side, metadata = _side(path), {"entry": {"instrument": tree(file["entry/instrument"])}}

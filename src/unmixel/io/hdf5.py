@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,76 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from unmixel.core.errors import ReadError
 from unmixel.io.arrays import lazy
 from unmixel.io.build import FileAxis, Found, Role, built, roles
+from unmixel.io.dectris import is_master, is_side_file, read_master
 from unmixel.io.diagnose import signature
+from unmixel.io.h5tree import LARGEST_KEPT, datasets, opened, text, tree
 from unmixel.io.pick import Offer, pick
 from unmixel.io.plain import plain_axes
 
 if TYPE_CHECKING:
     from unmixel.dataset.scan import Scan
     from unmixel.io.contract import ReadOptions
-
-_LARGEST_KEPT = 4096
-"""Data sets of at most so many values are metadata."""
-
-
-def text(value: Any) -> Any:
-    """Return an attribute as plain Python: text for bytes, a number for an array of one value."""
-    import numpy as np
-
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.reshape(-1)[0]
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def opened(path: str) -> Any:
-    """Return the file opened for reading, with the filters of vendors at hand."""
-    import h5py
-    import hdf5plugin  # noqa: F401 - registers bitshuffle, blosc, ...
-
-    return h5py.File(path, "r")
-
-
-def datasets(group: Any) -> Iterator[Any]:
-    """Yield all data sets under a group, those behind links to other files too, each once."""
-    import h5py
-
-    seen: set[Any] = set()
-
-    def walk(here: Any) -> Iterator[Any]:
-        for name in here:
-            if isinstance(here.get(name, getlink=True), h5py.SoftLink):
-                continue
-            member = here.get(name)
-            if member is None:
-                continue
-            key = (member.file.filename, member.name)
-            if key in seen:
-                continue
-            seen.add(key)
-            if isinstance(member, h5py.Dataset):
-                yield member
-            else:
-                yield from walk(member)
-
-    yield from walk(group)
-
-
-def tree(group: Any) -> dict[str, Any]:
-    """Return attributes and small data sets of a group as nested plain values."""
-    import h5py
-
-    result: dict[str, Any] = {key: text(value) for key, value in group.attrs.items()}
-    for name in group:
-        if isinstance(group.get(name, getlink=True), h5py.SoftLink):
-            continue
-        member = group.get(name)
-        if isinstance(member, h5py.Group):
-            result[name] = tree(member)
-        elif member is not None and member.size is not None and member.size <= _LARGEST_KEPT:
-            result[name] = text(member[()])
-    return result
 
 
 def _axis_beside(dataset: Any, index: int) -> FileAxis | None:
@@ -150,8 +89,6 @@ class Hdf5Reader:
         ReadError
             When there is no array of plain numbers.
         """
-        from unmixel.io.dectris import is_master, is_side_file, read_master
-
         file = opened(path)
         if is_master(file):
             return read_master(file, path)
@@ -165,7 +102,7 @@ class Hdf5Reader:
             )
         form = _form(file, path)
         every = [d for d in datasets(file) if d.size is not None and d.dtype.kind in "uifb" and d.ndim]
-        large = [d for d in every if d.size > _LARGEST_KEPT or d.ndim > 2]
+        large = [d for d in every if d.size > LARGEST_KEPT or d.ndim > 2]
         candidates = large or [d for d in every if not d.name.rsplit("/", 1)[-1].startswith("dim")]
         if not candidates:
             raise ReadError(

@@ -29,33 +29,22 @@ _EAGER_LIMIT = 2_000_000_000
 """Largest file, in bytes, that is read whole where its format cannot be read lazily."""
 
 
-@dataclass(frozen=True)
-class _Plugin:
-    """One format of RosettaSciIO: its name there and the module that reads it."""
-
-    name: str
-    module: str
-
-    @property
-    def vendor(self) -> Vendor:
-        """What we add to the format."""
-        return VENDORS.get(self.name, Vendor(self.name))
-
-
-def _plugins(path: str) -> list[_Plugin]:
+def _formats(path: str) -> list[Vendor]:
     """Return the formats that claim the suffix of `path`, without importing their readers.
 
-    Where several do, those that we know more of come alone: the others share only the suffix.
+    Where we know more of some of them, those come alone: the others only share the suffix.
     """
+    suffix = Path(path).suffix[1:].lower()
+    ours = [vendor for vendor in VENDORS.values() if suffix in vendor.suffixes]
+    if ours or not suffix:
+        return ours
     from rsciio import IO_PLUGINS
 
-    suffix = Path(path).suffix[1:].lower()
-    claimed = [
-        _Plugin(spec["name"], spec["api"])
+    return [
+        Vendor(spec["name"], spec["api"])
         for spec in IO_PLUGINS
-        if suffix and suffix in {known.lower() for known in spec["file_extensions"]}
+        if suffix in {known.lower() for known in spec["file_extensions"]}
     ]
-    return [plugin for plugin in claimed if plugin.name in VENDORS] or claimed
 
 
 def _version() -> str:
@@ -64,18 +53,18 @@ def _version() -> str:
     return str(__version__)
 
 
-def _options(plugin: _Plugin, path: str) -> dict[str, Any]:
+def _options(vendor: Vendor, path: str) -> dict[str, Any]:
     """Return the arguments for the format's reader; raw files in one chunk, which is cut up here."""
-    options = plugin.vendor.options(path)
-    takes = inspect.signature(import_module(plugin.module).file_reader).parameters
-    return {"chunks": -1, **options} if plugin.vendor.raw and "chunks" in takes else options
+    options = vendor.options(path)
+    takes = inspect.signature(import_module(vendor.module).file_reader).parameters
+    return {"chunks": -1, **options} if vendor.raw and "chunks" in takes else options
 
 
-def _call(plugin: _Plugin, path: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+def _call(vendor: Vendor, path: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Return what the format's reader finds, lazily where it can, and notes."""
-    reader = import_module(plugin.module).file_reader
-    plugin.vendor.check(path)
-    options = _options(plugin, path)
+    reader = import_module(vendor.module).file_reader
+    vendor.check(path)
+    options = _options(vendor, path)
     try:
         return reader(path, lazy=True, **options), ()
     except (NotImplementedError, ValueError) as error:
@@ -85,12 +74,12 @@ def _call(plugin: _Plugin, path: str) -> tuple[list[dict[str, Any]], tuple[str, 
     if size > _EAGER_LIMIT:
         raise ReadError(
             path,
-            expected=f"a {plugin.vendor.form} file of at most {_EAGER_LIMIT // 10**9} GB (it is read whole)",
+            expected=f"a {vendor.form} file of at most {_EAGER_LIMIT // 10**9} GB (it is read whole)",
             got=f"{size / 1e9:.3g} GB",
             hint="convert it to .zspy",
         )
     return reader(path, lazy=False, **options), (
-        f"{plugin.vendor.form} files cannot be read lazily; it was read whole.",
+        f"{vendor.form} files cannot be read lazily; it was read whole.",
     )
 
 
@@ -195,23 +184,22 @@ class RosettaReader:
         ReadError
             When no format reads it.
         """
-        plugins = _plugins(path)
+        formats = _formats(path)
         failures: list[Exception] = []
-        for plugin in plugins:
+        for vendor in formats:
             try:
-                return self._read(plugin, path, options)
+                return self._read(vendor, path, options)
             except UnmixelError:
                 raise
             except Exception as error:  # noqa: BLE001 - the next format is tried, then one clear error is raised
                 failures.append(_let_go(error))
         telling = [error for error in failures if not isinstance(error, ImportError)] or failures
         cause = telling[0] if telling else None
-        raise unreadable(path, tuple(plugin.vendor.form for plugin in plugins), cause) from cause
+        raise unreadable(path, tuple(vendor.form for vendor in formats), cause) from cause
 
-    def _read(self, plugin: _Plugin, path: str, options: ReadOptions) -> Scan:
-        vendor = plugin.vendor
+    def _read(self, vendor: Vendor, path: str, options: ReadOptions) -> Scan:
         with heard() as heard_notes:
-            found, notes = _call(plugin, path)
+            found, notes = _call(vendor, path)
             entries = [entry for entry in found if hasattr(entry.get("data"), "shape")]
             index, choice = pick(_offers(entries), options.dataset, path=path, form=vendor.form)
             entry = vendor.corrected(entries[index])

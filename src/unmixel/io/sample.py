@@ -14,10 +14,10 @@ from unmixel.engines.lazy import chunk_lengths, is_lazy
 if TYPE_CHECKING:
     from unmixel.dataset.scan import Scan
 
-_TILES = 4
+_TILES = 3
 _BYTES = 12_000_000
 _MOST_FRAMES = 64
-_PLACES = ((0.2, 0.4), (0.4, 0.8), (0.6, 0.2), (0.8, 0.6))
+_PLACES = ((0.2, 0.5), (0.5, 0.8), (0.8, 0.2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ def _tile(scan: Scan, place: tuple[float, float], frames: int) -> NDArray[Any]:
 
 
 def take(scan: Scan, *, budget: int = _BYTES) -> Sample:
-    """Return a sample of a scan that reads at most four chunks of the file and holds at most `budget` bytes.
+    """Return a sample of a scan that reads at most three chunks of the file and holds at most `budget` bytes.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def take(scan: Scan, *, budget: int = _BYTES) -> Sample:
     --------
     >>> from unmixel.dataset.scan import Scan
     >>> take(Scan.from_array(np.ones((13, 29, 31, 26)))).n_frames
-    256
+    192
     """
     frame = max(1, scan.n_pixels * int(np.dtype(scan.data.dtype).itemsize))
     n_chunks = math.prod(len(chunk_lengths(scan.data, axis)) for axis in range(len(scan.scan_axes)))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unmixel.core.errors import ReadError
 from unmixel.io.arrays import lazy
 from unmixel.io.build import FileAxis, Found, built
+from unmixel.io.h5tree import opened
 from unmixel.io.pick import Offer, pick
 
 if TYPE_CHECKING:
@@ -162,8 +163,6 @@ class TopspinReader:
             When the file holds no acquisition.
         """
         import h5py
-
-        from unmixel.io.hdf5 import opened
 
         form = "NanoMEGAS TopSpin app5"
         file = opened(path)

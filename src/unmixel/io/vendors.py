@@ -41,6 +41,10 @@ class Vendor:
     ----------
     form : str
         The format in words.
+    module : str
+        Of RosettaSciIO.
+    suffixes : tuple of str
+        Lower case, without the dot.
     raw : bool
         Whether the file is a plain run of frames that does not say how long it must be.
     options : callable
@@ -56,6 +60,8 @@ class Vendor:
     """
 
     form: str
+    module: str
+    suffixes: tuple[str, ...] = ()
     raw: bool = False
     options: Options = _no_options
     check: Check = _no_check
@@ -179,24 +185,43 @@ def _mrc_whole(path: str) -> None:
 
 VENDORS: dict[str, Vendor] = {
     "Blockfile": Vendor(
-        "NanoMEGAS blockfile", raw=True, check=_blockfile_whole, corrected=_blockfile_instrument
+        "NanoMEGAS blockfile",
+        "rsciio.blockfile",
+        ("blo",),
+        raw=True,
+        check=_blockfile_whole,
+        corrected=_blockfile_instrument,
     ),
-    "Bruker": Vendor("Bruker bcf", check=_bruker_whole),
-    "DigitalMicrograph": Vendor("Gatan DigitalMicrograph", raw=True),
-    "EMD": Vendor("EMD", options=_unstacked),
-    "EMPAD": Vendor("EMPAD", raw=True),
-    "HSPY": Vendor("HyperSpy hspy"),
-    "MRC": Vendor("MRC", raw=True, check=_mrc_whole, options=_direct_electron, corrected=_mrc),
-    "NeXus": Vendor("NeXus"),
-    "PantaRhei": Vendor("CEOS Panta Rhei prz", check=_prz_whole, camera_length_mm=1e3),
+    "Bruker": Vendor("Bruker bcf", "rsciio.bruker", ("bcf", "spx"), check=_bruker_whole),
+    "DigitalMicrograph": Vendor(
+        "Gatan DigitalMicrograph", "rsciio.digitalmicrograph", ("dm3", "dm4"), raw=True
+    ),
+    "EMD": Vendor("EMD", "rsciio.emd", ("emd", "de5"), options=_unstacked),
+    "HSPY": Vendor("HyperSpy hspy", "rsciio.hspy", ("hspy", "hdf5")),
+    "MRC": Vendor(
+        "MRC",
+        "rsciio.mrc",
+        ("mrc", "ali"),
+        raw=True,
+        options=_direct_electron,
+        check=_mrc_whole,
+        corrected=_mrc,
+    ),
+    "NeXus": Vendor("NeXus", "rsciio.nexus", ("nxs",)),
+    "PantaRhei": Vendor(
+        "CEOS Panta Rhei prz", "rsciio.pantarhei", ("prz",), check=_prz_whole, camera_length_mm=1e3
+    ),
     "QuantumDetector": Vendor(
         "Quantum Detectors Merlin mib",
+        "rsciio.quantumdetector",
+        ("mib",),
         raw=True,
         options=merlin.options,
         notes=merlin.notes,
     ),
-    "Ripple": Vendor("Ripple", raw=True),
-    "TIA": Vendor("FEI TIA", raw=True),
-    "TVIPS": Vendor("TVIPS", raw=True),
-    "ZSPY": Vendor("HyperSpy zspy", options=_read_only),
+    "Ripple": Vendor("Ripple", "rsciio.ripple", ("rpl",), raw=True),
+    "TIA": Vendor("FEI TIA", "rsciio.tia", ("ser", "emi"), raw=True),
+    "TVIPS": Vendor("TVIPS", "rsciio.tvips", ("tvips",), raw=True),
+    "ZSPY": Vendor("HyperSpy zspy", "rsciio.zspy", ("zspy",), options=_read_only),
 }
+"""By RosettaSciIO's name of the format; suffixes are looked up here first, which spares reading its lists."""
