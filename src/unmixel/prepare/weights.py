@@ -1,0 +1,220 @@
+"""PoissonWeights: make the noise of counts even, so that every pixel says as much as it knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+from unmixel.dataset.scan import Scan
+from unmixel.engines.blocks import read_once
+from unmixel.engines.lazy import as_array
+from unmixel.prepare.contract import at_least, recorded, used_pixels, weights_times
+from unmixel.prepare.statistics import Statistics, batches, finite_statistics, used_positions
+
+_ROWS = 8
+_RUN_BYTES = 64_000_000
+NEAR_ONE = 0.1
+"""A measured gain within this share of 1 counts as 1: single counts."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Variance of the noise divided by the mean.
+
+    Parameters
+    ----------
+    value : float
+        Median over pixels, weighted by their light.
+    low, high : float
+        10th and 90th percentile over pixels, weighted the same way.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def near_one(self) -> bool:
+        """Whether the data can be taken for single counts."""
+        return abs(self.value - 1) <= NEAR_ONE
+
+
+def measured_gain(scan: Scan, found: Statistics) -> Gain | None:
+    """Return variance over mean of the noise: 1 for counts, the gain where a camera scales them.
+
+    Uses second differences of neighbouring positions, which slow changes of the sample do not reach,
+    along up to 8 rows of the scan: for each pixel ``F = sum (a - 2 b + c)^2 / sum (a + 4 b + c)``, then
+    the median over pixels weighted by their light.
+
+    Parameters
+    ----------
+    scan : Scan
+    found : Statistics
+        Of the scan; saturated pixels are left out.
+
+    Returns
+    -------
+    Gain or None
+        None when no row has 8 positions or no used pixel holds light.
+    """
+    n = scan.scan_shape[-1] if scan.scan_axes else 1
+    rows = scan.n_positions // max(1, n)
+    if n < 8:
+        return None
+    n_scan_axes = len(scan.scan_axes)
+    data = as_array(scan.data, n_scan_axes)
+    good = (used_pixels(scan) & ~found.saturated & (found.mean > 0)).reshape(-1)
+    chosen = used_positions(scan).reshape(rows, n)
+    length = int(np.clip(_RUN_BYTES // (8 * scan.n_pixels), 8, min(n, 1024)))
+    run = slice((n - length) // 2, (n - length) // 2 + length)
+    top, bottom = [], []
+    for row in np.unique(np.linspace(0, rows - 1, min(rows, _ROWS)).round().astype(int)):
+        at = np.unravel_index(int(row), scan.scan_shape[:-1]) if rows > 1 else (0,) * (n_scan_axes - 1)
+        frames = (
+            np.asarray(data[(*(int(i) for i in at), run)]).reshape(length, -1)[:, good].astype(np.float64)
+        )
+        used = chosen[row, run]
+        three = used[:-2] & used[1:-1] & used[2:]
+        a, b, c = frames[:-2][three], frames[1:-1][three], frames[2:][three]
+        top.append(((a - 2 * b + c) ** 2).sum(axis=0))
+        bottom.append((a + 4 * b + c).sum(axis=0))
+    noise, light = np.sum(top, axis=0), np.sum(bottom, axis=0)
+    lit = light > 0
+    if not lit.any():
+        return None
+    ratio, weight = noise[lit] / light[lit], light[lit]
+    order = np.argsort(ratio, kind="stable")
+    cumulated = np.cumsum(weight[order])
+    low, middle, high = (ratio[order][np.searchsorted(cumulated, q * cumulated[-1])] for q in (0.1, 0.5, 0.9))
+    return Gain(float(middle), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class PoissonWeights:
+    """Weight every pixel by 1 / (gain x mean counts): counts then have noise of variance 1 everywhere.
+
+    ``pixel_weights *= 1 / (gain * max(mean_j, floor * average of mean))``, so that the weighted squared
+    residual of a perfect model is 1 per value on average (chi-square per value).
+
+    Parameters
+    ----------
+    gain : float or None, > 0
+        Units of the data per electron; None measures it (variance / mean between neighbouring positions)
+        and takes 1 when it lies within 10 % of 1.
+    floor : float, 0 to 1
+        Least mean counts that are told apart, as a share of the average over used pixels: keeps single
+        events in dark pixels from ruling the fit.
+    positions : bool
+        Weight positions too, by ``average light / light``, as Keenan and Kotula do: the expected variance at
+        (i, j) is then taken as ``light_i mean_j / average light``.
+
+    Raises
+    ------
+    InputError
+        When the data hold no counts, or the step was applied before.
+
+    Notes
+    -----
+    A pixel without a single count in the scan gets weight 0: dead or dark cannot be told apart. Only
+    counts have Poisson noise: after a background was subtracted the weights are too large in dark pixels.
+
+    Source: M. R. Keenan, P. G. Kotula, Surf. Interface Anal. 36, 203 (2004).
+
+    Examples
+    --------
+    >>> counts = np.random.default_rng(0).poisson([1.0, 10.0], (20, 30, 2))
+    >>> PoissonWeights().apply(Scan.from_array(counts)).pixel_weights.round(1).tolist()
+    [1.0, 0.1]
+    """
+
+    gain: float | None = None
+    floor: float = 0.01
+    positions: bool = False
+    name: ClassVar[str] = "poisson_weights"
+
+    def __post_init__(self) -> None:
+        at_least("poisson_weights: gain", self.gain, 1e-12, hint="write null to measure it, 1 for counts")
+        at_least("poisson_weights: floor", self.floor, 0, hint="write 0.01")
+        if self.floor > 1:
+            raise InputError(
+                "poisson_weights: floor", expected="0 to 1", got=str(self.floor), hint="write 0.01"
+            )
+
+    def apply(self, scan: Scan) -> Scan:
+        """Return the scan with its weights multiplied."""
+        if any(record.name == self.name for record in scan.history):
+            raise InputError(
+                "step poisson_weights", expected="once in a recipe", got="twice", hint="remove the second one"
+            )
+        found = finite_statistics(scan)
+        used = used_pixels(scan)
+        lit = used & (found.mean > 0)
+        if not lit.any():
+            raise InputError(
+                "data", expected="counts above 0 in used pixels", got="none", hint="check the masks"
+            )
+        measured = measured_gain(scan, found)
+        gain, told = self._gain(measured)
+        average = float(found.mean[used].mean())
+        least = self.floor * average
+        weights = np.where(lit, 1 / (gain * np.maximum(np.where(lit, found.mean, 1.0), least)), 0.0)
+        dark = int((used & ~lit).sum())
+        floored = int((lit & (found.mean < least)).sum())
+        effect = (
+            f"pixels weighted by 1 / (gain x mean counts), {told}; {dark} pixels without counts left out, "
+            f"{floored} below the floor of {least:.3g} counts"
+        )
+        position_weights = scan.position_weights
+        if self.positions:
+            light = light_of(scan, lit)
+            usual = float(light[used_positions(scan).reshape(light.shape)].mean())
+            position_weights = weights_times(
+                scan.position_weights, usual / np.maximum(light, max(self.floor * usual, 1e-300))
+            )
+            effect += "; positions weighted by average light / light"
+        record = recorded(
+            self,
+            effect + ".",
+            gain=gain,
+            measured_gain=None if measured is None else round(measured.value, 4),
+            measured_gain_10_90=None
+            if measured is None
+            else [round(measured.low, 4), round(measured.high, 4)],
+            floor_counts=least,
+            left_out_pixels=dark,
+            floored_pixels=floored,
+            mean_counts_per_pixel=average,
+        )
+        return scan.after(
+            record,
+            pixel_weights=weights_times(scan.pixel_weights, weights),
+            position_weights=position_weights,
+        )
+
+    def _gain(self, measured: Gain | None) -> tuple[float, str]:
+        """Return the gain that is used, and how it came about in words."""
+        seen = "" if measured is None else f" (variance / mean is {measured.value:.3g})"
+        if self.gain is not None:
+            return float(self.gain), f"gain {self.gain:g} as given{seen}"
+        if measured is None:
+            return 1.0, "gain 1 assumed: too few positions in a row to measure it"
+        if measured.near_one:
+            return 1.0, f"gain 1: the data are counts{seen}"
+        told = f"gain {measured.value:.3g} measured as variance / mean: the data are no single counts"
+        if measured.high > 2 * measured.low:
+            told += f", and no one gain is right (it runs from {measured.low:.3g} to {measured.high:.3g})"
+        return measured.value, told
+
+
+def light_of(scan: Scan, pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the sum over `pixels` at every position, shape scan_shape."""
+    n_scan_axes, flat = len(scan.scan_axes), pixels.reshape(-1)
+    light = np.zeros(scan.n_positions)
+    for block in read_once(as_array(scan.data, n_scan_axes), n_scan_axes):
+        for part in batches(block.values):
+            light[block.positions[part]] = block.values[part][:, flat].sum(axis=1, dtype=np.float64)
+    return light.reshape(scan.scan_shape)
