@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,11 @@ class Constraint(Protocol):
     @property
     def side(self) -> SideName:
         """The factor it acts on."""
+        ...
+
+    @classmethod
+    def example(cls, grid: Grid) -> Self:
+        """Return one instance that fits a grid: the conformance suite checks the laws with it."""
         ...
 
     def bind(self, context: Context) -> Linear | Proximal | Smooth:

@@ -18,7 +18,7 @@ from unmixel.factorize.problem import Problem, bind
 from unmixel.factorize.residual import residual
 from unmixel.factorize.sketch import Sketch, sketch
 from unmixel.factorize.start import GivenStart
-from unmixel.factorize.sweeps import StopRule, Sweep, alternate, balance, update_maps
+from unmixel.factorize.sweeps import StopRule, Sweep, alternate, balance, data_target, update
 
 OnSweep = Callable[[State], None]
 
@@ -138,6 +138,7 @@ def fit(matrix: Matrix, plan: Plan, *, on_sweep: OnSweep | None = None, resume: 
     """
     work = _Work(matrix, plan) if resume is None else _Work(matrix, plan, resume.noise)
     with plan.engine.threads():
+        _ = work.products.norm2  # the first pass checks the data, before anything is made from them
         problem = work.problem(work.products)
         plan.solver.check(problem)
         sweep, warm = _begin(work, problem, resume)
@@ -162,7 +163,7 @@ def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -
         problem = work.problem(work.products)
         side = problem.patterns
         h = side.fold(plan.engine.asarray(np.ascontiguousarray(patterns), plan.dtype))
-        target = problem.maps.fold(problem.products.with_patterns(side.weighted(h)))
+        target = data_target(problem, problem.maps, h)
         norms = problem.maps.column(side.norms(h))
         xp = problem.xp
         z = problem.maps.project(target / xp.where(norms > 0, norms, xp.ones_like(norms)) ** 2)
@@ -175,14 +176,12 @@ def settle(
 ) -> Array:
     """Return the maps that are best for fixed patterns (at most one pass over the data)."""
     xp = problem.xp
-    side = problem.patterns
     if target is None:
-        h = side.forward(z_patterns)
-        target = problem.maps.fold(problem.products.with_patterns(side.weighted(h)))
+        target = data_target(problem, problem.maps, problem.patterns.forward(z_patterns))
     precision = 1e-10 if z_maps.dtype == xp.float64 else 1e-5
     for _ in range(100):
         before = z_maps
-        z_maps = update_maps(problem, solver, z_maps, z_patterns, target)
+        z_maps, _ = update(problem, solver, problem.maps, z_maps, z_patterns, target)
         if float(xp.max(xp.abs(z_maps - before))) <= precision * float(xp.max(z_maps)):
             break
     return z_maps

@@ -140,6 +140,10 @@ class Side:
         axes = tuple(range(1, f.ndim))
         return xp.sqrt(xp.sum(f * f * self.weights, axis=axes))
 
+    def change(self, step: Array, gram_step: Array, slope: Array) -> float:
+        """Return how the data term changes: ``<step, r (slope + 1/2 gram step)>``, r the weights."""
+        return total(self.xp, step * self.weights * (slope + 0.5 * gram_step))
+
     def penalties(self, z: Array, f: Array) -> list[tuple[int, Array]]:
         """Return (degree, value per component) of every penalty with a value."""
         found = [(c.degree, c.value(z)) for c in self.proximal if c.degree]
@@ -190,19 +194,16 @@ class Problem:
         """Return the array namespace."""
         return self.maps.xp
 
-    def objective(self, z_maps: Array, z_patterns: Array, target: Array | None = None) -> float:
-        """Return the full objective of the products' data.
+    def objective(self, z_maps: Array, z_patterns: Array) -> float:
+        """Return the full objective (one pass over the products' data).
 
         Parameters
         ----------
         z_maps, z_patterns : array
-        target : array, shape (k, n_pixels), optional
-            ``weighted maps times X`` where it is known already (saves a pass over the data).
         """
         xp = self.xp
         w, h = self.maps.forward(z_maps), self.patterns.forward(z_patterns)
-        if target is None:
-            target = self.products.with_maps(self.maps.weighted(w))
+        target = self.products.with_maps(self.maps.weighted(w))
         cross = total(xp, target * self.patterns.weighted(h))
         quadratic = total(xp, self.maps.gram(w) * self.patterns.gram(h))
         value = 0.5 * self.products.norm2 - cross + 0.5 * quadratic

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from unmixel.factorize.contracts import Array, Solver
-from unmixel.factorize.problem import Problem
+from unmixel.factorize.problem import Problem, Side
 
 
 @dataclass(frozen=True)
@@ -65,19 +64,54 @@ def balance(problem: Problem, z_maps: Array, z_patterns: Array) -> tuple[Array, 
     return z_maps * problem.maps.column(norms), z_patterns / problem.patterns.column(norms)
 
 
-def update_maps(problem: Problem, solver: Solver, z_maps: Array, z_patterns: Array, target: Array | None = None) -> Array:
-    """Return Z of the maps with a lower objective, the patterns held fixed (one pass unless `target` is given)."""
-    maps, patterns = problem.maps, problem.patterns
-    h = patterns.forward(z_patterns)
+def _other(side: Side, problem: Problem) -> Side:
+    return problem.patterns if side is problem.maps else problem.maps
+
+
+def data_target(problem: Problem, side: Side, partner_factor: Array) -> Array:
+    """Return the product of the data with the weighted partner, folded for `side` (one pass over the data)."""
+    weighted = _other(side, problem).weighted(partner_factor)
+    products = problem.products
+    return side.fold(products.with_patterns(weighted) if side is problem.maps else products.with_maps(weighted))
+
+
+def update(
+    problem: Problem, solver: Solver, side: Side, z: Array, z_partner: Array, target: Array | None = None
+) -> tuple[Array, float]:
+    """Return Z of one side with a lower objective, the partner held fixed, and by how much the objective changed.
+
+    Parameters
+    ----------
+    problem : Problem
+    solver : Solver
+    side : Side
+        ``problem.maps`` or ``problem.patterns``.
+    z, z_partner : array
+    target : array, optional
+        Where `data_target` is known already; else one pass over the data.
+    """
+    partner = _other(side, problem)
+    fixed = partner.forward(z_partner)
+    before = side.forward(z)
     if target is None:
-        target = maps.fold(problem.products.with_patterns(patterns.weighted(h)))
-    ridge = patterns.ridge(z_patterns, h, maps.norms(maps.forward(z_maps)))
-    gram = patterns.gram(h) + _diagonal(problem.xp, ridge)
-    return solver.update(maps, z_maps, gram, target, patterns.norms(h))
+        target = data_target(problem, side, fixed)
+    xp = problem.xp
+    ridge = partner.ridge(z_partner, fixed, side.norms(before))
+    bare = partner.gram(fixed)
+    gram = bare + xp.eye(ridge.shape[0], dtype=ridge.dtype, device=ridge.device) * ridge
+    scale = partner.norms(fixed)
+    new = solver.update(side, z, gram, target, scale)
+    after = side.forward(new)
+    step = after - before
 
+    def times(f: Array) -> Array:
+        return side.fold(bare @ side.flat(f))
 
-def _diagonal(xp: Any, values: Array) -> Array:
-    return xp.eye(values.shape[0], dtype=values.dtype, device=values.device) * values
+    change = side.change(step, times(step), times(before) - target)
+    change += side.penalty(new, after, scale) - side.penalty(z, before, scale)
+    change += partner.penalty(z_partner, fixed, side.norms(after))
+    change -= partner.penalty(z_partner, fixed, side.norms(before))
+    return new, change
 
 
 def alternate(
@@ -89,8 +123,9 @@ def alternate(
 ) -> tuple[Sweep, bool]:
     """Return the state after sweeping until the rule is met or the limit reached, and whether it was met.
 
-    One sweep: balance, maps (one pass over the data), patterns (one pass). The objective of a sweep needs no
-    further pass. It never rises beyond rounding.
+    One sweep: balance, maps (one pass over the data), patterns (one pass). The objective of a sweep is the one
+    before plus the changes of both updates, which needs no further pass and loses nothing to cancellation; it
+    never rises beyond the rounding of those changes.
 
     Parameters
     ----------
@@ -102,20 +137,15 @@ def alternate(
     on_sweep : callable, optional
         Told after every sweep; an exception from it ends the loop (interrupt).
     """
-    maps, patterns = problem.maps, problem.patterns
     z_maps, z_patterns, objective = sweep.z_maps, sweep.z_patterns, list(sweep.objective)
     if not objective:
         objective.append(problem.objective(z_maps, z_patterns))
     met = rule.met(objective)
     while not met and len(objective) <= rule.max_sweeps:
         z_maps, z_patterns = balance(problem, z_maps, z_patterns)
-        z_maps = update_maps(problem, solver, z_maps, z_patterns)
-        w = maps.forward(z_maps)
-        target = problem.products.with_maps(maps.weighted(w))
-        ridge = maps.ridge(z_maps, w, patterns.norms(patterns.forward(z_patterns)))
-        gram = maps.gram(w) + _diagonal(problem.xp, ridge)
-        z_patterns = solver.update(patterns, z_patterns, gram, patterns.fold(target), maps.norms(w))
-        objective.append(problem.objective(z_maps, z_patterns, target))
+        z_maps, by_maps = update(problem, solver, problem.maps, z_maps, z_patterns)
+        z_patterns, by_patterns = update(problem, solver, problem.patterns, z_patterns, z_maps)
+        objective.append(objective[-1] + by_maps + by_patterns)
         met = rule.met(objective)
         if on_sweep is not None:
             on_sweep(Sweep(z_maps, z_patterns, objective))

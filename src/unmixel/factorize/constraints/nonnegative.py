@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
+from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 
 
@@ -28,6 +29,11 @@ class NonNegative:
 
     side: SideName = "maps"
     name: ClassVar[str] = "nonnegative"
+
+    @classmethod
+    def example(cls, grid: Grid) -> Self:
+        """Return one that fits a grid, for the conformance suite."""
+        return cls()
 
     def bind(self, context: Context) -> BoundNonNegative:
         """Return the projection for one problem."""

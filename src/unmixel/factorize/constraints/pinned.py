@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 
 
@@ -31,6 +32,11 @@ class Pinned:
     values: NDArray[np.floating[Any]]
     side: SideName = "patterns"
     name: ClassVar[str] = "pinned"
+
+    @classmethod
+    def example(cls, grid: Grid) -> Self:
+        """Return one that fits a grid, for the conformance suite."""
+        return cls(np.ones(grid.shape))
 
     def bind(self, context: Context) -> BoundPinned:
         """Return the operator for one problem, the given components scaled to a weighted norm of 1."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 
 
@@ -37,6 +38,11 @@ class Smooth:
     def __post_init__(self) -> None:
         if not self.weight >= 0:
             raise InputError("Smooth", expected="weight >= 0", got=str(self.weight), hint="use 0.1")
+
+    @classmethod
+    def example(cls, grid: Grid) -> Self:
+        """Return one that fits a grid, for the conformance suite."""
+        return cls(0.3)
 
     def bind(self, context: Context) -> BoundSmooth:
         """Return the penalty for one problem."""

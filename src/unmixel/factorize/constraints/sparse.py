@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 
 
@@ -45,6 +46,11 @@ class Sparse:
             raise InputError(
                 "Sparse", expected="weight >= 0 and spare >= 0", got=f"{self.weight}, {self.spare}", hint="use 2.0"
             )
+
+    @classmethod
+    def example(cls, grid: Grid) -> Self:
+        """Return one that fits a grid, for the conformance suite."""
+        return cls(0.5)
 
     def bind(self, context: Context) -> BoundSparse:
         """Return the penalty for one problem; asks for its noise once."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.matrix import Grid
 from unmixel.engines.convolution import Convolution
 from unmixel.factorize.contracts import Array, Context, SideName
 
@@ -61,6 +62,11 @@ class SpotShape:
                 shape = np.multiply.outer(shape, line)
             kernel = shape
         return np.asarray(kernel / kernel.sum())
+
+    @classmethod
+    def example(cls, grid: Grid) -> Self:
+        """Return one that fits a grid, for the conformance suite."""
+        return cls(0.8)
 
     def bind(self, context: Context) -> BoundSpotShape:
         """Return the convolution for one problem."""

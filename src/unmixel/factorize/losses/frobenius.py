@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
 from unmixel.engines.blocks import BlockReader
 from unmixel.factorize.contracts import Array, Products
@@ -43,6 +44,21 @@ def _norm2(rows: Any, matrix: Matrix, positions: Any) -> float:
     return float(squares @ matrix.position_weights[positions])
 
 
+def _check_counts(values: Any) -> None:
+    """Raise InputError where values are not finite or below zero."""
+    if values.dtype.kind in "ub" or not values.size:
+        return
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)) or low < 0:
+        bad = "NaN or infinity" if not (np.isfinite(low) and np.isfinite(high)) else f"negative values ({low:g})"
+        raise InputError(
+            "data",
+            expected="finite counts >= 0",
+            got=bad,
+            hint="repair or mask bad pixels; check whether a background was subtracted from the recording",
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class BlockProducts:
     """Products that walk through the data block by block; integer counts are cast a block at a time.
@@ -73,9 +89,10 @@ class BlockProducts:
 
     @cached_property
     def norm2(self) -> float:
-        """Weighted squared norm of the data (one pass)."""
+        """Weighted squared norm of the data (one pass, which also checks that the numbers can be counts)."""
         value = 0.0
         for block in self.reader:
+            _check_counts(block.values)
             # a slice of rows at a time: the float64 copy of a whole block would double the memory
             for start in range(0, len(block.values), 64):
                 rows = np.asarray(block.values[start : start + 64], np.float64)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from unmixel.core.errors import InputError
 from unmixel.factorize.contracts import Array
-from unmixel.factorize.problem import Problem, Side, total
+from unmixel.factorize.problem import Problem, Side
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,17 @@ class AcceleratedGradient:
     def update(self, side: Side, z: Array, gram: Array, target: Array, scale: Array) -> Array:
         """Return a Z with a lower objective; see `contracts.Solver`."""
         step = self._step(side, gram, scale)
-        block = _Block(side, gram, target, scale)
         f = side.forward(z)
-        gf = block.times_gram(f)
-        value = block.value(z, f, gf)
+        gf = side.fold(gram @ side.flat(f))
+        block = _Block(side, gram, target, scale, f, gf, side.penalty(z, f, scale))
+        value = 0.0
         # the momentum point y and its images; forward is affine, so they extrapolate without another product
         y, fy, gfy, t = z, f, gf, 1.0
         for _ in range(self.inner_steps):
             new = side.prox(y - step * block.gradient(fy, gfy), step, scale)
             f_new = side.forward(new)
             gf_new = block.times_gram(f_new)
-            value_new = block.value(new, f_new, gf_new)
+            value_new = block.change(new, f_new, gf_new)
             if not value_new <= value:
                 if t == 1.0:
                     break
@@ -88,12 +88,15 @@ class AcceleratedGradient:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """The objective of one side with the other held fixed."""
+    """The objective of one side with the other held fixed, counted from where the update began."""
 
     side: Side
     gram: Array
     target: Array
     scale: Array
+    f0: Array
+    gf0: Array
+    penalty0: float
 
     def times_gram(self, f: Array) -> Array:
         return self.side.fold(self.gram @ self.side.flat(f))
@@ -104,6 +107,7 @@ class _Block:
             slope = slope + self.side.column(self.scale**penalty.degree) * penalty.gradient(f)
         return self.side.adjoint(slope)
 
-    def value(self, z: Array, f: Array, gf: Array) -> float:
-        inner: Any = f * self.side.weights * (0.5 * gf - self.target)
-        return total(self.side.xp, inner) + self.side.penalty(z, f, self.scale)
+    def change(self, z: Array, f: Array, gf: Array) -> float:
+        # the change is summed from differences: the whole value would drown it in single precision
+        data = self.side.change(f - self.f0, gf - self.gf0, self.gf0 - self.target)
+        return data + self.side.penalty(z, f, self.scale) - self.penalty0
