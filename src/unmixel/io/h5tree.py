@@ -1,4 +1,4 @@
-"""Walk an HDF5 file: open it with the filters of vendors, list its data sets, keep metadata as plain values."""
+"""Walk an HDF5 file: open it with the filters of vendors, list data sets, keep metadata as plain values."""
 
 from __future__ import annotations
 

@@ -1,0 +1,189 @@
+"""Every registered reader keeps the laws, on a small non-square file of its format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from unmixel.core import registry
+from unmixel.core.errors import InputError
+from unmixel.dataset.record import Source
+from unmixel.dataset.scan import Scan
+from unmixel.engines.lazy import wrap
+from unmixel.testing.readers import Example, ReaderLaws
+
+SHAPE = (5, 9, 31, 26)
+COUNTS = np.random.default_rng(3).poisson(4.0, SHAPE).astype(np.uint16)
+
+
+def demo(folder: Path) -> Example:
+    return Example("demo:glass?scan=5x9&detector=31x26&precipitates=2")
+
+
+def hdf5(folder: Path) -> Example:
+    import h5py
+
+    with h5py.File(folder / "scan.h5", "w") as file:
+        file.create_dataset("group/frames", data=COUNTS, chunks=(1, 3, 31, 26))
+    return Example(str(folder / "scan.h5"), COUNTS)
+
+
+def mat(folder: Path) -> Example:
+    from scipy.io import savemat
+
+    savemat(folder / "scan.mat", {"frames": COUNTS})
+    return Example(str(folder / "scan.mat"), COUNTS, in_memory=True)
+
+
+def npz(folder: Path) -> Example:
+    np.savez_compressed(folder / "scan.npz", data=COUNTS)
+    return Example(str(folder / "scan.npz"), COUNTS)
+
+
+def rosetta(folder: Path) -> Example:
+    import h5py
+
+    with h5py.File(folder / "scan.hspy", "w") as file:
+        file.attrs.update({"file_format": "HyperSpy", "file_format_version": "3.1"})
+        group = file.create_group("Experiments/scan")
+        group.create_dataset("data", data=COUNTS, chunks=(2, 3, 31, 26))
+        group.create_group("metadata/General").attrs["title"] = "scan"
+        group.create_group("metadata/Signal").attrs["signal_type"] = "electron_diffraction"
+        group.create_group("original_metadata")
+        for index, (size, unit) in enumerate(zip(SHAPE, ("nm", "nm", "1/nm", "1/nm"), strict=True)):
+            told = {"name": "yxvu"[index], "navigate": index < 2, "scale": 2.0, "offset": 0.0}
+            group.create_group(f"axis-{index}").attrs.update({**told, "size": size, "units": unit})
+    return Example(str(folder / "scan.hspy"), COUNTS)
+
+
+def topspin(folder: Path) -> Example:
+    import h5py
+
+    def calibration(name: str, scale: float) -> str:
+        return f"<{name}><Offset>0</Offset><Scale>{scale}</Scale><Type><Text>Angle</Text></Type></{name}>"
+
+    with h5py.File(folder / "scan.app5", "w") as file:
+        file["Metadata"] = np.bytes_(b"<?xml version='1.0'?><Metadata/>")
+        group = file.create_group("18d9446f-22bf-4fb1-8d13-338174e75d20")
+        for index, frame in enumerate(COUNTS.reshape(-1, 31, 26)):
+            y, x = divmod(index, 9)
+            where = f"<Y>{y * 3e-9}</Y><X>{x * 2e-9}</X>"
+            text = (
+                f"<?xml version='1.0' encoding='utf-16'?><Metadata><Calibration>{calibration('X', 1e-4)}"
+                f"{calibration('Y', 2e-4)}</Calibration><Metadata><Item>"
+                f"<Value Serializer='ImagePositionSerializer'>{where}</Value></Item></Metadata></Metadata>"
+            )
+            group[f"{index}/Data"] = frame
+            group[f"{index}/Metadata"] = np.bytes_(text.encode())
+    return Example(str(folder / "scan.app5"), COUNTS)
+
+
+def zarr(folder: Path) -> Example:
+    import zarr
+
+    array = zarr.create_array(str(folder / "scan.zarr"), shape=SHAPE, chunks=(2, 4, 31, 26), dtype="uint16")
+    array[:] = COUNTS
+    return Example(str(folder / "scan.zarr"), COUNTS)
+
+
+EXAMPLES: dict[str, Callable[[Path], Example]] = {
+    "demo": demo,
+    "hdf5": hdf5,
+    "mat": mat,
+    "npz": npz,
+    "rosetta": rosetta,
+    "topspin": topspin,
+    "zarr": zarr,
+}
+
+
+@pytest.mark.parametrize("law", ReaderLaws.names())
+@pytest.mark.parametrize("name", registry.names("readers"))
+def test_reader_keeps_the_law(name: str, law: str, tmp_path: Path) -> None:
+    assert name in EXAMPLES, f"write a function that makes a small file for the reader '{name}'"
+    ReaderLaws(registry.load("readers", name)(), EXAMPLES[name](tmp_path)).check(law)
+
+
+def test_all_our_readers_are_registered() -> None:
+    assert set(EXAMPLES) <= set(registry.names("readers"))
+
+
+@dataclass(frozen=True)
+class Good:
+    """A reader to be spoiled: it wants files that end in good."""
+
+    name: ClassVar[str] = "good"
+    __module__ = "unmixel.io.contract"
+
+    def accepts(self, path: str) -> bool:
+        return path.endswith(".good")
+
+    def read(self, path: str, options) -> Scan:
+        if options.dataset:
+            raise InputError("dataset", expected="none", got=options.dataset, hint="leave it out")
+        source = Source(path, "good format", "good 1.0", "the file itself")
+        return replace(Scan.from_array(wrap(COUNTS.copy(), (2, 9, 31, 26))), source=source)
+
+
+class Heavy(Good):
+    __module__ = "h5py"
+
+
+class Eager(Good):
+    def read(self, path: str, options) -> Scan:
+        scan = super().read(path, options)
+        return replace(scan, data=np.asarray(scan.data))
+
+
+class Greedy(Good):
+    def accepts(self, path: str) -> bool:
+        return True
+
+
+class Forgetful(Good):
+    def read(self, path: str, options) -> Scan:
+        return replace(super().read(path, options), source=Source())
+
+
+class Careless(Good):
+    def read(self, path: str, options) -> Scan:
+        return super().read(path, type(options)())
+
+
+class Wrong(Good):
+    def read(self, path: str, options) -> Scan:
+        scan = super().read(path, options)
+        return replace(scan, data=scan.data + np.uint16(1))
+
+
+class Foreign(Good):
+    def read(self, path: str, options) -> Scan:
+        scan = super().read(path, options)
+        return replace(scan, scan_axes=tuple(replace(axis, unit="um") for axis in scan.scan_axes))
+
+
+def test_the_good_reader_keeps_all_laws() -> None:
+    for law in ReaderLaws.names():
+        ReaderLaws(Good(), Example("a.good", COUNTS)).check(law)
+
+
+@pytest.mark.parametrize(
+    ("reader", "law"),
+    [
+        (Heavy, "light_import"),
+        (Eager, "lazy"),
+        (Greedy, "accepts"),
+        (Forgetful, "provenance"),
+        (Careless, "refuses"),
+        (Wrong, "values"),
+        (Foreign, "axes"),
+    ],
+)
+def test_a_spoiled_reader_is_caught(reader: type[Good], law: str) -> None:
+    with pytest.raises(AssertionError):
+        ReaderLaws(reader(), Example("a.good", COUNTS)).check(law)
