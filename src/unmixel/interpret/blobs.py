@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from unmixel.dataset.results import Groups
 from unmixel.interpret.regions import Region
+from unmixel.interpret.tree import one_crystal
 
 Float = NDArray[np.floating[Any]]
 
-SAME_CRYSTAL = 0.8  # unturned similarity over the best one from which two components have one orientation
 ECHO_COVER, ECHO_STRENGTH, TWIN_OVERLAP = 0.5, 3.0, 0.6
 
 
@@ -75,20 +75,16 @@ def _is_under(blob: Blob, other: Blob) -> bool:
 
 def orientations(members: list[int], groups: Groups) -> list[list[int]]:
     """Return members in sets of one orientation: their patterns agree without turning."""
+    if groups.distance_unturned is None:
+        return [[k] for k in members]
+    alike = one_crystal(groups.distance, groups.distance_unturned)
     sets: list[list[int]] = []
     for k in members:
-        near = [some for some in sets if any(_one_crystal(k, other, groups) for other in some)]
+        near = [some for some in sets if alike[k, some].any()]
         sets = [some for some in sets if some not in near] + [
             sorted([k, *(m for some in near for m in some)])
         ]
     return sorted(sets)
-
-
-def _one_crystal(one: int, other: int, groups: Groups) -> bool:
-    if groups.distance_unturned is None:
-        return False
-    best = 1.0 - float(groups.distance[one, other])
-    return best > 0 and 1.0 - float(groups.distance_unturned[one, other]) >= SAME_CRYSTAL * best
 
 
 def doubles_words(echoes: int, twins: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""How wide a blurred disk looks at half of its height, and back: the probe's share in a diameter."""
+"""How wide a blurred particle looks at half of its height, and back: the probe's and the body's share."""
 
 from __future__ import annotations
 
@@ -11,82 +11,160 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.floating[Any]]
 
+BODIES = ("disk", "sphere")
 CORE = 0.7  # share of the peak above which a region's plateau is taken, as in `regions`
-LEAST_RESOLVED = 0.5  # diameter over FWHM below which disks all look the same
+INNER = 0.8  # share of the plateau whose contour tells bodies apart
+JUDGED_FROM, FEWEST_JUDGED = 2.5, 3  # apparent diameter over FWHM, and how many, from which bodies differ
+SURE, MISFIT = 2.0, 0.06  # standard errors between the bodies; how far below both is too noisy to tell
+LEAST_RESOLVED = 0.5  # diameter over FWHM below which all bodies look the same
 FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 
 
-def apparent_diameter(diameter: float, *, fwhm: float) -> float:
-    """Return the diameter of a blurred disk where it falls to half of its plateau.
+def _profile(radii: Float, size: float, body: str) -> Float:
+    """Return the projected thickness of a body of radius `size` blurred by a Gaussian of sigma 1, shape (r,).
 
-    A disk of radius R under a Gaussian of width sigma has the profile ``P(|r + n| < R)``, the distribution
-    function of a noncentral chi-square with two degrees of freedom. Its plateau is the median over the area
-    where it exceeds 0.7 of its peak, as for measured regions; for a wide disk that is its true height.
+    A disk has ``P(|r + n| < R)``, the distribution function of a noncentral chi-square with two degrees of
+    freedom; a sphere is a stack of disks.
+    """
+    from scipy.stats import ncx2
+
+    if body == "disk":
+        slices, weights = np.array([size]), np.array([1.0])
+    else:
+        nodes, weights = np.polynomial.legendre.leggauss(12)
+        slices = size * np.sqrt(1 - (0.5 + 0.5 * nodes) ** 2)
+    return np.asarray(weights @ ncx2.cdf(slices[:, None] ** 2, 2, radii[None, :] ** 2))
+
+
+def contours(diameter: float, *, fwhm: float, body: str = "disk") -> tuple[float, float]:
+    """Return the diameters at which a blurred body falls to half and to 0.8 of its plateau.
+
+    The plateau is the median over the area where the body exceeds 0.7 of its peak, as for measured regions;
+    for a wide disk that is its true height.
 
     Parameters
     ----------
     diameter, fwhm : float
         In one unit, > 0.
+    body : str
+        ``"disk"`` (even thickness) or ``"sphere"``.
 
     Examples
     --------
-    >>> round(apparent_diameter(8.0, fwhm=2.0), 2)
-    7.9
-    >>> round(apparent_diameter(1.0, fwhm=2.0), 2)
-    2.41
+    >>> round(contours(8.0, fwhm=2.0)[0], 2), round(contours(8.0, fwhm=2.0, body="sphere")[0], 2)
+    (7.91, 6.82)
     """
-    from scipy.optimize import brentq
-    from scipy.stats import ncx2
-
-    radius, reach = diameter * FWHM_PER_SIGMA / (2 * fwhm), (diameter / 2 + 3 * fwhm) * FWHM_PER_SIGMA / fwhm
-
-    def profile(r: float) -> float:
-        return float(ncx2.cdf(radius**2, 2, r**2))
+    sigma = fwhm / FWHM_PER_SIGMA
+    size = diameter / 2 / sigma
+    radii = np.linspace(0.0, size + 5.0, 300)
+    profile = _profile(radii, size, body)
 
     def crossing(level: float) -> float:
-        return float(brentq(lambda r: profile(r) - level, 0.0, reach, xtol=1e-6))
+        return float(np.interp(-level, -profile, radii))
 
-    plateau = profile(crossing(CORE * profile(0.0)) / math.sqrt(2))
-    return 2 * crossing(plateau / 2) * fwhm / FWHM_PER_SIGMA
+    plateau = float(np.interp(crossing(CORE * profile[0]) / math.sqrt(2), radii, profile))
+    return 2 * sigma * crossing(plateau / 2), 2 * sigma * crossing(INNER * plateau)
 
 
 @cache
-def _table() -> tuple[Float, Float]:
-    """Return true and apparent diameters in units of the FWHM, both rising."""
-    true = np.concatenate([np.linspace(LEAST_RESOLVED, 4, 36), np.geomspace(4.2, 30, 20)])
-    return true, np.array([apparent_diameter(float(d), fwhm=1.0) for d in true])
+def _table(body: str) -> tuple[Float, Float, Float]:
+    """Return true diameters and both contours in units of the FWHM, all rising."""
+    true = np.concatenate([np.linspace(LEAST_RESOLVED, 4, 15), np.geomspace(4.6, 30, 9)])
+    seen = np.array([contours(float(d), fwhm=1.0, body=body) for d in true])
+    return true, seen[:, 0], seen[:, 1]
 
 
-def true_diameter(apparent: float, *, fwhm: float | None) -> tuple[float, bool]:
-    """Return the diameter of the disk that looks `apparent` wide, and whether the probe resolves it.
+def true_diameter(apparent: float, *, fwhm: float | None, body: str = "disk") -> tuple[float, bool]:
+    """Return the diameter of the body that looks `apparent` wide, and whether the probe resolves it.
 
     Parameters
     ----------
     apparent : float
         Equivalent-circle diameter at half of the plateau, > 0.
     fwhm : float or None
-        Full width at half maximum of the probe, in the same unit; None or 0 corrects nothing.
+        Full width at half maximum of the probe, in the same unit; None or 0 corrects no blur.
+    body : str
+        ``"disk"`` or ``"sphere"``: a sphere is wider than its contour at half height.
 
     Returns
     -------
     (float, bool)
-        A disk smaller than half of the FWHM looks like the probe itself: half of the FWHM and False.
+        A body smaller than half of the FWHM looks like the probe itself: half of the FWHM and False.
 
     Examples
     --------
-    >>> round(true_diameter(7.9, fwhm=2.0)[0], 1)
-    8.0
+    >>> round(true_diameter(7.9, fwhm=2.0)[0], 1), round(true_diameter(6.82, fwhm=2.0, body="sphere")[0], 1)
+    (8.0, 8.0)
     >>> true_diameter(2.0, fwhm=2.0)
     (1.0, False)
     >>> true_diameter(2.0, fwhm=None)
     (2.0, True)
     """
+    true, seen, _ = _table(body)
     if not fwhm:
-        return apparent, True
-    true, seen = _table()
+        return (apparent if body == "disk" else apparent * float(true[-1] / seen[-1])), True
     ratio = apparent / fwhm
     if ratio <= seen[0]:
         return LEAST_RESOLVED * fwhm, False
     if ratio >= seen[-1]:
-        return apparent + float(true[-1] - seen[-1]) * fwhm, True
+        return apparent * float(true[-1] / seen[-1]), True
     return float(np.interp(ratio, seen, true)) * fwhm, True
+
+
+def inner_ratio(apparent: float, *, fwhm: float, body: str) -> float:
+    """Return the inner contour's diameter over the half-height contour's that a body shows.
+
+    Parameters
+    ----------
+    apparent, fwhm : float
+        In one unit, > 0.
+    body : str
+
+    Examples
+    --------
+    >>> round(inner_ratio(7.0, fwhm=2.0, body="disk"), 2), round(inner_ratio(7.0, fwhm=2.0, body="sphere"), 2)
+    (0.81, 0.77)
+    """
+    _, half, inner = _table(body)
+    return float(np.interp(apparent / fwhm, half, inner / half))
+
+
+def likely_body(apparent: Float, inner: Float, *, fwhm: float | None) -> tuple[str, str]:
+    """Return which body particles look like, and why.
+
+    Compares each particle's inner contour (0.8 of its plateau) over its half-height contour with what either
+    body of that size shows under this probe; the mean over all decides, when it lies at least 2 standard
+    errors nearer to one.
+
+    Parameters
+    ----------
+    apparent, inner : ndarray, shape (n,)
+        Diameters of both contours, in the unit of `fwhm`.
+    fwhm : float or None
+
+    Returns
+    -------
+    (str, str)
+        ``"disk"`` or ``"sphere"``, and the reason in words.
+    """
+    if not fwhm:
+        return "disk", "even thickness is assumed: without the probe's width soft edges tell nothing"
+    wide = apparent >= JUDGED_FROM * fwhm
+    if wide.sum() < FEWEST_JUDGED:
+        return (
+            "disk",
+            f"even thickness is assumed: fewer than {FEWEST_JUDGED} particles are wide enough to tell",
+        )
+    seen = inner[wide] / apparent[wide]
+    expected = {
+        b: np.array([inner_ratio(float(a), fwhm=fwhm, body=b) for a in apparent[wide]]) for b in BODIES
+    }
+    off = {body: float(np.mean(seen - values)) for body, values in expected.items()}
+    error = float(np.std(seen, ddof=1) / math.sqrt(len(seen)))
+    numbers = f"inner over half-height contour {seen.mean():.2f}, " + ", ".join(
+        f"{body} {values.mean():.2f}" for body, values in expected.items()
+    )
+    best, other = sorted(BODIES, key=lambda body: abs(off[body]))
+    if abs(off[other]) - abs(off[best]) < SURE * error or max(off.values()) < -MISFIT:
+        return "disk", f"even thickness is assumed: the edges do not decide ({numbers})"
+    return best, f"judged from the edges of {len(seen)} particles ({numbers})"

@@ -17,7 +17,7 @@ from unmixel.interpret.correlate import Pairs, all_pairs, correlate, spectra
 from unmixel.interpret.polar import PolarGrid, pixel_steps, polar_grid
 from unmixel.interpret.profile import profile_similarity
 from unmixel.interpret.surrogate import chance_level
-from unmixel.interpret.tree import average_linkage, grouped, strongest
+from unmixel.interpret.tree import GAP_PLACE, average_linkage, gap, grouped, one_crystal, strongest
 
 Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
@@ -39,7 +39,8 @@ class RotationClusterer:
     ----------
     cut : float or None
         Distance (1 - similarity) below which components share a group, in (0, 1]; None derives it from
-        surrogates: patterns with the same rings and the same power along them, but random phases.
+        surrogates (patterns with the same rings and the same power along them, but random phases), and below
+        that from the gap that parts similar phases, where the tree has one.
     significance : float
         Share of unrelated pairs with the very same rings that may be taken for one, in (0, 0.5).
     least_contrast : float
@@ -106,7 +107,7 @@ class RotationClusterer:
         spots = azimuthal_contrast(factors.patterns, used, grid).spots(self.least_contrast)
         rings = grid.of(smoothed(factors.patterns, used, self.smooth))
         found = self._compare(rings, spots, grid)
-        cut, reason = self._cut(rings[spots], grid, seed)
+        cut, reason = self._cut(rings[spots], grid, seed, found.part(spots))
         words = (
             f"rotation: ring correlation of intensity^{self.power:g} smoothed by {self.smooth:g} px over "
             f"{len(grid.radii)} rings x {grid.n_angles} angles about (v, u) = "
@@ -143,7 +144,10 @@ class RotationClusterer:
             rotation[here], mirrored[here] = pairs.rotation_deg, flipped
         return _Comparison(similarity, unturned, rotation, mirrored)
 
-    def _cut(self, rings: NDArray[np.float32], grid: PolarGrid, seed: int) -> tuple[float, str]:
+    def _cut(
+        self, rings: NDArray[np.float32], grid: PolarGrid, seed: int, found: _Comparison
+    ) -> tuple[float, str]:
+        """Return the cut and its reason, from the rings of the patterns with spots and their comparison."""
         if self.cut is not None:
             return float(self.cut), f"given: {self.cut:g}"
         if len(rings) < 2:
@@ -154,10 +158,19 @@ class RotationClusterer:
         level, n_pairs = chance_level(
             self._anomaly(rings, grid), grid, significance=self.significance, seed=seed, mirror=self.mirror
         )
-        return 1.0 - level, (
+        reason = (
             f"{100 * self.significance:g} % of {n_pairs} surrogates (same rings and same power along them, "
             f"random phases, best rotation) are more similar to their original than {level:.2f}; unrelated "
             "patterns with other rings are less similar still"
+        )
+        distance = 1.0 - found.similarity
+        parted = gap(distance, 1.0 - level, one_crystal=one_crystal(distance, 1.0 - found.unturned))
+        if parted is None:
+            return 1.0 - level, reason
+        cut = parted[0] + GAP_PLACE * (parted[1] - parted[0])
+        return cut, (
+            f"{reason}; below that the tree has a gap from {parted[0]:.2f} to {parted[1]:.2f} between crystals "
+            "of one kind and the next kind, so it is cut inside the gap"
         )
 
 
@@ -203,6 +216,13 @@ class _Comparison:
     unturned: Float
     rotation: Float
     mirrored: Bool
+
+    def part(self, some: Bool) -> _Comparison:
+        """Return the comparison of some of the components."""
+        here = np.ix_(some, some)
+        return _Comparison(
+            self.similarity[here], self.unturned[here], self.rotation[here], self.mirrored[here]
+        )
 
 
 def _check_cut(cut: float | None) -> None:

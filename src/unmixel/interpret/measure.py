@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.results import Factors, Groups, Particle, Particles
 from unmixel.interpret.blobs import Blob, doubles_words, orientations, without_doubles
-from unmixel.interpret.blur import LEAST_RESOLVED, true_diameter
+from unmixel.interpret.blur import BODIES, LEAST_RESOLVED, likely_body, true_diameter
 from unmixel.interpret.flags import FILLS, is_artefact
 from unmixel.interpret.regions import find_regions
 
@@ -36,13 +36,17 @@ class Measure:
 
     Parameters
     ----------
-    fwhm : float or None
-        Full width at half maximum of the probe, in the unit of the scan axes, >= 0; None corrects nothing.
+    fwhm : float, "auto" or None
+        Full width at half maximum of the probe, in the unit of the scan axes, >= 0; ``"auto"`` takes the one
+        that the constraint `Resolution` used, where it did; None corrects nothing.
     least_contrast : float
         A region is at least this share of its map's height, in (0, 1); weaker ones count as leakage.
     least_area : float or None
         Smallest area, in the square of that unit; None takes 4 positions or half of the area the probe itself
         covers at half maximum, whichever is larger.
+    body : str
+        What a particle's thickness looks like: ``"disk"`` (even), ``"sphere"`` (its half-height contour lies
+        inside its outline), or ``"auto"``: judged from the edges of all particles, see `likely_body`.
     crystalline_only : bool
         Measure groups with spots only; False measures every group (of amorphous ones the summed map).
 
@@ -54,17 +58,25 @@ class Measure:
 
     name: ClassVar[str] = "particles"
 
-    fwhm: float | None = None
+    fwhm: float | str | None = "auto"
     least_contrast: float = 0.25
     least_area: float | None = None
+    body: str = "auto"
     crystalline_only: bool = True
 
     def __post_init__(self) -> None:
-        sizes = [size for size in (self.fwhm, self.least_area) if size is not None]
-        if not 0 < self.least_contrast < 1 or any(not (size >= 0 and math.isfinite(size)) for size in sizes):
+        sizes = [size for size in (self.fwhm, self.least_area) if size is not None and size != "auto"]
+        if self.body not in ("auto", *BODIES):
+            raise InputError(
+                "body",
+                expected="'auto', 'disk' or 'sphere'",
+                got=repr(self.body),
+                hint="'auto' serves most scans",
+            )
+        if not 0 < self.least_contrast < 1 or not all(map(_is_length, sizes)):
             raise InputError(
                 "Measure",
-                expected="least_contrast in (0, 1), fwhm and least_area >= 0",
+                expected="least_contrast in (0, 1), fwhm (or 'auto') and least_area >= 0",
                 got=f"least_contrast {self.least_contrast}, fwhm {self.fwhm}, least_area {self.least_area}",
                 hint="lengths are in the unit of the scan axes",
             )
@@ -86,9 +98,12 @@ class Measure:
             When the scan does not have two axes of one unit.
         """
         steps, unit = _scan_steps(factors.scan_axes)
+        if self.fwhm == "auto":
+            return replace(self, fwhm=_probe(factors)).measure(factors, groups, seed=seed)
         notes: list[str] = []
         blobs = self._blobs(factors, groups, steps, notes)
-        table, labels, unresolved = _table(blobs, groups, factors.scan_axes, self.fwhm)
+        body = self._body(blobs, steps, notes)
+        table, labels, unresolved = _table(blobs, groups, factors.scan_axes, (self._width, body))
         notes += self._words(unit, steps, unresolved)
         area = math.prod(axis.size for axis in factors.scan_axes) * steps[0] * steps[1]
         sizes = np.array([p.diameter for p in table if not p.on_border], np.float64)
@@ -109,11 +124,27 @@ class Measure:
             notes=tuple(notes),
         )
 
+    @property
+    def _width(self) -> float | None:
+        return None if self.fwhm is None or isinstance(self.fwhm, str) else float(self.fwhm)
+
     def _least_pixels(self, steps: tuple[float, float]) -> float:
         pixel = steps[0] * steps[1]
         if self.least_area is not None:
             return self.least_area / pixel
-        return max(LEAST_PIXELS, 0.5 * math.pi / 4 * (self.fwhm or 0.0) ** 2 / pixel)
+        return max(LEAST_PIXELS, 0.5 * math.pi / 4 * (self._width or 0.0) ** 2 / pixel)
+
+    def _body(self, blobs: list[Blob], steps: tuple[float, float], notes: list[str]) -> str:
+        if self.body != "auto":
+            notes.append(f"body: {self.body}, as given")
+            return self.body
+        whole = [blob.region for blob in blobs if not _on_border(blob.region.mask)]
+        pixel = steps[0] * steps[1]
+        half = np.array([math.sqrt(4 * pixel * region.mask.sum() / math.pi) for region in whole])
+        inner = np.array([math.sqrt(4 * pixel * region.inner / math.pi) for region in whole])
+        body, reason = likely_body(half, inner, fwhm=self._width)
+        notes.append(f"body: {body}; {reason}")
+        return body
 
     def _blobs(
         self, factors: Factors, groups: Groups, steps: tuple[float, float], notes: list[str]
@@ -155,10 +186,10 @@ class Measure:
             f"background's noise and {self.least_contrast:g} of the map's height",
             f"smallest area: {least:.3g} {unit}^2",
         ]
-        if self.fwhm:
+        if self._width:
             words.append(
-                f"diameters are corrected for a Gaussian probe of FWHM {self.fwhm:.3g} {unit}; areas are as "
-                "seen"
+                f"diameters are corrected for a Gaussian probe of FWHM {self._width:.3g} {unit}; areas are "
+                "those of the contour at half height"
             )
         else:
             words.append("no correction for the probe's blur: its width is not given")
@@ -174,6 +205,19 @@ class Measure:
             "corrected for large ones being cut by the border more often"
         )
         return words
+
+
+def _is_length(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+
+
+def _probe(factors: Factors) -> float | None:
+    """Return the probe's FWHM that the factorisation used, in the unit of the scan axes."""
+    for constraint in factors.settings.get("constraints", ()):
+        width, unit = constraint.get("fwhm"), constraint.get("unit", factors.scan_axes[0].unit)
+        if constraint.get("name") == "resolution" and _is_length(width) and unit == factors.scan_axes[0].unit:
+            return float(width)
+    return None
 
 
 def _scan_steps(axes: tuple[Axis, ...]) -> tuple[tuple[float, float], str]:
@@ -194,8 +238,12 @@ def _wanted(groups: Groups, *, crystalline_only: bool) -> list[int]:
     return [int(group) for group in np.flatnonzero(groups.crystalline)]
 
 
+def _on_border(mask: Bool) -> bool:
+    return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+
+
 def _table(
-    blobs: list[Blob], groups: Groups, axes: tuple[Axis, ...], fwhm: float | None
+    blobs: list[Blob], groups: Groups, axes: tuple[Axis, ...], optics: tuple[float | None, str]
 ) -> tuple[tuple[Particle, ...], NDArray[np.int64], int]:
     """Return particles (by group, largest first), their label images and how many are not resolved."""
     from skimage.measure import regionprops
@@ -213,9 +261,11 @@ def _table(
             axis.offset + math.copysign(float(place), axis.scale)
             for axis, place in zip(axes, shape.centroid_weighted, strict=True)
         )
-        diameter, resolved = true_diameter(2 * math.sqrt(shape.area / math.pi), fwhm=fwhm)
+        diameter, resolved = true_diameter(
+            2 * math.sqrt(shape.area / math.pi), fwhm=optics[0], body=optics[1]
+        )
         unresolved += not resolved
-        border = bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+        border = _on_border(mask)
         particles.append(
             Particle(number, blob.group, blob.component, y, x, float(shape.area), diameter, border)
         )

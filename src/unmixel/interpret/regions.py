@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.interpret.blur import CORE
+from unmixel.interpret.blur import CORE, INNER
 
 Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
@@ -28,10 +28,13 @@ class Region:
     mask : ndarray of bool, shape (y, x)
     height : float
         Plateau above the background, in the map's unit.
+    inner : int
+        How many of its pixels exceed 0.8 of the plateau, holes filled.
     """
 
     mask: Bool
     height: float
+    inner: int
 
 
 @dataclass(frozen=True)
@@ -139,4 +142,5 @@ def _cut(above: Float, basin: Bool) -> Region:
     plateau = float(np.median(above[basin & (above >= CORE * peak)]))
     parts, _ = label(values >= plateau / 2, np.ones((3, 3)))
     mask = parts == parts[np.unravel_index(int(values.argmax()), values.shape)]
-    return Region(np.asarray(binary_fill_holes(mask), bool), plateau)
+    inner = binary_fill_holes(mask & (above >= INNER * plateau))
+    return Region(np.asarray(binary_fill_holes(mask), bool), plateau, int(inner.sum()))

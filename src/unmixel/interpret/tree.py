@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.floating[Any]]
 
+SAME_CRYSTAL = 0.8  # share of the best similarity that is reached without turning
+GAP, GAP_RATIO, GAP_SHARE = 0.05, 3.0, 2 / 3
+GAP_PLACE = 0.75  # where in the gap to cut: nearer to its upper end, so that noise does not split
+
 
 def average_linkage(distance: Float) -> NDArray[np.float64]:
     """Return the average linkage of a distance matrix, shape (k - 1, 4), as scipy writes it.
@@ -60,3 +64,55 @@ def strongest(labels: NDArray[np.int64], strengths: Float) -> NDArray[np.int64]:
     """Return the strongest member of each group, shape (g,)."""
     groups = range(int(labels.max()) + 1)
     return np.array([max(np.flatnonzero(labels == g), key=lambda k: strengths[k]) for g in groups], np.int64)
+
+
+def gap(distance: Float, limit: float, *, one_crystal: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """Return the gap in the tree's heights below `limit` that parts like from unlike; None where there is none.
+
+    Two phases whose patterns share most of their rings can be more alike than chance, yet the members of each
+    agree far better. The widest gap between successive heights counts when it is at least 0.05 wide, its
+    upper end is at least 3 times its lower one, and cut there two thirds of the patterns are in groups of two
+    crystals or more: otherwise the lower heights only join parts of one crystal and say nothing of a phase.
+
+    Parameters
+    ----------
+    distance : ndarray, shape (k, k)
+        Of patterns with spots.
+    limit : float
+        Height above which nothing is joined anyway.
+    one_crystal : ndarray of bool, shape (k, k)
+        Which patterns agree without turning.
+
+    Returns
+    -------
+    (float, float) or None
+        Lower and upper end.
+    """
+    tree = average_linkage(distance)
+    heights = tree[:, 2][tree[:, 2] < limit]
+    if len(heights) < 2:
+        return None
+    widest = int(np.argmax(np.diff(heights)))
+    low, high = float(heights[widest]), float(heights[widest + 1])
+    if high - low < GAP or high < GAP_RATIO * low:
+        return None
+    labels = grouped(tree, (low + high) / 2, strengths=np.ones(len(distance)))
+    same = labels[:, None] == labels[None, :]
+    met_another = (same & ~one_crystal).any(axis=1)
+    return (low, high) if met_another.mean() >= GAP_SHARE else None
+
+
+def one_crystal(distance: Float, unturned: Float) -> NDArray[np.bool_]:
+    """Return which patterns show one and the same crystal: turning makes them hardly more alike.
+
+    Parameters
+    ----------
+    distance, unturned : ndarray, shape (k, k)
+        1 - similarity at the best rotation and without turning.
+
+    Returns
+    -------
+    ndarray of bool, shape (k, k)
+    """
+    best = 1.0 - distance
+    return np.asarray((best > 0) & (1.0 - unturned >= SAME_CRYSTAL * best), bool)
