@@ -47,7 +47,9 @@ def test_hals_agrees_too(scan) -> None:
     np.testing.assert_allclose(two.convergence.objective, one.convergence.objective, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kernel", [np.outer([1, 2, 1], [1, 3, 2, 3, 1]), np.random.default_rng(0).random((7, 7))])
+@pytest.mark.parametrize(
+    "kernel", [np.outer([1, 2, 1], [1, 3, 2, 3, 1]), np.random.default_rng(0).random((7, 7))]
+)
 def test_convolutions_agree(kernel) -> None:
     from unmixel.engines.convolution import Convolution
     from unmixel.engines.numpy_engine import NumpyEngine

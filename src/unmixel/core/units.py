@@ -82,7 +82,10 @@ def convert(value: float, unit: str, to: str) -> float:
         return float(round(registry.Quantity(value, unit).to(to).magnitude, 15))
     except Exception as error:
         raise InputError(
-            "unit", expected=f"one that converts to {to}", got=repr(unit), hint="use nm, 1/angstrom, mrad or eV"
+            "unit",
+            expected=f"one that converts to {to}",
+            got=repr(unit),
+            hint="use nm, 1/angstrom, mrad or eV",
         ) from error
 
 

@@ -54,7 +54,7 @@ class Axis:
     @property
     def values(self) -> NDArray[np.float64]:
         """Coordinates of all samples, shape (size,), in `unit`."""
-        return self.offset + self.scale * np.arange(self.size)
+        return np.asarray(self.offset + self.scale * np.arange(self.size), np.float64)
 
     @property
     def calibrated(self) -> bool:

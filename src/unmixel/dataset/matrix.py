@@ -133,5 +133,5 @@ class Matrix:
                 got=f"{scan_shape} and {pattern_shape}",
                 hint="give the shapes of the data before they were unfolded",
             )
-        grid = tuple(Grid(s, (1.0,) * len(s)) for s in (scan_shape, pattern_shape))
-        return cls(data, *grid, position_weights=np.ones(n), pixel_weights=np.ones(m))
+        scan, pattern = (Grid(shape, (1.0,) * len(shape)) for shape in (scan_shape, pattern_shape))
+        return cls(data, scan, pattern, position_weights=np.ones(n), pixel_weights=np.ones(m))

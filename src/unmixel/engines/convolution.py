@@ -63,9 +63,7 @@ class _Separable:
 
     def __init__(self, terms: list[Any], shape: tuple[int, ...], engine: Any, dtype: str) -> None:
         self._terms = [
-            tuple(
-                engine.asarray(_banded(line, size), dtype) for line, size in zip(lines, shape, strict=True)
-            )
+            tuple(engine.asarray(_banded(line, size), dtype) for line, size in zip(lines, shape, strict=True))
             for lines in terms
         ]
 

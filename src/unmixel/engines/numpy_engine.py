@@ -55,4 +55,5 @@ class NumpyEngine:
         """Return a context that limits BLAS threads."""
         from threadpoolctl import threadpool_limits
 
-        return threadpool_limits(limits=self.n_threads)
+        limits: AbstractContextManager[Any] = threadpool_limits(limits=self.n_threads)
+        return limits

@@ -205,7 +205,7 @@ def _begin(work: _Work, problem: Problem, resume: State | None) -> tuple[Sweep, 
 
 def _host(side: Any, f: Array) -> NDArray[Any]:
     # transforms leave rounding of the order of 1e-7 below zero, which no reader of a map should see
-    return np.clip(side.engine.to_host(side.flat(f)), 0, None)
+    return np.asarray(np.clip(side.engine.to_host(side.flat(f)), 0, None))
 
 
 def _state(problem: Problem, sweep: Sweep, noise: float) -> State:

@@ -110,7 +110,9 @@ class Side:
         xp = self.xp
         for constraint in self.proximal:
             if constraint.degree == 0:
-                z = constraint.prox(z, xp.ones((z.shape[0],) + (1,) * (z.ndim - 1), dtype=z.dtype, device=z.device))
+                z = constraint.prox(
+                    z, xp.ones((z.shape[0],) + (1,) * (z.ndim - 1), dtype=z.dtype, device=z.device)
+                )
         return z
 
     def column(self, per_component: Array) -> Array:
@@ -244,7 +246,9 @@ def bind_side(name: SideName, constraints: Iterable[Constraint], context: Contex
                 hint="set the class attribute `kind`",
             )
     # what fixes whole components must come last, or the others would change what is fixed
-    linear = sorted((b for _, b in bound if b.kind == "linear"), key=lambda b: bool(getattr(b, "outermost", False)))
+    linear = sorted(
+        (b for _, b in bound if b.kind == "linear"), key=lambda b: bool(getattr(b, "outermost", False))
+    )
     side = replace(side, linear=tuple(linear))
     tied = replace(context, gain=_impulse_gain(side))
     penalties = [c.bind(tied) for c, b in bound if b.kind != "linear"]

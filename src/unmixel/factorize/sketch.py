@@ -15,7 +15,9 @@ from unmixel.factorize.contracts import Array, Products
 
 def inverse_root(root: NDArray[Any]) -> NDArray[np.float64]:
     """Return 1 / root where root > 0 and 0 elsewhere (what has no weight does not enter)."""
-    return np.divide(1.0, root, out=np.zeros(np.shape(root)), where=np.asarray(root) > 0)
+    root = np.asarray(root, np.float64)
+    inverse: NDArray[np.float64] = np.divide(1.0, root, out=np.zeros(root.shape), where=root > 0)
+    return inverse
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,9 @@ class Sketch:
 
     @cached_property
     def _rows(self) -> Array:
-        return self.engine.asarray((self.left * self.values).T * inverse_root(self.root_positions), self.dtype)
+        return self.engine.asarray(
+            (self.left * self.values).T * inverse_root(self.root_positions), self.dtype
+        )
 
     @cached_property
     def _columns(self) -> Array:
@@ -102,7 +106,7 @@ def sketch(
     """
     roots = np.sqrt(matrix.position_weights), np.sqrt(matrix.pixel_weights)
     root_n, root_m = (engine.asarray(root, dtype) for root in roots)
-    width = max(1, min(width, *(np.count_nonzero(root) for root in roots)))
+    width = max(1, min(width, *(int(np.count_nonzero(root)) for root in roots)))
     random = np.random.default_rng(seed).standard_normal((width, matrix.n_pixels))
 
     def orthonormal(rows: Array) -> Array:

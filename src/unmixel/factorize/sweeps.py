@@ -36,7 +36,9 @@ class StopRule:
     def reason(self, met: bool) -> str:
         """Return in words why the sweeps ended."""
         if met:
-            return f"the objective fell by less than {self.tol:g} of itself per sweep over {self.window} sweeps"
+            return (
+                f"the objective fell by less than {self.tol:g} of itself per sweep over {self.window} sweeps"
+            )
         return f"the limit of {self.max_sweeps} sweeps was reached before the objective stood still"
 
 
@@ -72,7 +74,9 @@ def data_target(problem: Problem, side: Side, partner_factor: Array) -> Array:
     """Return the product of the data with the weighted partner, folded for `side` (one pass over the data)."""
     weighted = _other(side, problem).weighted(partner_factor)
     products = problem.products
-    return side.fold(products.with_patterns(weighted) if side is problem.maps else products.with_maps(weighted))
+    return side.fold(
+        products.with_patterns(weighted) if side is problem.maps else products.with_maps(weighted)
+    )
 
 
 def update(

@@ -1,13 +1,13 @@
 """The laws of a constraint: every registered one is held to them, and third parties can hold theirs.
 
-    for law in ConstraintLaws.names():
-        ConstraintLaws(MyConstraint(...), Grid((13, 29), (1.0, 1.0))).check(law)
+for law in ConstraintLaws.names():
+    ConstraintLaws(MyConstraint(...), Grid((13, 29), (1.0, 1.0))).check(law)
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class ConstraintLaws:
 
     constraint: Constraint
     grid: Grid
-    engine: Any = NumpyEngine()
+    engine: Any = field(default_factory=NumpyEngine)
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -73,6 +73,9 @@ class ConstraintLaws:
 
     def _bound(self, dtype: str = "float64", engine: Any = None) -> Any:
         return self.constraint.bind(context(self.grid, engine or self.engine, dtype))
+
+    def _put(self, values: Any) -> Any:
+        return self.engine.asarray(values, "float64")
 
     def _sample(self, seed: int, *, low: float = 0.0) -> NDArray[np.float64]:
         return np.random.default_rng(seed).uniform(low, 1.0, (3, *self.grid.shape))
@@ -92,9 +95,10 @@ class ConstraintLaws:
 
     def law_is_a_frozen_plug_in(self) -> None:
         """A frozen dataclass with a registered name and a side."""
-        plug_in = self.constraint
-        assert is_dataclass(plug_in), "write it as a dataclass"
-        assert type(plug_in).__dataclass_params__.frozen, "freeze it: @dataclass(frozen=True)"  # type: ignore[attr-defined]
+        plug_in: Any = self.constraint
+        kind: Any = type(plug_in)
+        assert is_dataclass(kind), "write it as a dataclass"
+        assert getattr(kind, "__dataclass_params__").frozen, "freeze it: @dataclass(frozen=True)"  # noqa: B009
         assert isinstance(plug_in, Constraint)
         assert plug_in.side in ("maps", "patterns")
         registered = plug_in.name in registry.names("constraints")
@@ -103,8 +107,8 @@ class ConstraintLaws:
     def law_round_trips_through_a_record(self) -> None:
         """Its settings are JSON, and equal parameters make an equal operator."""
         json.dumps(settings_of(self.constraint))
-        parameters = {item.name: getattr(self.constraint, item.name) for item in fields(self.constraint)}  # type: ignore[arg-type]
-        twin = type(self.constraint)(**parameters)
+        plug_in: Any = self.constraint
+        twin = type(plug_in)(**{item.name: getattr(plug_in, item.name) for item in fields(plug_in)})
         z = self.engine.asarray(self._sample(0), "float64")
         bound, again = self._bound(), twin.bind(context(self.grid, self.engine, "float64"))
         for operation in self._operations().values():
@@ -149,7 +153,7 @@ class ConstraintLaws:
         bound = self._bound()
         if bound.kind != "linear":
             return
-        host, put = self.engine.to_host, lambda x: self.engine.asarray(x, "float64")
+        host, put = self.engine.to_host, self._put
         z, other, f = (self._sample(seed) for seed in (4, 5, 6))
         zero = host(bound.forward(put(0 * z)))
         az = host(bound.forward(put(z))) - zero
@@ -158,7 +162,8 @@ class ConstraintLaws:
         np.testing.assert_allclose(both, 2 * az + 3 * (host(bound.forward(put(other))) - zero), atol=1e-9)
         assert zero.min() >= 0, "the constant part has negative values"
         impulse = np.zeros_like(z)
-        impulse[(slice(None), *(size // 2 for size in self.grid.shape))] = 1.0
+        middle: Any = (slice(None), *(size // 2 for size in self.grid.shape))
+        impulse[middle] = 1.0
         for operation in (bound.forward, bound.adjoint):
             assert host(operation(put(impulse))).min() > -1e-12, "A has a negative entry"
 
@@ -167,7 +172,7 @@ class ConstraintLaws:
         bound = self._bound()
         if bound.kind != "proximal":
             return
-        host, put = self.engine.to_host, lambda x: self.engine.asarray(x, "float64")
+        host, put = self.engine.to_host, self._put
         a, b = self._sample(8, low=-1.0), self._sample(9, low=-1.0)
         step = 0.4
         pa, pb = (host(bound.prox(put(x), put(np.full((3,) + (1,) * (a.ndim - 1), step)))) for x in (a, b))
@@ -189,7 +194,7 @@ class ConstraintLaws:
         bound = self._bound()
         if bound.kind != "smooth":
             return
-        host, put = self.engine.to_host, lambda x: self.engine.asarray(x, "float64")
+        host, put = self.engine.to_host, self._put
         f, direction = self._sample(10), self._sample(11, low=-1.0)
         slope = np.sum(host(bound.gradient(put(f))) * direction)
         small = 1e-5

@@ -58,7 +58,9 @@ def test_terms_of_a_gaussian_and_of_a_disk() -> None:
     np.testing.assert_allclose(sum(np.outer(a, b) for a, b in terms), disk, atol=1e-12)
 
 
-@pytest.mark.parametrize("kernel", [np.ones((2, 3)), -np.ones((3, 3)), np.zeros((3, 3)), np.ones(3), np.full((3, 3), np.nan)])
+@pytest.mark.parametrize(
+    "kernel", [np.ones((2, 3)), -np.ones((3, 3)), np.zeros((3, 3)), np.ones(3), np.full((3, 3), np.nan)]
+)
 def test_bad_kernels_are_refused(kernel) -> None:
     with pytest.raises(InputError, match="kernel"):
         Convolution(kernel, (5, 5), NumpyEngine(), "float64")

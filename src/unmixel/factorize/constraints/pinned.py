@@ -44,8 +44,17 @@ class Pinned:
         values = np.asarray(self.values, np.float64)
         values = values.reshape(-1, *shape) if values.size % context.grid.size == 0 else values
         axes = tuple(range(1, values.ndim))
-        norms = np.sqrt((values**2 * context.weights).sum(axis=axes)) if values.shape[1:] == shape else np.zeros(1)
-        good = values.shape[1:] == shape and np.all(np.isfinite(values)) and values.min() >= 0 and norms.min() > 0
+        norms = (
+            np.sqrt((values**2 * context.weights).sum(axis=axes))
+            if values.shape[1:] == shape
+            else np.zeros(1)
+        )
+        good = (
+            values.shape[1:] == shape
+            and np.all(np.isfinite(values))
+            and values.min() >= 0
+            and norms.min() > 0
+        )
         if not good or len(values) > context.n_components:
             raise InputError(
                 "Pinned",

@@ -45,7 +45,9 @@ class Resolution:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.fwhm) and self.fwhm > 0):
-            raise InputError("Resolution", expected="fwhm > 0", got=str(self.fwhm), hint="give the probe's width")
+            raise InputError(
+                "Resolution", expected="fwhm > 0", got=str(self.fwhm), hint="give the probe's width"
+            )
 
     def sigmas(self, grid: Grid) -> tuple[float, ...]:
         """Return the standard deviation of the kernel along each axis, in samples."""

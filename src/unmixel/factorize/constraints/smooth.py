@@ -65,9 +65,7 @@ class BoundSmooth:
         return 4.0 * self.n_axes * self.weight
 
     def _differences(self, f: Array) -> list[Array]:
-        return [
-            self.xp.diff(f, axis=axis) for axis in range(1, self.n_axes + 1)
-        ]
+        return [self.xp.diff(f, axis=axis) for axis in range(1, self.n_axes + 1)]
 
     def value(self, f: Array) -> Array:
         """Return the penalty per component."""

@@ -44,7 +44,10 @@ class Sparse:
     def __post_init__(self) -> None:
         if not (self.weight >= 0 and self.spare >= 0):
             raise InputError(
-                "Sparse", expected="weight >= 0 and spare >= 0", got=f"{self.weight}, {self.spare}", hint="use 2.0"
+                "Sparse",
+                expected="weight >= 0 and spare >= 0",
+                got=f"{self.weight}, {self.spare}",
+                hint="use 2.0",
             )
 
     @classmethod

@@ -43,7 +43,9 @@ class SpotShape:
     name: ClassVar[str] = "spot_shape"
 
     def __post_init__(self) -> None:
-        if np.ndim(self.kernel) == 0 and not (np.isfinite(self.kernel) and np.all(np.asarray(self.kernel) > 0)):
+        if np.ndim(self.kernel) == 0 and not (
+            np.isfinite(self.kernel) and np.all(np.asarray(self.kernel) > 0)
+        ):
             raise InputError(
                 "SpotShape",
                 expected="a kernel image, or a standard deviation > 0 in pixels",

@@ -50,7 +50,11 @@ def _check_counts(values: Any) -> None:
         return
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)) or low < 0:
-        bad = "NaN or infinity" if not (np.isfinite(low) and np.isfinite(high)) else f"negative values ({low:g})"
+        bad = (
+            "NaN or infinity"
+            if not (np.isfinite(low) and np.isfinite(high))
+            else f"negative values ({low:g})"
+        )
         raise InputError(
             "data",
             expected="finite counts >= 0",

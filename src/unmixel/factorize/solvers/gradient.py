@@ -41,7 +41,9 @@ class AcceleratedGradient:
 
     def __post_init__(self) -> None:
         if self.inner_steps < 1:
-            raise InputError("inner_steps", expected="a whole number >= 1", got=str(self.inner_steps), hint="use 8")
+            raise InputError(
+                "inner_steps", expected="a whole number >= 1", got=str(self.inner_steps), hint="use 8"
+            )
 
     def check(self, problem: Problem) -> None:
         """Accept every problem."""

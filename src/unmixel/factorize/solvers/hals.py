@@ -35,7 +35,9 @@ class Hals:
 
     def __post_init__(self) -> None:
         if self.inner_steps < 1:
-            raise InputError("inner_steps", expected="a whole number >= 1", got=str(self.inner_steps), hint="use 3")
+            raise InputError(
+                "inner_steps", expected="a whole number >= 1", got=str(self.inner_steps), hint="use 3"
+            )
 
     def check(self, problem: Problem) -> None:
         """Refuse linear and smooth constraints, which couple neighbouring samples."""
