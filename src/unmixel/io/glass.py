@@ -50,8 +50,9 @@ class GlassSpec:
     spread: float = key(0.2, "standard deviation of the diameters over their mean", "", at_least(0))
     overlap: float = key(0.3, "how far two may overlap, of the sum of their radii", "", between(0, 1))
     lattices: int = key(3, "number of lattices, dealt in turn", "", between(1, len(ZONES)))
+    apart: float = key(2.0, "least difference of rotation within one lattice", "degrees", at_least(0))
     tilt: float = key(0.0, "standard deviation of the tilt off the zone axis", "mrad", at_least(0))
-    foil: float = key(1.5, "specimen thickness in mean diameters", "", above(0))
+    foil: float = key(9.0, "specimen thickness in mean diameters", "", above(0))
     thickness: float = key(0.1, "relative standard deviation of the specimen thickness", "", at_least(0))
     scattered: float = key(
         0.35, "share of electrons outside the direct beam, where thickness is 1", "", between(0, 1)
@@ -142,14 +143,28 @@ def _place(spec: GlassSpec, diameters: Array, random: np.random.Generator) -> Ar
     return placed
 
 
+def _turns(spec: GlassSpec, zones: NDArray[np.intp], random: np.random.Generator) -> Array:
+    """Draw in-plane rotations, at least `spec.apart` apart within a lattice where there is room for that."""
+    turns = np.zeros(zones.size)
+    for index, zone in enumerate(zones):
+        period = ZONES[zone].symmetry_deg
+        tries = random.uniform(0, period, 50)
+        others = turns[:index][zones[:index] == zone]
+        gap = np.abs((tries[:, None] - others[None] + period / 2) % period - period / 2).min(
+            axis=1, initial=360
+        )
+        turns[index] = tries[np.argmax(gap >= spec.apart) if np.any(gap >= spec.apart) else np.argmax(gap)]
+    return turns
+
+
 def _balls(spec: GlassSpec, random: np.random.Generator) -> list[_Ball]:
     diameters = _diameters(spec, random)
     places = _place(spec, diameters, random)
     zones = random.permutation(np.arange(spec.precipitates) % spec.lattices)
-    turns = random.uniform(0, 360, spec.precipitates)
+    turns = _turns(spec, zones, random)
     tilts = random.standard_normal((spec.precipitates, 2)) * spec.tilt
     return [
-        _Ball(y, x, d, zone := ZONES[z], turn % zone.symmetry_deg, (tv, tu))
+        _Ball(y, x, d, ZONES[z], turn, (tv, tu))
         for (y, x), d, z, turn, (tv, tu) in zip(places, diameters, zones, turns, tilts, strict=True)
     ]
 
