@@ -61,13 +61,25 @@ def outline(
     *,
     colour: str = "#4fd8ff",
     dashes: tuple[float, float] | None = (2.6, 1.6),
+    rim: float = 2.0,
 ) -> None:
-    """Draw the borders of a region onto a picture, dashed unless `dashes` is None."""
+    """Draw the borders of a region onto a picture.
+
+    Parameters
+    ----------
+    axes : Axes
+    mask : ndarray of bool, shape (rows, columns)
+    colour : str
+    dashes : (float, float) or None
+        Lengths of dashes and gaps in points; None draws a full line.
+    rim : float
+        Width in points of the dark line beneath, for the bright end of a colour map; 0 for none.
+    """
     from matplotlib.collections import LineCollection
     from matplotlib.patheffects import withStroke
 
     style: Any = (0, dashes) if dashes else "solid"
     lines = LineCollection(borders(mask), colors=colour, linewidths=1.0, linestyles=style)
-    # a dark rim, so that the line is seen on the bright end of a colour map as well
-    lines.set_path_effects([withStroke(linewidth=2.0, foreground="black", alpha=0.55)])
+    if rim:
+        lines.set_path_effects([withStroke(linewidth=rim, foreground="black", alpha=0.55)])
     axes.add_collection(lines)

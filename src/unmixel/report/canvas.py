@@ -83,8 +83,8 @@ def open_frame(axes: Axes) -> None:
 def png(figure: Figure, *, dpi: int = 192) -> bytes:
     """Return a figure as PNG, with a palette of 256 colours where that keeps every shade of its pictures.
 
-    The palette holds the shades of the colour maps in use first, then the most frequent other colours; only
-    rare blends at the edges of letters become their nearest neighbour. Such a file is a third of the size.
+    The palette holds the shades of the colour maps in use and blends for the edges of letters. Such a file is
+    a third of the size.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def png(figure: Figure, *, dpi: int = 192) -> bytes:
         image = Image.fromarray(indices, mode="P")
         image.putpalette(palette.tobytes())
     memory = BytesIO()
-    image.save(memory, format="PNG", optimize=True)
+    image.save(memory, format="PNG", compress_level=7)
     return memory.getvalue()
 
 
@@ -129,10 +129,13 @@ def _palette(
     colours = np.unique(codes)
     inverse = np.searchsorted(colours, codes.ravel())  # three times as fast as unique's own inverse
     counts = np.bincount(inverse)
-    kept = np.lexsort((-counts, ~np.isin(colours, shades)))[:256]
-    channels = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.int32)
-    lookup = np.empty(colours.size, np.uint8)
-    lookup[kept] = np.arange(kept.size)
-    for rare in np.setdiff1d(np.arange(colours.size), kept):
-        lookup[rare] = int(np.argmin(((channels[kept] - channels[rare]) ** 2).sum(axis=1)))
-    return channels[kept].astype(np.uint8), lookup[inverse].reshape(codes.shape)
+    # blends at the edges of letters need fewer levels: five bits a channel, white stays white
+    blends = (colours & 0xF8F8F8) | (colours >> 5 & 0x070707)
+    known = np.where(np.isin(colours, shades), colours, blends)
+    palette, place = np.unique(known, return_inverse=True)
+    order = np.lexsort((-np.bincount(place, weights=counts), ~np.isin(palette, shades)))
+    channels = np.stack([palette >> 16, palette >> 8 & 255, palette & 255], axis=1).astype(np.int32)[order]
+    lookup = np.empty(palette.size, np.uint8)
+    for index, colour in zip(order, channels, strict=True):
+        lookup[index] = int(np.argmin(((channels[:256] - colour) ** 2).sum(axis=1)))
+    return channels[:256].astype(np.uint8), lookup[place[inverse]].reshape(codes.shape)

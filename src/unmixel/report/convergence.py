@@ -62,7 +62,7 @@ def _curve(axes: Axes, x: NDArray[Any], y: NDArray[Any], colour: str) -> None:
 def _label_log(axes: Axes, values: NDArray[np.float64], quantity: str) -> None:
     """Mark a logarithmic axis with powers of ten, or with round values where it spans less than two."""
     low, high = float(values.min()), float(values.max())
-    low, high = (low, high) if high > low * 1.001 else (low * 0.9, high * 1.1)
+    low, high = (low, high) if high > low * (1 + 1e-7) else (low * 0.9, high * 1.1)
     axes.set_ylim(low / (high / low) ** 0.04, high * (high / low) ** 0.04)
     axes.minorticks_off()
     first, last = int(np.ceil(np.log10(low))), int(np.floor(np.log10(high)))
@@ -73,7 +73,7 @@ def _label_log(axes: Axes, values: NDArray[np.float64], quantity: str) -> None:
     exponent = int(np.floor(np.log10(high)))
     exponent = 0 if -2 <= exponent <= 3 else exponent
     ticks = [tick for tick in nice_ticks(low, high, 5) if tick > 0]
-    axes.set_yticks(ticks, [f"{tick / 10.0**exponent:.5g}" for tick in ticks])
+    axes.set_yticks(ticks, [f"{tick / 10.0**exponent:.8g}" for tick in ticks])
     label_axes(axes, "sweep", (f"{power_of_ten(exponent)} " if exponent else "") + quantity)
 
 

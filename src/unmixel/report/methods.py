@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 from unmixel.core.units import printed
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.result import Result
-from unmixel.report.recorded import Named, constraints, mapping, show, source, steps
+from unmixel.report.recorded import Named, constraints, input_name, mapping, show, source, steps
 from unmixel.report.references import Citations, Reference
 from unmixel.report.words import counted, is_simulated, length_with_interval, percent, sentence
 
@@ -63,11 +62,10 @@ def axes_words(axes: tuple[Axis, ...], noun: str) -> str:
 def _data(result: Result, cite: Citations) -> str:
     factors, given = result.factors, source(result)
     kind = "pixels" if len(factors.pattern_axes) > 1 else "channels"
-    path = str(given.get("path", ""))
+    name = input_name(result)
     if is_simulated(result.record):
-        what = f"Simulated data with known truth ({path})"
+        what = f"Simulated data with known truth ({name})"
     else:
-        name = PurePath(path.replace("\\", "/")).name if path and path != "memory" else ""
         form = str(given.get("format") or "")
         what = "The scan" + (f" {name}" if name else "") + (f" ({form})" if form and form != "array" else "")
     versions = mapping(result.record.get("versions"))
@@ -178,13 +176,14 @@ def _sizes(result: Result) -> list[str]:
     if found is None:
         return []
     cut = sum(particle.on_border for particle in found.table)
-    notes = "; ".join(note.rstrip(".") for note in found.notes)
-    sentence = "Particles are connected regions of the groups' maps" + (f" ({notes})" if notes else "")
-    sentence += f"; diameters are those of circles of equal area. {counted(len(found.table), 'particle')} "
     verb = "was" if len(found.table) == 1 else "were"
-    sentence += f"{verb} found, {cut} of them cut by the border and left out of sizes"
+    sentences = [
+        "Particles are connected regions of the groups' maps; diameters are those of circles of equal area."
+    ]
+    sentences += [sentence(note) for note in found.notes]
+    result_words = f"{counted(len(found.table), 'particle')} {verb} found, {cut} cut by the border"
     if not found.diameters.size:
-        return [sentence + "."]
+        return [*sentences, result_words + "."]
     mean = length_with_interval(found.mean_diameter, found.mean_interval, found.unit)
     median = length_with_interval(found.median_diameter, found.median_interval, found.unit)
-    return [f"{sentence}: mean diameter {mean}, median {median}."]
+    return [*sentences, f"{result_words} and left out of sizes: mean diameter {mean}, median {median}."]

@@ -10,6 +10,7 @@ from unmixel.report.components import component_panels
 from unmixel.report.groups import group_panels, kind_words
 from unmixel.report.panels import Panel
 from unmixel.report.particles import place_histogram
+from unmixel.report.recorded import input_name
 from unmixel.report.words import headline, is_simulated, percent
 
 if TYPE_CHECKING:
@@ -97,11 +98,5 @@ def _groups(
 
 
 def _source(result: Result) -> str:
-    source = result.record.get("input")
-    path = str(source.get("path", "")) if isinstance(source, dict) else ""
-    parts = [
-        part
-        for part in (path, "simulated data with known truth" if is_simulated(result.record) else "")
-        if part
-    ]
-    return " · ".join(parts)
+    note = "simulated data with known truth" if is_simulated(result.record) else ""
+    return " · ".join(part for part in (input_name(result), note) if part)

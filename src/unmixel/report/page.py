@@ -14,7 +14,7 @@ from unmixel.report import sections
 from unmixel.report.convergence import figure_convergence
 from unmixel.report.dendrogram import figure_dendrogram
 from unmixel.report.methods import methods
-from unmixel.report.recorded import again, command, entries, gain, mapping, show, source, steps
+from unmixel.report.recorded import again, command, entries, gain, input_name, mapping, show, source, steps
 from unmixel.report.views import sample_noun
 from unmixel.report.words import (
     convergence_words,
@@ -97,7 +97,7 @@ def _head(result: Result) -> dict[str, Any]:
     """Return what stands above the components."""
     record = result.record
     return {
-        "title": str(source(result).get("path") or "a scan"),
+        "title": input_name(result) or "a scan",
         "headline": headline(result),
         "simulated": is_simulated(record),
         "complete": is_complete(record),

@@ -60,27 +60,17 @@ def figure_particle_map(result: Result, group: int, *, width: float = 3.6, talle
 
 def _outline_particles(axes: Axes, labels: NDArray[Any], particles: Particles, group: int) -> None:
     """Outline every particle of a group and number it, as long as numbers stay legible."""
-    from matplotlib.patheffects import withStroke
-
     mine = [particle for particle in particles.table if particle.group == group]
+    plate = {"boxstyle": "round,pad=0.12", "facecolor": INK, "edgecolor": "none", "alpha": 0.75}
+    style: Any = {"color": "white", "fontsize": 6.5, "ha": "center", "va": "center", "bbox": plate}
     for particle in mine:
         where = labels == particle.id
         if not where.any():
             continue
-        outline(axes, where, colour="#ffb000", dashes=(3.2, 2.4) if particle.on_border else None)
+        outline(axes, where, colour="#ffb000", dashes=(3.2, 2.0) if particle.on_border else None, rim=0)
         if len(mine) <= _NUMBERED:
             y, x = np.argwhere(where).mean(axis=0)
-            halo = [withStroke(linewidth=2.0, foreground="black")]
-            axes.text(
-                x,
-                y,
-                str(particle.id),
-                color="#ffc94d",
-                fontsize=7,
-                ha="center",
-                va="center",
-                path_effects=halo,
-            )
+            axes.text(x, y, str(particle.id), **style)
     axes.set(xlim=(-0.5, labels.shape[1] - 0.5), ylim=(labels.shape[0] - 0.5, -0.5))
 
 

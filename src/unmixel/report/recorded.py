@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from unmixel.dataset.result import Result
@@ -89,6 +90,14 @@ def steps(result: Result) -> tuple[Step, ...] | None:
     )
 
 
+def input_name(result: Result) -> str:
+    """Return the name of the input without its folders; empty for a scan in memory or an unknown one."""
+    path = str(source(result).get("path") or "")
+    if path.startswith("demo:") or not path:
+        return path
+    return "" if path == "memory" else PurePath(path.replace("\\", "/")).name
+
+
 def gain(result: Result) -> float:
     """Return the gain that Poisson weighting used (what noise leaves as chi-square), 1 without it."""
     for step in steps(result) or ():
@@ -139,7 +148,7 @@ def again(result: Result) -> tuple[str, str]:
     """Return shell command and Python lines that repeat the run from the recipe in its folder."""
     path = str(source(result).get("path") or "FILE")
     call = 'import unmixel\n\nresult = unmixel.run({}, "recipe.yaml", out="again.run")'
-    if path == "memory":
+    if path == "memory" or command(result).startswith("unmixel.run(scan"):
         return "", call.format("scan") + "  # scan: your array"
     shell = f"unmixel run {shlex.quote(path)} --recipe recipe.yaml --out again.run"
     return shell, call.format(repr(path))

@@ -14,6 +14,9 @@ Kind = Literal["linear", "sqrt", "log", "ratio"]
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+_NOTHING = 1e-200  # smaller numbers count as 0, so that no scale divides by a rounding error
+
+
 def power_of_ten(exponent: int) -> str:
     """Return a power of ten as text.
 
@@ -107,7 +110,10 @@ class Scale:
                 return f"{value:.2g}"
             plain = self.low >= 1e-2 and self.high < 1e5
             return f"{value:g}" if plain else power_of_ten(round(power))
-        return f"{value / 10.0**self.exponent:.4g}"
+        unit = 10.0**self.exponent
+        decimals = max(0, 2 - math.floor(math.log10((self.high - self.low) / unit)))
+        text = f"{value / unit:.{decimals}f}"
+        return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
 
 
 def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
@@ -123,14 +129,14 @@ def _finite(values: NDArray[Any], used: NDArray[Any] | None) -> NDArray[np.float
     chosen = values if used is None or used.shape != values.shape else values[used]
     chosen = np.asarray(chosen, np.float64)
     finite: NDArray[np.float64] = chosen[np.isfinite(chosen)]
-    return finite
+    return np.where(np.abs(finite) < _NOTHING, 0.0, finite)
 
 
 def spread_scale(values: NDArray[Any]) -> Scale:
     """Return a linear scale from the smallest to the largest value, for images whose contrast is small."""
     numbers = _finite(values, None)
     low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 1.0)
-    return Scale("linear", low, high if high > low else low + 1.0)
+    return Scale("linear", low, high if high - low > 1e-9 * abs(high) else low + max(1.0, abs(low)))
 
 
 def linear_scale(values: NDArray[Any], used: NDArray[Any] | None = None) -> Scale:
@@ -151,15 +157,14 @@ def sqrt_scale(values: NDArray[Any], used: NDArray[Any] | None = None) -> Scale:
     """Return a square-root scale from 0, for patterns.
 
     The top is the largest used value, unless a few pixels (an open direct beam) outshine the rest: then it is
-    25 times the 99th percentile, or the 99.9th percentile where that is more. `clipped` says whether any
-    value, used or filled by the fit, is brighter.
+    100 times the 99th percentile. `clipped` says whether any value, used or filled by the fit, is brighter.
     """
     numbers = _finite(values, used)
     if not numbers.size or numbers.max() <= 0:
         return Scale("sqrt", 0.0, 1.0)
     largest = float(numbers.max())
-    p99, p999 = np.percentile(numbers, [99, 99.9])
-    high = max(min(largest, 25 * float(p99)), float(p999))
+    most = 100 * float(np.percentile(numbers, 99))
+    high = min(largest, most) if most > 0 else largest
     brightest = float(_finite(values, None).max())
     return Scale("sqrt", 0.0, high, clipped=high < brightest * (1 - 1e-6))
 
@@ -187,7 +192,8 @@ def ratio_scale(*images: NDArray[Any], expected: float = 1.0) -> Scale:
     Scale(kind='ratio', low=0.25, high=4.0, clipped=False)
     """
     positive = [numbers[numbers > 0] for numbers in (_finite(image, None) for image in images)]
-    logs = np.concatenate([np.abs(np.log(numbers / expected)) for numbers in positive] + [np.zeros(1)])
+    ratios = [np.clip(numbers / expected, 1e-9, 1e9) for numbers in positive]
+    logs = np.abs(np.log(np.concatenate([*ratios, np.ones(1)])))
     wanted = math.exp(float(np.percentile(logs, 99)))
     width = next((step for step in (2.0, 4.0, 10.0, 30.0) if wanted <= step), 100.0)
     clipped = bool(logs.max() > math.log(width) * (1 + 1e-9))
