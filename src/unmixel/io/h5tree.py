@@ -28,42 +28,47 @@ def opened(path: str) -> Any:
     return h5py.File(path, "r")
 
 
-def datasets(group: Any) -> Iterator[Any]:
-    """Yield all data sets under a group, those behind links to other files too, each once."""
+def _members(group: Any, seen: set[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield (name, member) of a group, also behind links to other files; nothing twice, whatever its names."""
     import h5py
 
-    seen: set[Any] = set()
+    for name in group:
+        if isinstance(group.get(name, getlink=True), h5py.SoftLink):
+            continue
+        member = group.get(name)
+        if member is None:
+            continue
+        info = h5py.h5o.get_info(member.id)
+        if (info.fileno, info.addr) not in seen:
+            seen.add((info.fileno, info.addr))
+            yield name, member
 
-    def walk(here: Any) -> Iterator[Any]:
-        for name in here:
-            if isinstance(here.get(name, getlink=True), h5py.SoftLink):
-                continue
-            member = here.get(name)
-            if member is None:
-                continue
-            key = (member.file.filename, member.name)
-            if key in seen:
-                continue
-            seen.add(key)
+
+def datasets(group: Any) -> Iterator[Any]:
+    """Yield all data sets under a group, each once."""
+    import h5py
+
+    def walk(here: Any, seen: set[Any]) -> Iterator[Any]:
+        for _, member in _members(here, seen):
             if isinstance(member, h5py.Dataset):
                 yield member
-            else:
-                yield from walk(member)
+            elif isinstance(member, h5py.Group):
+                yield from walk(member, seen)
 
-    yield from walk(group)
+    yield from walk(group, set())
 
 
 def tree(group: Any) -> dict[str, Any]:
     """Return attributes and small data sets of a group as nested plain values."""
     import h5py
 
-    result: dict[str, Any] = {key: text(value) for key, value in group.attrs.items()}
-    for name in group:
-        if isinstance(group.get(name, getlink=True), h5py.SoftLink):
-            continue
-        member = group.get(name)
-        if isinstance(member, h5py.Group):
-            result[name] = tree(member)
-        elif member is not None and member.size is not None and member.size <= LARGEST_KEPT:
-            result[name] = text(member[()])
-    return result
+    def walk(here: Any, seen: set[Any]) -> dict[str, Any]:
+        result: dict[str, Any] = {key: text(value) for key, value in here.attrs.items()}
+        for name, member in _members(here, seen):
+            if isinstance(member, h5py.Group):
+                result[name] = walk(member, seen)
+            elif isinstance(member, h5py.Dataset) and member.size is not None and member.size <= LARGEST_KEPT:
+                result[name] = text(member[()])
+        return result
+
+    return walk(group, set())

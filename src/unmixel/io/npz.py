@@ -81,7 +81,7 @@ class _Packed:
         return (self.path, Path(self.path).stat().st_mtime_ns, self.member)
 
     def _rows(self, start: int, stop: int) -> NDArray[Any]:
-        """Return rows start..stop-1 of the first axis; a number without axes counts as one row."""
+        """Return rows start..stop-1 of the first axis."""
         row = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
         with self.lock:
             stream = self.state.get("stream")
@@ -93,8 +93,6 @@ class _Packed:
         return np.frombuffer(raw, self.dtype).reshape(stop - start, *self.shape[1:])
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        if self.ndim == 0:
-            return np.array(self._rows(0, 1)[0])
         keys = key if isinstance(key, tuple) else (key,)
         if not keys or not isinstance(keys[0], slice) or (keys[0].step or 1) < 1:
             return np.array(self._rows(0, self.shape[0])[key])
@@ -140,7 +138,11 @@ def _members(path: str) -> dict[str, Any]:
 
 
 def _whole(member: Any) -> NDArray[Any]:
-    return np.array(member[...]) if isinstance(member, Mapped) else np.array(member[()])
+    """Return a member in memory, in row order."""
+    if isinstance(member, Mapped):
+        return np.array(member[...], order="C")
+    with zipfile.ZipFile(member.path) as archive, archive.open(member.member) as file:
+        return np.array(np.lib.format.read_array(file, allow_pickle=False), order="C")
 
 
 def _texts(members: Mapping[str, Any]) -> dict[str, str]:
@@ -195,7 +197,7 @@ class NpzReader:
             axes, axis_notes = plain_axes(shape, options.scan_shape, _energies(members, shape))
         if isinstance(member, _Packed):
             axis_notes += ("The data are compressed: they are read in order, and unpacked again to go back.",)
-        data = _whole(member).copy(order="C") if _awkward(member) else lazy(member, len(roles(axes)[1]))
+        data = _whole(member) if _awkward(member) else lazy(member, len(roles(axes)[1]))
         return built(
             Found(
                 data=data,
