@@ -18,7 +18,6 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 HYPERSPY_BIN := $(VENV)-hyperspy/bin
 
-MGO := examples/data/mgo_crop.hspy
 GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
 
 .NOTPARALLEL:
@@ -28,8 +27,8 @@ help:
 	@sed -n '3,10s/^# *//p' Makefile
 
 demo: $(VENV)/.core
-	$(BIN)/unmixel run $(MGO) --components 8 --out $(RUNS)/mgo --force
-	$(BIN)/unmixel run '$(GLASS)' --components 40 --out $(RUNS)/glass --force
+	$(BIN)/unmixel run examples/data/mgo_crop.hspy --recipe examples/mgo.yaml --out $(RUNS)/mgo --force
+	$(BIN)/unmixel run '$(GLASS)' --components 24 --out $(RUNS)/glass --force
 	@$(BIN)/python examples/demo_summary.py $(RUNS)/mgo $(RUNS)/glass
 
 test: $(VENV)/.test
