@@ -75,20 +75,20 @@ def isolated_spots(found: Statistics, used: Mask, beam: BeamSpot, n: int) -> lis
     """Return up to `n` bright, round, unsaturated spots of the mean pattern that stand alone.
 
     Candidates are the local maxima of the variance (Bragg spots come and go over the scan, the halo
-    stays) outside twice the beam's reach.
+    stays), two radii outside the beam's reach.
     """
     from scipy.ndimage import maximum_filter
 
     strength = np.where(used & np.isfinite(found.variance), found.variance, 0.0)
     peaks = np.argwhere((strength == maximum_filter(strength, 7)) & (strength > 3 * np.median(strength)))
     order = np.argsort(-strength[tuple(peaks.T)], kind="stable")
+    usual_error = float(np.median(found.standard_error[used]))
     spots: list[BeamSpot] = []
     for v, u in peaks[order][: 10 * n]:
-        if np.hypot(v - beam.center[0], u - beam.center[1]) < 2 * beam.reach:
+        if np.hypot(v - beam.center[0], u - beam.center[1]) < beam.reach + 2 * beam.radius:
             continue
         spot = local_spot(found.mean, used, (float(v), float(u)), min(beam.radius, 2.0))
-        spot_error = float(found.standard_error[v, u])
-        if spot.asymmetry > 0.15 or spot.height < 10 * spot_error:
+        if spot.asymmetry > 0.15 or spot.height < 10 * usual_error:
             continue
         if np.hypot(v - spot.center[0], u - spot.center[1]) > 1.5 or _touches(spot, found, used):
             continue

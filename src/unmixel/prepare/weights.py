@@ -15,7 +15,7 @@ from unmixel.engines.lazy import as_array
 from unmixel.prepare.contract import at_least, recorded, used_pixels, weights_times
 from unmixel.prepare.statistics import Statistics, batches, finite_statistics, used_positions
 
-_ROWS = 8
+_ROWS = (8, 64)
 _RUN_BYTES = 64_000_000
 NEAR_ONE = 0.1
 """A measured gain within this share of 1 counts as 1: single counts."""
@@ -47,7 +47,7 @@ def measured_gain(scan: Scan, found: Statistics) -> Gain | None:
     """Return variance over mean of the noise: 1 for counts, the gain where a camera scales them.
 
     Uses second differences of neighbouring positions, which slow changes of the sample do not reach,
-    along up to 8 rows of the scan: for each pixel ``F = sum (a - 2 b + c)^2 / sum (a + 4 b + c)``, then
+    along 8 to 64 rows of the scan: for each pixel ``F = sum (a - 2 b + c)^2 / sum (a + 4 b + c)``, then
     the median over pixels weighted by their light.
 
     Parameters
@@ -72,7 +72,8 @@ def measured_gain(scan: Scan, found: Statistics) -> Gain | None:
     length = int(np.clip(_RUN_BYTES // (8 * scan.n_pixels), 8, min(n, 1024)))
     run = slice((n - length) // 2, (n - length) // 2 + length)
     top, bottom = [], []
-    for row in np.unique(np.linspace(0, rows - 1, min(rows, _ROWS)).round().astype(int)):
+    n_rows = min(rows, int(np.clip(_RUN_BYTES // (8 * length * scan.n_pixels), *_ROWS)))
+    for row in np.unique(np.linspace(0, rows - 1, n_rows).round().astype(int)):
         at = np.unravel_index(int(row), scan.scan_shape[:-1]) if rows > 1 else (0,) * (n_scan_axes - 1)
         frames = (
             np.asarray(data[(*(int(i) for i in at), run)]).reshape(length, -1)[:, good].astype(np.float64)
