@@ -14,7 +14,9 @@ from unmixel.interpret.tree import one_crystal
 
 Float = NDArray[np.floating[Any]]
 
-ECHO_COVER, ECHO_STRENGTH, TWIN_OVERLAP = 0.5, 3.0, 0.6
+ECHO_COVER, ECHO_STRENGTH = 0.5, 3.0
+TWIN_OVERLAP, TWIN_COVER = 0.6, 0.5
+SAME_PLACE = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +41,20 @@ class Blob:
     main: bool
 
 
-def without_doubles(blobs: list[Blob]) -> tuple[list[Blob], int, int]:
+def without_doubles(blobs: list[Blob], groups: Groups) -> tuple[list[Blob], int, int]:
     """Leave out what is another's region seen again; return the rest and how many of both kinds.
 
-    Echoes are faint side regions that lie under a much stronger region of another component; twins have the
-    outline of a stronger region of another component.
+    Twins have the outline of a region of another component that holds more counts, or lie by half or more under
+    one of the same group and orientation. Echoes are side regions that lie by half or more under a region of any other
+    component that is 3 times as high.
     """
     echoes, twins = 0, 0
     kept: list[Blob] = []
     for blob in sorted(blobs, key=_counts, reverse=True):
         others = [other for other in kept if other.component != blob.component]
-        if any(_overlap(blob, other) >= TWIN_OVERLAP for other in others):
+        if any(_is_twin(blob, other, groups) for other in others):
             twins += 1
-        elif not blob.main and any(_is_under(blob, other) for other in others):
+        elif not blob.main and any(_is_echo(blob, other) for other in others):
             echoes += 1
         else:
             kept.append(blob)
@@ -62,25 +65,48 @@ def _counts(blob: Blob) -> float:
     return float(blob.image[blob.region.mask].sum())
 
 
-def _overlap(one: Blob, other: Blob) -> float:
-    """Return the shared area over the joint area."""
-    shared = (one.region.mask & other.region.mask).sum()
-    return float(shared / (one.region.mask | other.region.mask).sum())
+def _cover(blob: Blob, other: Blob) -> float:
+    """Return the share of a region that lies under another."""
+    return float((other.region.mask & blob.region.mask).sum() / blob.region.mask.sum())
 
 
-def _is_under(blob: Blob, other: Blob) -> bool:
-    covered = (other.region.mask & blob.region.mask).sum() / blob.region.mask.sum()
-    return bool(covered >= ECHO_COVER and other.region.height >= ECHO_STRENGTH * blob.region.height)
+def _is_twin(blob: Blob, other: Blob, groups: Groups) -> bool:
+    shared = (other.region.mask & blob.region.mask).sum()
+    if shared >= TWIN_OVERLAP * (other.region.mask | blob.region.mask).sum():
+        return True
+    if blob.group != other.group or blob.component == -1 or groups.distance_unturned is None:
+        return False
+    alike = one_crystal(groups.distance, groups.distance_unturned)[blob.component, other.component]
+    return bool(alike and _cover(blob, other) >= TWIN_COVER)
 
 
-def orientations(members: list[int], groups: Groups) -> list[list[int]]:
-    """Return members in sets of one orientation: their patterns agree without turning."""
+def _is_echo(blob: Blob, other: Blob) -> bool:
+    return _cover(blob, other) >= ECHO_COVER and other.region.height >= ECHO_STRENGTH * blob.region.height
+
+
+def split_crystals(members: list[int], maps: Float, groups: Groups) -> list[list[int]]:
+    """Return members in sets that are one crystal split among components.
+
+    Their patterns agree without turning, and their maps, smoothed by one position, have a cosine of 0.6 or more.
+    Neighbours of one orientation that only touch stay apart, and so do those that overlap in part.
+
+    Parameters
+    ----------
+    members : list of int
+    maps : ndarray, shape (k, y, x)
+        Of all components.
+    groups : Groups
+    """
+    from scipy.ndimage import gaussian_filter
+
     if groups.distance_unturned is None:
         return [[k] for k in members]
-    alike = one_crystal(groups.distance, groups.distance_unturned)
+    flat = gaussian_filter(np.asarray(maps, np.float64), (0, 1, 1)).reshape(len(maps), -1)
+    flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-300)
+    together = one_crystal(groups.distance, groups.distance_unturned) & (flat @ flat.T >= SAME_PLACE)
     sets: list[list[int]] = []
     for k in members:
-        near = [some for some in sets if alike[k, some].any()]
+        near = [some for some in sets if together[k, some].any()]
         sets = [some for some in sets if some not in near] + [
             sorted([k, *(m for some in near for m in some)])
         ]
@@ -98,6 +124,7 @@ def doubles_words(echoes: int, twins: int) -> list[str]:
     if twins:
         words.append(
             f"{twins} regions have the outline of a stronger region of another component (shared over joint "
-            f"area at least {TWIN_OVERLAP:g}) and count as the same particle"
+            f"area at least {TWIN_OVERLAP:g}), or lie by half or more under one of the same kind and orientation, and "
+            "count as the same particle"
         )
     return words

@@ -169,8 +169,8 @@ class RotationClusterer:
             return 1.0 - level, reason
         cut = parted[0] + GAP_PLACE * (parted[1] - parted[0])
         return cut, (
-            f"{reason}; below that the tree has a gap from {parted[0]:.2f} to {parted[1]:.2f} between crystals "
-            "of one kind and the next kind, so it is cut inside the gap"
+            f"{reason}; below that the tree has a gap from {parted[0]:.2f} to {parted[1]:.2f} between "
+            "crystals of one kind and the next kind, so it is cut inside the gap"
         )
 
 

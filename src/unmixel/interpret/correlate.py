@@ -113,7 +113,7 @@ def spectra(anomaly: NDArray[np.float32], used: NDArray[np.bool_], weights: Floa
 
 
 def correlate(a: Spectra, b: Spectra) -> Pairs:
-    """Return the best rotation between each pattern of `a` and each of `b`.
+    """Return the best rotation between each pattern of `a` and each of `b`, read on the same rings and mask.
 
     The rotation is refined between samples by the parabola through the maximum and its neighbours. Works in
     blocks of rows, so that memory stays at about 64 MB whatever the number of pairs.

@@ -49,9 +49,9 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
     - ``camera artefact? (...)``: counts gather at the detector's rim (`at_rim`), along one straight line
       (`along_line`), in a few isolated pixels (`in_single_pixels`), or the pattern has azimuthal contrast of
       at least 0.1 in features 2.5 times wider than those of the other components with spots (a ghost image).
-    - ``direct-beam tail?``: the part that falls off from the innermost used ring (running minimum of the ring
-      medians, above its value half-way to the rim) holds half of the counts, half of it within a quarter of
-      the way to the rim.
+    - ``direct-beam tail?``: there are no spots (or only a ghost), and the part that falls off from the
+      innermost used ring (running minimum of the ring medians, above its value half-way to the rim) holds
+      half of the counts, half of it within a quarter of the way to the rim.
     - ``not centrosymmetric, unlike the others``: correlation of its root with its inversion below 0.3 where
       the median of the others (three or more) exceeds 0.7: a ghost, or a crystal far from its zone axis.
 
@@ -98,7 +98,8 @@ def _flag_patterns(factors: Factors, patterns: Float, used: Bool, remarks: list[
     if len(grid.radii) == 0:
         return
     rings = grid.of(patterns)
-    ghosts, paired = _ghosts(patterns, rings, used, grid), _centrosymmetry(rings, grid)
+    spots = azimuthal_contrast(patterns, used, grid).spots(GHOST_CONTRAST)
+    ghosts, paired = _ghosts(rings, spots, grid), _centrosymmetry(rings, grid)
     for k, pattern in enumerate(patterns):
         marks = (
             ("counts at the rim", at_rim(pattern, used)),
@@ -109,18 +110,16 @@ def _flag_patterns(factors: Factors, patterns: Float, used: Bool, remarks: list[
         found = [mark for mark, seen in marks if seen]
         if found:
             remarks[k].append(f"{CAMERA} ({', '.join(found)})")
-        if _is_tail(rings[k], grid):
+        if (ghosts[k] or not spots[k]) and _is_tail(rings[k], grid):
             remarks[k].append(TAIL)
         others = np.delete(paired, k)
         if len(others) >= 3 and paired[k] < UNPAIRED_BELOW and np.median(others) > PAIRED_ABOVE:
             remarks[k].append(UNPAIRED)
 
 
-def _ghosts(patterns: Float, rings: NDArray[np.float32], used: Bool, grid: PolarGrid) -> Bool:
-    """Return which patterns have azimuthal features much wider than those of the others."""
-    contrast = azimuthal_contrast(patterns, used, grid)
-    candidates = np.flatnonzero(contrast.spots(GHOST_CONTRAST))
-    ghosts = np.zeros(len(patterns), bool)
+def _ghosts(rings: NDArray[np.float32], spots: Bool, grid: PolarGrid) -> Bool:
+    """Return which patterns with spots have them much wider than the others."""
+    candidates, ghosts = np.flatnonzero(spots), np.zeros(len(spots), bool)
     if len(candidates) < 4:
         return ghosts
     root = np.sqrt(grid.radii)[None, :, None]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unmixel.core.errors import InputError
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.results import Factors, Groups, Particle, Particles
-from unmixel.interpret.blobs import Blob, doubles_words, orientations, without_doubles
+from unmixel.interpret.blobs import Blob, doubles_words, split_crystals, without_doubles
 from unmixel.interpret.blur import BODIES, LEAST_RESOLVED, likely_body, true_diameter
 from unmixel.interpret.flags import FILLS, is_artefact
 from unmixel.interpret.regions import find_regions
@@ -31,8 +31,9 @@ class Measure:
 
     Crystals are sought in the map of each component, not in the sum of a group: two crystals of one phase
     that touch have different rotations, so they are different components, and the sum would merge them.
-    Components of one group whose patterns agree without turning (one crystal that was split among components)
-    are summed first. Components flagged as artefacts, or as filling the scan, are left out.
+    Components of one group whose patterns agree without turning and whose maps lie over each other (one crystal
+    that was split among components) are summed first. Components flagged as artefacts, or as filling the scan,
+    are left out.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ class Measure:
         for group in wanted:
             members = [int(k) for k in np.flatnonzero(groups.labels == group) if int(k) not in doubtful]
             if groups.crystalline[group]:
-                sets = orientations(members, groups)
+                sets = split_crystals(members, np.asarray(factors.maps), groups)
                 sources = [
                     (max(some, key=lambda k: factors.strengths[k]), factors.maps[some].sum(axis=0))
                     for some in sets
@@ -168,7 +169,7 @@ class Measure:
             for component, image in sources:
                 found = find_regions(np.asarray(image, np.float64), **limits)
                 blobs += [Blob(group, component, image, region, i == 0) for i, region in enumerate(found)]
-        real, echoes, twins = without_doubles(blobs)
+        real, echoes, twins = without_doubles(blobs, groups)
         notes += doubles_words(echoes, twins)
         skipped = sorted(k for k in doubtful if groups.labels[k] in wanted)
         if skipped:

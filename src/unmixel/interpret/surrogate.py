@@ -111,7 +111,9 @@ def chance_level(
         Whether the mirror image of the surrogate may fit instead.
     """
     rng = np.random.default_rng(seed)
-    some = anomaly[rng.permutation(len(anomaly))[:MOST_PATTERNS]]
+    # sorted by energy, so that the order of the components does not matter
+    order = np.argsort(np.einsum("krt,krt->k", anomaly, anomaly), kind="stable")
+    some = anomaly[order[rng.permutation(len(anomaly))[:MOST_PATTERNS]]]
     real, source = spectra(some, grid.used, grid.radii), Surrogates.of(some, grid.used)
     values: list[NDArray[np.floating[Any]]] = []
     while sum(len(part) for part in values) < ENOUGH_PAIRS:

@@ -67,7 +67,7 @@ def strongest(labels: NDArray[np.int64], strengths: Float) -> NDArray[np.int64]:
 
 
 def gap(distance: Float, limit: float, *, one_crystal: NDArray[np.bool_]) -> tuple[float, float] | None:
-    """Return the gap in the tree's heights below `limit` that parts like from unlike; None where there is none.
+    """Return the gap in the tree's heights below `limit` that parts like from unlike, None without one.
 
     Two phases whose patterns share most of their rings can be more alike than chance, yet the members of each
     agree far better. The widest gap between successive heights counts when it is at least 0.05 wide, its
