@@ -6,6 +6,9 @@ import json
 import sys
 from typing import Any
 
+_WIDE = 160
+"""Columns where the output is no terminal, so that lines stay whole in files and pipes."""
+
 
 def print_json(values: Any) -> None:
     """Print JSON-safe values on standard output."""
@@ -16,13 +19,17 @@ def print_json(values: Any) -> None:
 
 def out() -> Any:
     """Return the console for results."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
+    return _console(error=False)
 
 
 def err() -> Any:
     """Return the console for remarks and progress."""
+    return _console(error=True)
+
+
+def _console(*, error: bool) -> Any:
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    stream = sys.stderr if error else sys.stdout
+    width = None if stream.isatty() else _WIDE
+    return Console(stderr=error, highlight=False, soft_wrap=True, width=width)
