@@ -220,8 +220,6 @@ VENDORS: dict[str, Vendor] = {
         notes=merlin.notes,
     ),
     "Ripple": Vendor("Ripple", "rsciio.ripple", ("rpl",), raw=True),
-    "TIA": Vendor("FEI TIA", "rsciio.tia", ("ser", "emi"), raw=True),
-    "TVIPS": Vendor("TVIPS", "rsciio.tvips", ("tvips",), raw=True),
     "ZSPY": Vendor("HyperSpy zspy", "rsciio.zspy", ("zspy",), options=_read_only),
 }
 """By RosettaSciIO's name of the format; suffixes are looked up here first, which spares reading its lists."""
