@@ -198,6 +198,7 @@ class RosettaReader:
         raise unreadable(path, tuple(vendor.form for vendor in formats), cause) from cause
 
     def _read(self, vendor: Vendor, path: str, options: ReadOptions) -> Scan:
+        reader = f"{self.name} (RosettaSciIO {_version()})"  # imports it, which sets up its loggers
         with heard() as heard_notes:
             found, notes = _call(vendor, path)
             entries = [entry for entry in found if hasattr(entry.get("data"), "shape")]
@@ -217,7 +218,7 @@ class RosettaReader:
                 axes=axes,
                 path=path,
                 form=vendor.form,
-                reader=f"{self.name} (RosettaSciIO {_version()})",
+                reader=reader,
                 instrument=hyperspy_instrument(metadata, camera_length_mm=vendor.camera_length_mm),
                 metadata={"metadata": metadata, "original_metadata": original},
                 notes=(*notes, *choice, *vendor.notes(path), *entry.get("notes", ()), *axis_notes, *said),
