@@ -16,7 +16,7 @@ from unmixel.dataset.scan import Instrument
 from unmixel.dataset.truth import Truth
 from unmixel.io.demo_keys import above, at_least, between, key, one_of
 from unmixel.physics.halo import Halo
-from unmixel.physics.kernels import disk_spot, gaussian_kernel, gaussian_spot
+from unmixel.physics.kernels import disk_kernel, disk_spot, gaussian_kernel, gaussian_spot
 from unmixel.physics.probe import FWHM_PER_SIGMA, convergence_for
 from unmixel.physics.zones import ZONES, Zone, spots
 
@@ -244,16 +244,29 @@ def _pattern(spec: GlassSpec, ball: _Ball, diffuse: Array) -> Array:
     return np.asarray((1 - spec.diffuse) * image / image.sum() + spec.diffuse * diffuse)
 
 
+def _smooth(spec: GlassSpec) -> tuple[Array, Array]:
+    """Return the glass's rings and diffuse scattering, each blurred by the spot as all scattering is; sum 1."""
+    from scipy.signal import oaconvolve
+
+    shape = spec.spots == "gaussian"
+    kernel = gaussian_kernel((spec.spot, spec.spot)) if shape else disk_kernel(2 * spec.spot)
+    pad = kernel.shape[0] // 2
+    v, u = (np.arange(-pad, n + pad) - c for n, c in zip(spec.detector, spec.center, strict=True))
+    long, short = 1 + spec.ellipticity / 2, 1 - spec.ellipticity / 2
+    g = spec.pixel * np.hypot(v[:, None] / short, u[None, :] / long)
+    halo = Halo(spec.halo)
+    blurred = (
+        np.maximum(oaconvolve(i, kernel, mode="valid"), 0) for i in (halo.intensity(g), halo.diffuse(g))
+    )
+    matrix, diffuse = (np.asarray(image / image.sum()) for image in blurred)
+    return matrix, diffuse
+
+
 def _patterns(spec: GlassSpec, balls: list[_Ball]) -> Array:
     """Return patterns (beam, matrix, each ball), each of sum 1 over the detector."""
-    halo = Halo(spec.halo)
-    v, u = (np.arange(n) - c for n, c in zip(spec.detector, spec.center, strict=True))
-    stretch = 1 - spec.ellipticity / 2, 1 + spec.ellipticity / 2
-    g = spec.pixel * np.hypot(v[:, None] / stretch[0], u[None, :] / stretch[1])
-    beam, matrix, diffuse = _spot(spec, *spec.center), halo.intensity(g), halo.diffuse(g)
-    diffuse = diffuse / diffuse.sum()
-    flat = [beam / beam.sum(), matrix / matrix.sum(), *(_pattern(spec, ball, diffuse) for ball in balls)]
-    return np.array(flat)
+    matrix, diffuse = _smooth(spec)
+    beam = _spot(spec, *spec.center)
+    return np.array([beam / beam.sum(), matrix, *(_pattern(spec, ball, diffuse) for ball in balls)])
 
 
 def _descan(spec: GlassSpec, random: np.random.Generator) -> Array:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 
-_RINGS = ((1.0, 0.09, 1.0), (1.70, 0.10, 0.22), (1.98, 0.11, 0.10), (2.9, 0.20, 0.04))
+_RINGS = ((1.0, 0.08, 1.0), (1.70, 0.10, 0.22), (1.98, 0.11, 0.10), (2.9, 0.20, 0.04))
 # centre and width in units of the first maximum, height: first ring, second ring with its shoulder, third
 # (ratios 1.7 and 2.0 are those of dense random packing of metallic glasses)
 
