@@ -16,7 +16,7 @@ from unmixel.report.borders import outline
 from unmixel.report.canvas import FAINT, INK, TEXT_PT, box, group_colour, label_axes, open_frame, sheet, write
 from unmixel.report.panels import Panel
 from unmixel.report.views import flat, map_panel
-from unmixel.report.words import counted
+from unmixel.report.words import counted, length_with_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,8 +116,17 @@ def place_histogram(
         alpha=0.8,
     )
     axes.set_ylim(0, 1.3 * float(np.max(counts)))
-    _mark(axes, particles.mean_diameter, particles.mean_interval, "mean", marker="o", height=0.95)
-    _mark(axes, particles.median_diameter, particles.median_interval, "median", marker="D", height=0.86)
+    unit = particles.unit
+    _mark(axes, particles.mean_diameter, particles.mean_interval, "mean", unit=unit, marker="o", height=0.95)
+    _mark(
+        axes,
+        particles.median_diameter,
+        particles.median_interval,
+        "median",
+        unit=unit,
+        marker="D",
+        height=0.86,
+    )
     open_frame(axes)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     label_axes(axes, f"diameter of the equivalent circle ({printed(particles.unit)})", "particles")
@@ -143,7 +152,14 @@ def size_bins(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _mark(
-    axes: Axes, value: float, interval: tuple[float, float], name: str, *, marker: str, height: float
+    axes: Axes,
+    value: float,
+    interval: tuple[float, float],
+    name: str,
+    *,
+    unit: str,
+    marker: str,
+    height: float,
 ) -> None:
     """Draw a value with whiskers for its 95 % interval above the bars, at a share of the axes' height."""
     if not math.isfinite(value):
@@ -155,7 +171,7 @@ def _mark(
         axes.plot(
             interval, [height, height], color=INK, linewidth=1.2, marker="|", markersize=6, transform=across
         )
-    label = f"{name} {value:.3g}" + (f" (95 %: {interval[0]:.3g}–{interval[1]:.3g})" if known else "")
+    label = f"{name} {length_with_interval(value, interval, unit).replace(' interval', ':')}"
     axes.plot([value], [height], marker, color=INK, markersize=4.5, transform=across, label=label)
 
 

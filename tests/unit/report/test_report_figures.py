@@ -26,8 +26,8 @@ from unmixel.report.views import flat, kept_panel
 SMALL = {"scan": (13, 29), "detector": (31, 26)}
 KINDS = {
     "patterns": {"k": 4, **SMALL},
-    "spectra": {"k": 3, "scan": (24, 22), "detector": (138,), "pattern_unit": (0.5, "eV")},
-    "line": {"k": 3, "scan": (40,), "detector": (31, 26), "fill": "zero"},
+    "spectra": {"k": 2, "scan": (24, 22), "detector": (138,), "pattern_unit": (0.5, "eV")},
+    "line": {"k": 2, "scan": (40,), "detector": (31, 26), "fill": "zero"},
     "strip": {"k": 2, "scan": (3, 90), "scan_unit": "px", "pattern_unit": (1.0, "px")},
     "one": {"k": 1, "scan": (9, 8), "detector": (9, 8)},
     "alone": {"k": 2, "with_groups": False, **SMALL},
