@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Maps, patterns and meaning of every component of a phantom; noise-free data are ``sum_k maps[k] (x) patterns[k]``.
+    """Every component of a phantom: noise-free data are ``sum_k maps[k] (x) patterns[k]``.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ def shifted(frame: NDArray[np.float64], shift: tuple[float, float]) -> NDArray[n
     """Return a frame moved by (v, u) px, cubic, never negative; what leaves the detector is lost."""
     from scipy.ndimage import shift as move
 
-    return np.maximum(move(frame, shift, order=3, mode="nearest"), 0)
+    return np.asarray(np.maximum(move(frame, shift, order=3, mode="nearest"), 0))
 
 
 @dataclass(frozen=True, eq=False)

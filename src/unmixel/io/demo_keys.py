@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -76,38 +76,38 @@ def key(default: Any, meaning: str, unit: str, limits: Limits) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return (
-        "x".join(str(n) for n in value)
-        if isinstance(value, tuple)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, tuple):
+        return "x".join(str(n) for n in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _size(text: str) -> tuple[int, ...]:
+    rows, columns = text.lower().split("x")
+    return int(rows), int(columns)
+
+
+_KINDS: Mapping[type, tuple[str, Callable[[str], Any]]] = {
+    tuple: ("a size such as 64x48, each number", _size),
+    int: ("a whole number", int),
+    float: ("a number", float),
+    str: ("the word", str),
+}
 
 
 def _parsed(field: dataclasses.Field[Any], text: str) -> Any:
     """Return the text of one key as the type of its default, within its limits."""
-    default, limits = field.default, field.metadata["limits"]
-    kind = (
-        "a size such as 64x48"
-        if isinstance(default, tuple)
-        else {int: "a whole number", float: "a number"}.get(type(default), "a word")
-    )
+    limits, unit = field.metadata["limits"], field.metadata["unit"]
+    kind, convert = _KINDS[type(field.default)]
     try:
-        if isinstance(default, tuple):
-            value: Any = tuple(int(n) for n in text.lower().split("x"))
-            if len(value) != len(default):
-                raise ValueError(text)
-        else:
-            value = type(default)(text)
+        value = convert(text)
     except ValueError:
         value = None
     if value is None or not limits.allow(value):
         raise InputError(
-            f"{field.name}={text}",
-            expected=f"{kind} {limits}{' ' + field.metadata['unit'] if field.metadata['unit'] else ''}",
+            f"key {field.name}",
+            expected=f"{kind} {limits}{f' ({unit})' if unit else ''}",
             got=repr(text),
-            hint=f"{field.name} is: {field.metadata['meaning']}; its default is {_shown(default)}",
+            hint=f"{field.name} is: {field.metadata['meaning']}; its default is {_shown(field.default)}",
         )
     return value
 
@@ -133,8 +133,8 @@ def from_keys(spec: type[Spec], keys: Mapping[str, str], *, address: str) -> Spe
         if name not in fields:
             near = difflib.get_close_matches(name, fields, n=1)
             raise InputError(
-                f"{address}?{name}=",
-                expected=f"one of the keys {', '.join(fields)}",
+                address,
+                expected=f"some of {', '.join(fields)}",
                 got=repr(name),
                 hint=f"did you mean '{near[0]}'?" if near else "leave the key out",
             )

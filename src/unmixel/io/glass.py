@@ -5,12 +5,15 @@ Factors first (maps, patterns: the truth), counts afterwards and only where they
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.core.errors import InputError
+from unmixel.core.units import memory
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.scan import Instrument
 from unmixel.dataset.truth import Truth
@@ -27,6 +30,8 @@ HALO_PLACE = 0.57
 # the first ring's share of the detector's half width
 BEAM_SIGMAS = 4.0
 # radius that holds the direct beam, in spot sigmas
+LARGEST_TRUTH = 2_000_000_000
+# bytes of maps or of patterns: the truth stands in memory, the counts do not
 _FINE = 4
 # sub-samples per scan px and axis when a precipitate is drawn
 
@@ -68,6 +73,16 @@ class GlassSpec:
     ellipticity: float = key(0.0, "(long - short) / mean axis of the rings", "", between(0, 0.5))
     gain: float = key(1.0, "counts per electron", "", above(0))
     step: float = key(1.0, "scan step", "nm", above(0))
+
+    def __post_init__(self) -> None:
+        largest = max(math.prod(self.scan), math.prod(self.detector)) * (2 + self.precipitates) * 8
+        if largest > LARGEST_TRUTH:
+            raise InputError(
+                "demo:glass",
+                expected=f"maps and patterns of at most {memory(LARGEST_TRUTH)} each",
+                got=memory(largest),
+                hint="make the scan, the detector or the number of precipitates smaller",
+            )
 
     @property
     def pixel(self) -> float:
@@ -214,11 +229,12 @@ def _maps(spec: GlassSpec, balls: list[_Ball], random: np.random.Generator) -> t
 
 def _elliptic(spec: GlassSpec, g: Array) -> Array:
     """Stretch places (v, u) by the ellipticity of the projector lenses: long axis along u."""
-    return g * np.array([1 - spec.ellipticity / 2, 1 + spec.ellipticity / 2])
+    return np.asarray(g * np.array([1 - spec.ellipticity / 2, 1 + spec.ellipticity / 2]))
 
 
 def _spot(spec: GlassSpec, v: float, u: float) -> Array:
-    dv, du = np.arange(spec.detector[0]) - v, np.arange(spec.detector[1]) - u
+    dv = np.arange(spec.detector[0], dtype=np.float64) - v
+    du = np.arange(spec.detector[1], dtype=np.float64) - u
     if spec.spots == "gaussian":
         return np.asarray(gaussian_spot(dv, spec.spot)[:, None] * gaussian_spot(du, spec.spot)[None, :])
     return disk_spot(np.hypot(dv[:, None], du[None, :]), 2 * spec.spot)

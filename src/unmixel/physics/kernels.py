@@ -55,7 +55,7 @@ def gaussian_kernel(sigmas: Sequence[float], *, truncate: float = 4.0) -> NDArra
         shape = [1] * kernel.ndim
         shape[axis] = line.size
         kernel = kernel * line.reshape(shape)
-    return kernel / kernel.sum()
+    return np.asarray(kernel / kernel.sum())
 
 
 def disk_kernel(radius: float) -> NDArray[np.float64]:

@@ -224,19 +224,18 @@ def out_of_band_power(maps: Array, limit: float | Sequence[float]) -> Array:
     from scipy.fft import dctn
 
     folded = np.asarray(maps, np.float64)
-    axes = tuple(range(1, folded.ndim))
-    limits = np.broadcast_to(np.asarray(limit, np.float64), (len(axes),))
-    power = np.asarray(dctn(folded, axes=axes, norm="ortho")) ** 2
-    radius = np.zeros(folded.shape[1:])
-    for axis, (n, bound) in enumerate(zip(folded.shape[1:], limits, strict=True)):
-        shape = [1] * radius.ndim
-        shape[axis] = n
-        radius = radius + (np.arange(n) / (2 * n) / bound).reshape(shape) ** 2
-    total = power.reshape(len(folded), -1).sum(axis=1) - power.reshape(len(folded), -1)[:, 0]
-    beyond = np.where(radius > 1, power, 0.0).reshape(len(folded), -1).sum(axis=1)
-    mean_power = power.reshape(len(folded), -1)[:, 0]
-    flat = total <= 1e-20 * mean_power
-    return np.asarray(np.divide(beyond, total, out=np.zeros_like(total), where=~flat))
+    scan = folded.shape[1:]
+    limits = np.broadcast_to(np.asarray(limit, np.float64), (len(scan),))
+    power = (
+        np.asarray(dctn(folded, axes=tuple(range(1, folded.ndim)), norm="ortho")).reshape(len(folded), -1)
+        ** 2
+    )
+    lines = [np.arange(n) / (2 * n) / bound for n, bound in zip(scan, limits, strict=True)]
+    beyond = sum(f**2 for f in np.meshgrid(*lines, indexing="ij", sparse=True)) > 1
+    total = power[:, 1:].sum(axis=1)
+    flat = total <= 1e-20 * power[:, 0]
+    shares = power[:, np.broadcast_to(beyond, scan).reshape(-1)].sum(axis=1)
+    return np.asarray(np.divide(shares, total, out=np.zeros_like(total), where=~flat))
 
 
 def dip_fraction(

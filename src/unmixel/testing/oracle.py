@@ -85,9 +85,7 @@ class Blur:
         return tuple(range(1, images.ndim))
 
 
-def _accelerated(
-    gradient: Callable[[Array], Array], step: Array, start: Array, *, n_steps: int
-) -> Array:
+def _accelerated(gradient: Callable[[Array], Array], step: Array, start: Array, *, n_steps: int) -> Array:
     """Minimise over x >= 0 by accelerated projected gradient; momentum restarts where it points uphill."""
     x = y = start
     t = 1.0
@@ -102,9 +100,7 @@ def _accelerated(
     return x
 
 
-def _solve_maps(
-    products: Array, gram: Array, blur: Blur, penalty: Array, *, n_steps: int
-) -> Array:
+def _solve_maps(products: Array, gram: Array, blur: Blur, penalty: Array, *, n_steps: int) -> Array:
     """Return maps ``P Z`` of min over Z >= 0 of ``1/2 ||X - (P Z) H||^2 + sum_k penalty_k sum Z_k``, whitened.
 
     Parameters
