@@ -14,7 +14,7 @@ from unmixel.engines.blocks import free_memory
 from unmixel.pipeline import stages
 from unmixel.pipeline.recipe import Recipe
 from unmixel.pipeline.resolve import Request, settle
-from unmixel.pipeline.yamlfile import plain, write
+from unmixel.pipeline.written import plain, write
 
 _GEOMETRIC = ("bin", "crop")
 _COPIES = 8

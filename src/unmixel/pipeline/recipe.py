@@ -258,13 +258,19 @@ class Recipe(_Section):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
-        """Return the recipe that plain data describe; sections left out take the defaults of the models.
+        """Return the recipe that plain data describe; what is left out takes the bare defaults of the models.
+
+        To have it filled in from a shipped recipe instead, give the mapping (or the file) to `unmixel.run`.
 
         Raises
         ------
         RecipeError
             Names every wrong entry, what is wrong with it and the nearest known word.
         """
+        if "extends" in data:
+            raise RecipeError(
+                "Recipe: 'extends' is settled when the data are known; give the mapping or the file to unmixel.run."
+            )
         try:
             return cls.model_validate(dict(data))
         except ValidationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from unmixel.dataset.result import Result
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.contracts import State
 from unmixel.io.atomic import replacing, write_text
+from unmixel.io.nexus import jsonable
 from unmixel.io.store import read_bundle, write_bundle
 from unmixel.io.tables import write_tables
 from unmixel.pipeline import stages
@@ -25,7 +27,7 @@ from unmixel.pipeline.provenance import fingerprint, versions
 from unmixel.pipeline.recipe import Recipe
 from unmixel.pipeline.resolve import Request, settle
 from unmixel.pipeline.signals import interruptible, shielded
-from unmixel.pipeline.yamlfile import plain, write
+from unmixel.pipeline.written import plain, write
 
 
 def run(
@@ -115,17 +117,18 @@ class _Job:
                 self.log.end("interrupted")
             raise
         except Exception as error:
-            checkpoint.save()
+            with suppress(OSError):  # the first error is the one to tell
+                checkpoint.save()
             self.log.end("failed", error=f"{type(error).__name__}: {error}")
             raise
         assert self.result is not None
         self.folder.checkpoint.unlink(missing_ok=True)
         self.log.end("finished")
-        return replace(self.result, record=dict(self.log.values))
+        return replace(self.result, record=jsonable(self.log.values))
 
     def _stages(self, earlier: Mapping[str, Any] | None, checkpoint: Checkpoint) -> None:
-        self.result = self._kept(earlier)
         self.log.folder = self.folder
+        self.result = self._kept(earlier)
         self.log.write()
         header = (
             "Resolved recipe of an unmixel run. It reproduces the run:",
@@ -229,9 +232,11 @@ def _begin(given: str | Path | Scan, request: Request, folder: RunFolder, log: L
 
 
 def _check_same(earlier: Mapping[str, Any] | None, job: _Job) -> None:
-    """Refuse to go on with an unfinished run of something else."""
+    """Refuse to lose an unfinished run of something else."""
     if earlier is None or earlier.get("identity") == job.identity:
         return
+    if not (job.folder.bundle.exists() or job.folder.checkpoint.exists()):
+        return  # it ended before there was anything to keep
     known = earlier.get("identity") or {}
     other = [
         what for what in ("recipe", "input") if known.get(f"{what}_sha256") != job.identity[f"{what}_sha256"]

@@ -1,21 +1,16 @@
-"""Recipes as YAML text: read strictly, write with the meaning of every field beside it."""
+"""YAML read strictly: numbers as people write them, no key twice, arrays from files beside it."""
 
 from __future__ import annotations
 
 import re
 import sys
-import textwrap
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from unmixel.core.errors import RecipeError
 from unmixel.pipeline.entries import with_arrays
-
-if TYPE_CHECKING:
-    from unmixel.pipeline.recipe import Recipe
 
 
 class _Loader(yaml.SafeLoader):
@@ -102,52 +97,6 @@ def _read_arrays(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     return data
 
 
-def plain(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe as JSON-safe data; arrays become addresses in the result file beside it."""
-    addresses = {id(array): f"result.nxs#entry/arrays/{name}" for name, array in recipe.arrays().items()}
-
-    def convert(value: Any) -> Any:
-        if id(value) in addresses:
-            return addresses[id(value)]
-        if isinstance(value, Mapping):
-            return {str(key): convert(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [convert(item) for item in value]
-        return value.item() if hasattr(value, "item") else value
-
-    converted: dict[str, Any] = convert(recipe.to_dict())
-    return converted
-
-
-def write(recipe: Recipe, *, header: tuple[str, ...] = ()) -> str:
-    """Return the recipe as YAML text with the meaning of every field above it.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    header : tuple of str
-        Lines for the top, written as comments.
-    """
-    data = plain(recipe)
-    lines = [f"# {line}" for line in header]
-    for name, info in type(recipe).model_fields.items():
-        section = getattr(recipe, name)
-        fields = getattr(type(section), "model_fields", None)
-        lines += ["", *_comment(info.description or (type(section).__doc__ or "").strip(), 0)]
-        if fields is None:
-            lines += _dump({name: data[name]}, 0)
-            continue
-        lines.append(f"{name}:")
-        for key, field in fields.items():
-            lines += [*_comment(field.description or "", 2), *_dump({key: data[name][key]}, 2)]
-    return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def _comment(text: str, indent: int) -> list[str]:
-    pad = " " * indent + "# "
-    return textwrap.wrap(text, width=110, initial_indent=pad, subsequent_indent=pad)
-
-
 def value_text(value: Any) -> str:
     """Return a value as YAML on one line.
 
@@ -158,14 +107,3 @@ def value_text(value: Any) -> str:
     """
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=sys.maxsize)
     return text.removesuffix("\n").removesuffix("\n...")
-
-
-def _dump(data: dict[str, Any], indent: int) -> list[str]:
-    """Return ``key: value`` lines; the entries of a list get a line each."""
-    lines: list[str] = []
-    for key, value in data.items():
-        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-            lines += [f"{key}:", *(f"  - {value_text(item)}" for item in value)]
-        else:
-            lines.append(f"{key}: {value_text(value)}")
-    return [" " * indent + part for line in lines for part in line.splitlines()]

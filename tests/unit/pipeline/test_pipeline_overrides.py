@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmixel.core.errors import RecipeError
@@ -18,6 +18,7 @@ def base() -> dict[str, Any]:
     return shipped("diffraction")
 
 
+@settings(max_examples=30, deadline=None)
 @given(components=st.integers(1, 99), tol=st.floats(0, 1), seed=st.integers(0, 99))
 def test_values_arrive_typed_and_alone(components: int, tol: float, seed: int) -> None:
     data = base()

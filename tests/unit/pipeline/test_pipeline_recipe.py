@@ -17,7 +17,8 @@ from unmixel.factorize.model import NMF
 from unmixel.pipeline.recipe import Factorize, Recipe
 from unmixel.pipeline.reference import described, fields, listing, page
 from unmixel.pipeline.resolve import SHIPPED, shipped
-from unmixel.pipeline.yamlfile import parse, plain, value_of, write
+from unmixel.pipeline.written import plain, write
+from unmixel.pipeline.yamlfile import parse, value_of
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference"
 
@@ -62,7 +63,7 @@ factorizes = st.fixed_dictionaries(
 recipes = st.fixed_dictionaries({}, optional={"read": reads, "factorize": factorizes}).map(Recipe.from_dict)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(recipe=recipes)
 def test_yaml_gives_back_the_recipe(recipe: Recipe) -> None:
     again = Recipe.from_dict(parse(write(recipe, header=("any", "words"))))
@@ -71,7 +72,7 @@ def test_yaml_gives_back_the_recipe(recipe: Recipe) -> None:
     assert Recipe.from_dict(plain(recipe)) == recipe
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(first=recipes, second=recipes)
 def test_equal_digests_mean_equal_recipes(first: Recipe, second: Recipe) -> None:
     assert (first.digest() == second.digest()) == (first == second)
@@ -137,6 +138,7 @@ def test_the_shipped_diffraction_recipe_uses_the_physics() -> None:
         ({"read": {"scan_shape": [0, 4]}}, ["read.scan_shape"]),
         ({"read": {"voltage_kV": 0}}, ["read.voltage_kV"]),
         ({"version": 2}, ["version"]),
+        ({"extends": "none"}, ["unmixel.run"]),
     ],
 )
 def test_wrong_entries_are_refused_with_what_to_do(data: dict[str, Any], wanted: list[str]) -> None:

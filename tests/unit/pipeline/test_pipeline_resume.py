@@ -127,6 +127,33 @@ def test_without_a_checkpoint_it_starts_again(file: Path, quick: Any, tmp_path: 
     assert heard.seen[0] == 1
 
 
+def test_a_crash_while_sweeping_keeps_the_last_sweep(file: Path, quick: Any, tmp_path: Path) -> None:
+    class Clumsy(StopAt):
+        def sweep(self, sweep: int, limit: int, objective: float) -> None:
+            if sweep == 7:
+                raise MemoryError("too large")
+
+    with pytest.raises(MemoryError):
+        run(file, quick, out=tmp_path / "b", progress=Clumsy(None))
+    assert record_of(tmp_path / "b")["error"] == "MemoryError: too large"
+    heard = StopAt(None)
+    found = run(file, quick, out=tmp_path / "b", progress=heard)
+    assert heard.seen[0] == 8
+    assert_same_result(found, run(file, quick, out=tmp_path / "a"))
+
+
+def test_a_run_that_failed_with_nothing_in_hand_is_no_hindrance(
+    file: Path, quick: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(stages, "prepare", lambda *_: (_ for _ in ()).throw(ArithmeticError("no luck")))
+        with pytest.raises(ArithmeticError):
+            run(file, quick, out=tmp_path / "o")
+    assert record_of(tmp_path / "o")["status"] == "failed"
+    quick["factorize"]["components"] = 2
+    assert run(file, quick, out=tmp_path / "o").maps.shape[0] == 2
+
+
 @pytest.mark.parametrize("stage", ["flag", "interpret", "report"])
 def test_a_late_crash_keeps_the_factors(
     stage: str, file: Path, quick: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
