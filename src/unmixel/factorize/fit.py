@@ -152,7 +152,7 @@ def fit(matrix: Matrix, plan: Plan, *, on_sweep: OnSweep | None = None, resume: 
         z_maps = settle(problem, plan.solver, z_maps, z_patterns)
         objective = [*sweep.objective]
         maps, patterns = _finished(problem, z_maps, z_patterns)
-    return _report(work, maps, patterns, objective, met, warm)
+        return _report(work, maps, patterns, objective, met, warm)
 
 
 def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -> NDArray[Any]:

@@ -30,7 +30,7 @@ def residual(
         chi-square per position and per pixel: mean of (x - model)^2 / max(model, floor), where the floor is a
         hundredth of the mean model (an expected count of almost nothing must not blow up a single electron).
     misfit2, norm2 : float
-        ``sum r w (X - model)^2`` and ``sum r w X^2``, accumulated in float64.
+        ``sum r w (X - model)^2`` and ``sum r w X^2``, formed in the maps' precision, accumulated in float64.
     """
     used = matrix.pixel_weights > 0
     kept = matrix.position_weights > 0
@@ -39,19 +39,22 @@ def residual(
     by_position = np.zeros(matrix.n_positions)
     by_pixel = np.zeros(matrix.n_pixels)
     misfit2 = norm2 = 0.0
+    weights = matrix.pixel_weights.astype(maps.dtype)
+    share = used.astype(maps.dtype) / max(1, int(used.sum()))
     for block in reader:
         for start in range(0, len(block.values), 64):
             where = block.positions[start : start + 64]
-            x = np.asarray(block.values[start : start + 64], np.float64)
-            model = (maps[:, where].T @ patterns).astype(np.float64, copy=False)
-            squared = (x - model) ** 2
+            x = np.asarray(block.values[start : start + 64], maps.dtype)
+            model = maps[:, where].T @ patterns
             rows = matrix.position_weights[where]
-            misfit2 += float(rows @ (squared @ matrix.pixel_weights))
-            norm2 += float(rows @ ((x * x) @ matrix.pixel_weights))
-            chi2 = squared / np.maximum(model, floor)
-            chi2[:, ~used] = 0
-            by_position[where] = chi2.sum(axis=1) / max(1, int(used.sum()))
-            by_pixel += kept[where] @ chi2
+            norm2 += float(rows @ ((x * x) @ weights))
+            x -= model
+            x *= x
+            misfit2 += float(rows @ (x @ weights))
+            x /= np.maximum(model, floor, out=model)
+            by_position[where] = x @ share
+            by_pixel += kept[where].astype(maps.dtype) @ x
+    by_pixel[~used] = 0
     by_pixel /= max(1, int(kept.sum()))
     return (
         Residual(

@@ -116,10 +116,10 @@ class PursuitStart:
         """Return Z: patterns of the chosen positions, maps by their overlap with the data."""
         low, k = sketch(), problem.n_components
         scores = self._smoothed(problem, low)
-        rows = np.clip(scores @ (low.values[:, None] * low.right), 0, None)
         chosen = _successive_projection(scores * low.values, k - 1)
         mean = np.clip((low.left * low.values).mean(axis=0) @ low.right, 0, None)
-        patterns = np.vstack([mean, rows[chosen]])
+        rows = np.clip((scores[chosen] * low.values) @ low.right, 0, None)
+        patterns = np.vstack([mean, rows])
         if len(patterns) < k:
             extra = np.random.default_rng(seed).random((k - len(patterns), patterns.shape[1]))
             patterns = np.vstack([patterns, extra * patterns.mean()])
