@@ -29,7 +29,7 @@ def run_block(block: Block, page: Path, namespace: dict[str, Any]) -> None:
         exec(compile(padded, str(page), "exec", dont_inherit=True), namespace)
     else:
         for command in block.text.splitlines():
-            words = [sys.executable, "-m", "unmixel", *shlex.split(command)[1:]]
+            words = [sys.executable, "-m", "unmixel", *shlex.split(command, comments=True)[1:]]
             done = subprocess.run(words, capture_output=True, text=True)
             assert done.returncode == 0, f"{page}:{block.line}: {command}\n{done.stdout}{done.stderr}"
 
