@@ -57,7 +57,7 @@ class GlassSpec:
     lattices: int = key(3, "number of lattices, dealt in turn", "", between(1, len(ZONES)))
     apart: float = key(2.0, "least difference of rotation within one lattice", "degrees", at_least(0))
     tilt: float = key(0.0, "standard deviation of the tilt off the zone axis", "mrad", at_least(0))
-    foil: float = key(9.0, "specimen thickness in mean diameters", "", above(0))
+    foil: float = key(10.0, "specimen thickness in mean diameters", "", above(0))
     thickness: float = key(0.1, "relative standard deviation of the specimen thickness", "", at_least(0))
     scattered: float = key(
         0.35, "share of electrons outside the direct beam, where thickness is 1", "", between(0, 1)
