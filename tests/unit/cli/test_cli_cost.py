@@ -33,7 +33,7 @@ def test_help_takes_less_than_0_3_s_of_cpu() -> None:
 @pytest.mark.skipif(not MGO.exists(), reason="the shared MgO scan is not beside the repository")
 def test_info_takes_less_than_1_5_s_of_cpu() -> None:
     """The quietest of a few: neighbours on the machine can only add to it. The median is in benchmarks."""
-    assert min(cpu_seconds("info", str(MGO)) for _ in range(4)) < 1.5
+    assert any(cpu_seconds("info", str(MGO)) < 1.5 for _ in range(4))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
