@@ -29,8 +29,10 @@ OTHER_SETTINGS = {
 
 
 def steps(name: str, scan: Scan):
+    """The example of a step; with weights, its other settings too."""
     kind = registry.load("steps", name)
-    return [example_step(kind, scan), *(kind(**settings) for settings in OTHER_SETTINGS.get(name, ()))]
+    others = OTHER_SETTINGS.get(name, ()) if scan.pixel_weights is not None else ()
+    return [example_step(kind, scan), *(kind(**settings) for settings in others)]
 
 
 @pytest.mark.parametrize("law", StepLaws.names())

@@ -14,7 +14,7 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import read_once
 from unmixel.engines.lazy import as_array
 from unmixel.prepare.contract import used_pixels
-from unmixel.prepare.ghosts import Asymmetry, slow_and_patchy
+from unmixel.prepare.ghosts import SMOOTHED_PIXELS, Asymmetry, slow_and_patchy, smoothed
 from unmixel.prepare.origin import find_spot, known_origin
 from unmixel.prepare.statistics import Statistics, batches, finite_statistics, used_positions
 from unmixel.prepare.weights import measured_gain
@@ -213,11 +213,15 @@ def _ghost_rows(asymmetry: Asymmetry | None) -> list[CardRow]:
 
 
 def _asymmetry(scan: Scan, found: Statistics, used: Mask) -> Asymmetry | None:
-    if scan.n_positions < 16:
+    if found.n_positions < 16:
         return None
     spot = find_spot(found.mean, used=used)
-    common = np.quantile(tile_means(scan), 0.2, axis=0)
-    return slow_and_patchy(common, used, known_origin(scan) or spot.center, spot)
+    tiles = smoothed(tile_means(scan), used)
+    gain = measured_gain(scan, found)
+    light = np.maximum(smoothed(found.mean, used), 0) * (1.0 if gain is None else max(1.0, gain.value))
+    noise = np.sqrt(light * len(tiles) / found.n_positions / SMOOTHED_PIXELS)
+    common = np.quantile(tiles, 0.2, axis=0)
+    return slow_and_patchy(common, noise, used, origin=known_origin(scan) or spot.center, beam=spot)
 
 
 def tile_means(scan: Scan, *, n_tiles: int = 64) -> Image:

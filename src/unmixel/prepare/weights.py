@@ -16,7 +16,7 @@ from unmixel.prepare.contract import at_least, recorded, used_pixels, weights_ti
 from unmixel.prepare.statistics import Statistics, batches, finite_statistics, used_positions
 
 _ROWS = (8, 64)
-_RUN_BYTES = 64_000_000
+_RUN_BYTES = 16_000_000
 NEAR_ONE = 0.1
 """A measured gain within this share of 1 counts as 1: single counts."""
 

@@ -7,8 +7,8 @@ import pytest
 
 
 def planted_disk(shape, center, radius):
-    """A disk with exactly covered edge pixels (8 x 8 samples a pixel)."""
-    offsets = (np.arange(8) + 0.5) / 8 - 0.5
+    """A disk whose edge pixels count by their covered part (6 x 6 samples a pixel)."""
+    offsets = (np.arange(6) + 0.5) / 6 - 0.5
     v = np.arange(shape[0])[:, None] + offsets - center[0]
     u = np.arange(shape[1])[:, None] + offsets - center[1]
     inside = v[:, :, None, None] ** 2 + u[None, None] ** 2 <= radius**2

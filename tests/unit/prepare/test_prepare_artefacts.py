@@ -47,6 +47,13 @@ def test_clean_counts_show_nothing(light):
     assert found.margins == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("dose", [0.002, 0.05])
+def test_sparse_counts_show_no_ghosts(light, dose):
+    found = inspect_detector(Scan.from_array(counted(dose * light)))
+    assert row(found, "Ghosts")[0].light == "green"
+    assert found.use.all()
+
+
 def test_a_ghost_is_found_with_its_place_and_size(light):
     v, u = np.indices(SHAPE)
     disk = np.hypot(v - 12, u - 38) <= 7
