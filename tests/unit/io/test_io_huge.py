@@ -71,18 +71,27 @@ def mib(folder: Path, write_hspy) -> Path:
     return sparse(folder / "huge.mib", head, (384 + 65536) * 15_000_000)
 
 
-@pytest.mark.parametrize("make", [npy, hspy, h5, mib])
-def test_a_terabyte_opens_at_once(make, tmp_path: Path, write_hspy) -> None:
-    cost = measured(make(tmp_path, write_hspy))
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Return what opening a small file costs here and now: mostly the imports."""
+    folder = tmp_path_factory.mktemp("small")
+    np.save(folder / "small.npy", np.zeros((3, 4, 5, 6), np.uint8))
+    return measured(folder / "small.npy")
+
+
+def check(cost: dict, small: dict) -> None:
     assert cost["bytes"] > 0.95e12
     assert cost["pattern"] in ([512, 512], [256, 256])
-    assert cost["opened"] < 3.0  # 0.5 s on a quiet machine, imports included
-    assert cost["read"] < 1.0
-    assert cost["MB"] < 250
+    assert cost["opened"] < 3 * small["opened"] + 1.0
+    assert cost["read"] < 3 * small["opened"] + 1.0
+    assert cost["MB"] < small["MB"] + 100
     assert cost["parts"] < 20_000
 
 
-def test_a_terabyte_of_zarr_opens_at_once(tmp_path: Path, write_zspy) -> None:
-    cost = measured(write_zspy(SHAPE, chunks=(1, 4, 512, 512)))
-    assert cost["opened"] < 3.0
-    assert cost["MB"] < 250
+@pytest.mark.parametrize("make", [npy, hspy, h5, mib])
+def test_a_terabyte_opens_at_once(make, tmp_path: Path, write_hspy, small: dict) -> None:
+    check(measured(make(tmp_path, write_hspy)), small)
+
+
+def test_a_terabyte_of_zarr_opens_at_once(tmp_path: Path, write_zspy, small: dict) -> None:
+    check(measured(write_zspy(SHAPE, chunks=(1, 4, 512, 512))), small)

@@ -91,3 +91,12 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
         file["Metadata"] = b"<x/>"
     with pytest.raises(ReadError, match="with an acquisition"):
         read(tmp_path / "s.app5")
+
+
+def test_metadata_that_could_blow_up_are_refused(tmp_path: Path, counts: np.ndarray) -> None:
+    path = write(tmp_path / "s.app5", counts[0, :4], columns=4)
+    with h5py.File(path, "r+") as file:
+        del file[f"{ID}/0/Metadata"]
+        file[f"{ID}/0/Metadata"] = np.bytes_(b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>")
+    with pytest.raises(ValueError, match="document type"):
+        read(path)
