@@ -13,7 +13,7 @@ Bool = NDArray[np.bool_]
 
 RIM = 0.03  # width of the rim, share of the detector's side, at least 2 px
 RIM_SHARE, RIM_EXCESS = 0.3, 3.0
-LINE_SHARE, LINE_FILLED, LINE_EVEN = 0.15, 0.75, 0.4
+LINE_SHARE, LINE_FILLED, LINE_LOW, LINE_EVEN = 0.15, 0.75, 0.15, 0.3
 LINE_SIDE = 64  # lines are sought on patterns binned to about this size
 LINE_APART = 3
 N_DIRECTIONS = 120
@@ -74,8 +74,8 @@ def along_line(pattern: Float, used: Bool) -> bool:
 
     Over 120 directions and all offsets the line with the largest excess over its parallels 3 px to both
     sides (of the pattern binned to about 64 px) must hold 15 % of the counts, exceed its parallels along 75 %
-    of its length, and evenly: its median excess is 40 % of the mean or more. A systematic row of spots fails
-    the last test.
+    of its length, and evenly: 85 % of the length has 30 % of the mean excess or more. A systematic row of
+    spots fails the last test.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _even(image: Float, known: Bool, line: NDArray[Any]) -> bool:
     from scipy.ndimage import map_coordinates
 
     angle, offset = line
-    middle = [(size - 1) / 2 for size in image.shape]
+    middle = [size // 2 for size in image.shape]
     reach = np.arange(-sum(image.shape) // 2, sum(image.shape) // 2 + 1)
 
     def read(shift: float) -> tuple[Float, Bool]:
@@ -118,7 +118,9 @@ def _even(image: Float, known: Bool, line: NDArray[Any]) -> bool:
     if usable.sum() < 0.25 * min(image.shape):
         return False
     excess = (on - higher)[usable]
-    return bool((excess > 0).mean() >= LINE_FILLED and np.median(excess) >= LINE_EVEN * excess.mean() > 0)
+    return bool(
+        (excess > 0).mean() >= LINE_FILLED and np.quantile(excess, LINE_LOW) >= LINE_EVEN * excess.mean() > 0
+    )
 
 
 def _binned(pattern: Float, used: Bool) -> tuple[Float, Bool]:
@@ -137,7 +139,8 @@ def _lines(shape: tuple[int, int]) -> tuple[Any, NDArray[np.float64]]:
     """Return the operator that sums an image along lines 1 px wide, and (angle, offset) of each line."""
     from scipy import sparse
 
-    places = (index.ravel() - (size - 1) / 2 for index, size in zip(np.indices(shape), shape, strict=True))
+    # from a whole pixel, so that rows and columns fall into one line each
+    places = (index.ravel() - size // 2 for index, size in zip(np.indices(shape), shape, strict=True))
     v, u = places
     reach = int(np.ceil(np.hypot(*shape) / 2)) + 1
     width, n_pixels = 2 * reach + 1, len(v)

@@ -48,7 +48,7 @@ class RotationClusterer:
     power : float
         Exponent on intensities, in (0, 1]: 0.5 makes Poisson noise even and weak spots count.
     smooth : float
-        Gaussian sigma in detector pixels before comparing, >= 0.
+        Gaussian sigma in detector pixels (their shorter side) before comparing, >= 0.
     mirror : bool
         Whether mirror images count as the same.
     center : (float, float) or None
@@ -105,7 +105,8 @@ class RotationClusterer:
                 hint="mask less of the detector, or check the centre",
             )
         spots = azimuthal_contrast(factors.patterns, used, grid).spots(self.least_contrast)
-        rings = grid.of(smoothed(factors.patterns, used, self.smooth))
+        steps = pixel_steps(factors.pattern_axes)
+        rings = grid.of(smoothed(factors.patterns, used, self.smooth, steps=steps))
         found = self._compare(rings, spots, grid)
         cut, reason = self._cut(rings[spots], grid, seed, found.part(spots))
         words = (

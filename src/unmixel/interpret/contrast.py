@@ -45,7 +45,13 @@ class Contrast:
         return np.asarray(found, bool)
 
 
-def smoothed(patterns: NDArray[Any], used: NDArray[np.bool_], sigma: float) -> NDArray[np.float32]:
+def smoothed(
+    patterns: NDArray[Any],
+    used: NDArray[np.bool_],
+    sigma: float,
+    *,
+    steps: tuple[float, float] = (1.0, 1.0),
+) -> NDArray[np.float32]:
     """Return patterns smoothed by a Gaussian over used pixels only (normalised), 0 elsewhere.
 
     Parameters
@@ -53,15 +59,18 @@ def smoothed(patterns: NDArray[Any], used: NDArray[np.bool_], sigma: float) -> N
     patterns : ndarray, shape (k, v, u)
     used : ndarray of bool, shape (v, u)
     sigma : float
-        In pixels; 0 returns the patterns with masked pixels set to 0.
+        In units of the shorter pixel side; 0 returns the patterns with masked pixels set to 0.
+    steps : (float, float)
+        Height and width of a pixel in that unit, so that the Gaussian is round.
     """
     from scipy.ndimage import gaussian_filter
 
     clean = np.asarray(patterns, np.float32) * used
     if sigma == 0:
         return clean
-    weight = gaussian_filter(used.astype(np.float32), sigma)
-    spread = gaussian_filter(clean, (0, sigma, sigma))
+    widths = (sigma / steps[0], sigma / steps[1])
+    weight = gaussian_filter(used.astype(np.float32), widths)
+    spread = gaussian_filter(clean, (0, *widths))
     return np.asarray(np.where(used, spread / np.maximum(weight, 1e-3), 0.0), np.float32)
 
 
@@ -122,4 +131,4 @@ def _skewness(patterns: NDArray[Any], used: NDArray[np.bool_], grid: PolarGrid) 
     count = max(float((grid.radii[:, None] * grid.used).sum()), 1e-300)
     second = square.sum(axis=(1, 2), dtype=np.float64) / count
     third = (square * anomaly).sum(axis=(1, 2), dtype=np.float64) / count
-    return np.asarray(third / np.maximum(second, 1e-300) ** 1.5)
+    return np.asarray(third / np.maximum(second**1.5, 1e-300))

@@ -21,7 +21,7 @@ CAMERA, TAIL, NOISE = "camera artefact?", "direct-beam tail?", "looks like noise
 FILLS, EDGE, DUPLICATE = "map fills the scan", "edge of scan only", "near-duplicate of component"
 UNPAIRED = "not centrosymmetric, unlike the others"
 
-TAIL_SHARE, TAIL_REACH = 0.5, 0.25
+TAIL_SHARE, TAIL_REACH, TAIL_CONTRAST = 0.5, 0.25, 0.15
 GHOST_WIDTH, GHOST_CONTRAST = 2.5, 0.1
 FILL_LEVEL, FILL_SHARE = 0.25, 0.5
 EDGE_SHARE, EDGE_EXCESS = 0.8, 3.0
@@ -49,9 +49,9 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
     - ``camera artefact? (...)``: counts gather at the detector's rim (`at_rim`), along one straight line
       (`along_line`), in a few isolated pixels (`in_single_pixels`), or the pattern has azimuthal contrast of
       at least 0.1 in features 2.5 times wider than those of the other components with spots (a ghost image).
-    - ``direct-beam tail?``: there are no spots (or only a ghost), and the part that falls off from the
-      innermost used ring (running minimum of the ring medians, above its value half-way to the rim) holds
-      half of the counts, half of it within a quarter of the way to the rim.
+    - ``direct-beam tail?``: there are no clear spots (azimuthal contrast of at least 0.15 that is not a ghost),
+      and the part that falls off from the innermost used ring (running minimum of the ring medians, above its
+      value half-way to the rim) holds half of the counts, half of it within a quarter of the way to the rim.
     - ``not centrosymmetric, unlike the others``: correlation of its root with its inversion below 0.3 where
       the median of the others (three or more) exceeds 0.7: a ghost, or a crystal far from its zone axis.
 
@@ -86,8 +86,9 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
     for k, image in enumerate(factors.maps):
         if image.size > 1 and float(np.max(image)) > 0:
             remarks[k] += _map_remarks(np.asarray(image, np.float64))
-    for k, words in enumerate(_duplicates(patterns[:, used], np.asarray(factors.strengths))):
-        remarks[k] += words
+    if used.any():
+        for k, words in enumerate(_duplicates(patterns[:, used], np.asarray(factors.strengths))):
+            remarks[k] += words
     return tuple(tuple(words) for words in remarks)
 
 
@@ -98,7 +99,8 @@ def _flag_patterns(factors: Factors, patterns: Float, used: Bool, remarks: list[
     if len(grid.radii) == 0:
         return
     rings = grid.of(patterns)
-    spots = azimuthal_contrast(patterns, used, grid).spots(GHOST_CONTRAST)
+    contrast = azimuthal_contrast(patterns, used, grid)
+    spots, clear = contrast.spots(GHOST_CONTRAST), contrast.spots(TAIL_CONTRAST)
     ghosts, paired = _ghosts(rings, spots, grid), _centrosymmetry(rings, grid)
     for k, pattern in enumerate(patterns):
         marks = (
@@ -110,7 +112,7 @@ def _flag_patterns(factors: Factors, patterns: Float, used: Bool, remarks: list[
         found = [mark for mark, seen in marks if seen]
         if found:
             remarks[k].append(f"{CAMERA} ({', '.join(found)})")
-        if (ghosts[k] or not spots[k]) and _is_tail(rings[k], grid):
+        if (ghosts[k] or not clear[k]) and _is_tail(rings[k], grid):
             remarks[k].append(TAIL)
         others = np.delete(paired, k)
         if len(others) >= 3 and paired[k] < UNPAIRED_BELOW and np.median(others) > PAIRED_ABOVE:

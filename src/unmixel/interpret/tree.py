@@ -97,8 +97,8 @@ def gap(distance: Float, limit: float, *, one_crystal: NDArray[np.bool_]) -> tup
     if high - low < GAP or high < GAP_RATIO * low:
         return None
     labels = grouped(tree, (low + high) / 2, strengths=np.ones(len(distance)))
-    same = labels[:, None] == labels[None, :]
-    met_another = (same & ~one_crystal).any(axis=1)
+    partners = (labels[:, None] == labels[None, :]) & ~np.eye(len(labels), dtype=bool)
+    met_another = (partners & ~one_crystal).any(axis=1)
     return (low, high) if met_another.mean() >= GAP_SHARE else None
 
 

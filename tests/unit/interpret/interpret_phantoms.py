@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import settings
 from scipy.ndimage import gaussian_filter
 
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.results import Convergence, Factors, Groups
+
+few = settings(max_examples=20, deadline=None)
 
 SYMMETRY_DEG = (90.0, 60.0, 180.0)
 CELLS = (((9.0, 0.0), (0.0, 9.0)), ((13.0, 0.0), (6.5, 11.26)), ((8.0, 0.0), (0.0, 14.0)))

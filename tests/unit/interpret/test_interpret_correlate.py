@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from interpret_phantoms import few
 
 from unmixel.interpret import correlate as module
 from unmixel.interpret.correlate import LEAST_SEEN, all_pairs, correlate, partners, spectra
@@ -90,6 +91,7 @@ def test_mirror_images_have_mirrored_masks() -> None:
     np.testing.assert_allclose(flipped.mask, expected.mask, atol=1e-4)
 
 
+@few
 @given(st.integers(0, 1000), st.integers(0, 23), st.floats(0.01, 1e4))
 def test_turned_copy_is_found_and_scale_does_not_matter(seed, shift, scale) -> None:
     a, used, weights = rings(seed, k=1, masked=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interpret_phantoms import beam_mask, middle, pattern_axes, places
+from interpret_phantoms import beam_mask, few, middle, pattern_axes, places
 
 from unmixel.dataset.axes import Axis
 from unmixel.interpret.polar import pixel_steps, polar_grid
@@ -37,6 +37,7 @@ def test_angles_run_counter_clockwise_as_displayed() -> None:
     assert sample * grid.step_deg == pytest.approx(90, abs=1)
 
 
+@few
 @given(
     st.tuples(st.integers(9, 40), st.integers(9, 40)),
     st.tuples(st.floats(0.35, 0.65), st.floats(0.35, 0.65)),
