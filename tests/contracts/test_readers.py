@@ -83,6 +83,33 @@ def topspin(folder: Path) -> Example:
     return Example(str(folder / "scan.app5"), COUNTS)
 
 
+def velox(folder: Path) -> Example:
+    import json
+
+    import h5py
+
+    counts = np.random.default_rng(3).poisson(0.2, (5, 9, 31)).astype(np.uint16)
+    stream = []
+    for spectrum in counts.reshape(-1, 31):
+        stream += [*np.repeat(np.arange(31), spectrum), 65535]
+    told = {
+        "Scan": {"ScanSize": {"width": "9", "height": "5"}},
+        "BinaryResult": {
+            "Detector": "X",
+            "PixelSize": {"width": "2e-9", "height": "2e-9"},
+            "PixelUnitX": "m",
+            "PixelUnitY": "m",
+        },
+    }
+    with h5py.File(folder / "scan.emd", "w") as file:
+        group = file.create_group("Data/SpectrumStream/1")
+        group["Data"] = np.array(stream, np.uint16)[:, None]
+        group["Metadata"] = np.frombuffer(json.dumps(told).encode() + b"\x00", np.uint8)[:, None]
+        text = h5py.string_dtype()
+        group.create_dataset("AcquisitionSettings", data=['{"bincount": "31"}'], dtype=text)
+    return Example(str(folder / "scan.emd"), counts)
+
+
 def zarr(folder: Path) -> Example:
     import zarr
 
@@ -98,6 +125,7 @@ EXAMPLES: dict[str, Callable[[Path], Example]] = {
     "npz": npz,
     "rosetta": rosetta,
     "topspin": topspin,
+    "velox": velox,
     "zarr": zarr,
 }
 

@@ -7,7 +7,7 @@ for law in ReaderLaws.names():
 from __future__ import annotations
 
 import json
-import subprocess  # nosec B404 - a fresh interpreter shows what an import loads
+import subprocess  # nosec B404
 import sys
 import warnings
 from collections.abc import Mapping

@@ -196,6 +196,25 @@ def test_hot_pixel_of_the_merlin_test_is_where_its_name_says(unpacked: Path) -> 
         assert (u, v) == (52, frame.shape[0] - 1 - 39)
 
 
+def test_velox_events_add_up_to_the_spectra_that_velox_summed(unpacked: Path) -> None:
+    """The file holds the sum spectrum of each detector, counted by Velox itself: an independent truth."""
+    import h5py
+
+    path = unpacked / "velox_emd_version11" / "Test SI 16x16 215 kx.emd"
+    scan = unmixel.open(path)
+    assert (scan.scan_shape, scan.pattern_shape) == ((16, 16), (4096,))
+    with h5py.File(path) as file:
+        truth = sum(node["Data"][:, 0].astype(int) for node in file["Data/Spectrum"].values())
+    assert np.array_equal(np.asarray(scan.data).sum(axis=(0, 1)), truth)
+    assert scan.pattern_axes[0].scale == 10.0
+    assert scan.scan_axes[0].scale == pytest.approx(3.59925, rel=1e-5)
+
+
+def test_velox_reduced_data_are_refused_with_advice(unpacked: Path) -> None:
+    with pytest.raises(ReadError, match="save it from Velox with its full data"):
+        unmixel.open(unpacked / "velox_emd_version11" / "Test SI 16x16 ReducedData 215 kx.emd")
+
+
 def test_what_the_microscope_said_of_the_mgo_scan() -> None:
     scan = unmixel.open(DATA / "mgo_sped" / "mgo_nanoparticles.zspy")
     assert [(a.scale, a.offset) for a in scan.scan_axes] == [(3.03, 0.5)] * 2
