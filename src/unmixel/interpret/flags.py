@@ -18,6 +18,7 @@ Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
 
 CAMERA, TAIL, NOISE = "camera artefact?", "direct-beam tail?", "looks like noise"
+EMPTY = "no counts"
 FILLS, EDGE, DUPLICATE = "map fills the scan", "edge of scan only", "near-duplicate of component"
 UNPAIRED = "not centrosymmetric, unlike the others"
 
@@ -66,6 +67,7 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
 
     On both:
 
+    - ``no counts``: the map or the pattern is zero.
     - ``near-duplicate of component j (cosine c)``: cosine and correlation of the patterns with those of a
       stronger component are at least 0.97.
 
@@ -84,7 +86,9 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
     if len(factors.pattern_axes) == 2 and used.any():
         _flag_patterns(factors, patterns, used, remarks)
     for k, image in enumerate(factors.maps):
-        if image.size > 1 and float(np.max(image)) > 0:
+        if float(np.max(image)) <= 0 or float(patterns[k].sum()) <= 0:
+            remarks[k].append(EMPTY)
+        elif image.size > 1:
             remarks[k] += _map_remarks(np.asarray(image, np.float64))
     if used.any():
         for k, words in enumerate(_duplicates(patterns[:, used], np.asarray(factors.strengths))):
