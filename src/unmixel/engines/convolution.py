@@ -44,8 +44,8 @@ def separable_terms(kernel: NDArray[np.float64]) -> list[tuple[NDArray[np.float6
     >>> len(separable_terms(np.outer([1.0, 2.0, 1.0], [1.0, 3.0, 1.0])))
     1
     """
-    if kernel.ndim == 1:
-        return [(kernel,)]
+    if kernel.ndim <= 1:
+        return [(kernel,) * kernel.ndim]
     left, values, right = np.linalg.svd(kernel)
     rank = max(1, int(np.count_nonzero(values > 1e-7 * values[0])))
     return [(left[:, i] * values[i], right[i]) for i in range(rank)]
@@ -70,10 +70,12 @@ class _Separable:
     def _apply(self, images: Any, transpose: bool) -> Any:
         result = None
         for matrices in self._terms:
-            *rows, columns = matrices
-            value = images @ (columns if transpose else columns.T)
-            for matrix in rows:
-                value = (matrix.T if transpose else matrix) @ value
+            value = images
+            for axis, matrix in enumerate(reversed(matrices)):
+                if axis == 0:
+                    value = value @ (matrix if transpose else matrix.T)
+                else:
+                    value = (matrix.T if transpose else matrix) @ value
             result = value if result is None else result + value
         return result
 
@@ -149,7 +151,7 @@ class Convolution:
                 hint="crop or pad it to an odd size around its centre",
             )
         kernel = kernel / kernel.sum()
-        terms = separable_terms(kernel) if len(shape) <= 2 and max(shape) <= _MAX_DENSE else []
+        terms = separable_terms(kernel) if len(shape) <= 2 and max(shape, default=0) <= _MAX_DENSE else []
         self._rule: _Rule = (
             _Separable(terms, shape, engine, dtype)
             if 0 < len(terms) <= _MAX_TERMS

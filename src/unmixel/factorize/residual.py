@@ -44,7 +44,7 @@ def residual(
     for block in reader:
         for start in range(0, len(block.values), 64):
             where = block.positions[start : start + 64]
-            x = np.asarray(block.values[start : start + 64], maps.dtype)
+            x = np.array(block.values[start : start + 64], maps.dtype)  # a copy: it is worked on in place
             model = maps[:, where].T @ patterns
             rows = matrix.position_weights[where]
             norm2 += float(rows @ ((x * x) @ weights))

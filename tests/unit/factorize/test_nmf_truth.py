@@ -196,6 +196,15 @@ def test_residual_of_a_true_model_is_one() -> None:
     np.testing.assert_allclose(norm2, np.sum(X.astype(float) ** 2))
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("solver", ["gradient", "hals"])
+def test_the_data_are_not_touched(dtype, solver: str) -> None:
+    X = np.random.default_rng(7).poisson(3.0, (30, 20)).astype(dtype)
+    before = X.copy()
+    NMF(2, solver=solver, max_iter=3).fit(X).transform(X)
+    assert np.array_equal(X, before)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
 def test_bad_numbers_are_refused(bad) -> None:
     X = np.ones((6, 5))
