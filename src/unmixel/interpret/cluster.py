@@ -63,7 +63,7 @@ class RotationClusterer:
 
     cut: float | None = None
     significance: float = 0.01
-    least_contrast: float = 0.1
+    least_contrast: float = 0.05
     power: float = 0.5
     smooth: float = 1.0
     mirror: bool = False

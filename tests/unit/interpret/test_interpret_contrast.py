@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from interpret_phantoms import beam_mask, halo, middle, pattern_axes, spots
 
+from unmixel.interpret.cluster import RotationClusterer
 from unmixel.interpret.contrast import azimuthal_contrast, smoothed
 from unmixel.interpret.polar import polar_grid
 
+LEAST = RotationClusterer().least_contrast
 SHAPE = (64, 64)
 USED = beam_mask(SHAPE)
 GRID = polar_grid(pattern_axes(SHAPE), USED, center=middle(SHAPE))
@@ -25,26 +27,26 @@ def mixed(share, kind=0, degrees=17.0):
 @pytest.mark.parametrize("share", [0.25, 0.6, 1.0])
 def test_spots_are_seen(dose, kind, share) -> None:
     counts = np.random.default_rng(kind).poisson(dose * mixed(share, kind))
-    assert azimuthal_contrast(counts[None], USED, GRID).spots(0.1).all()
+    assert azimuthal_contrast(counts[None], USED, GRID).spots(LEAST).all()
 
 
 @pytest.mark.parametrize("dose", [100, 1e3, 1e4, 1e6])
 def test_a_noisy_halo_has_no_spots(dose) -> None:
     counts = np.random.default_rng(1).poisson(dose * mixed(0.0), (20, *SHAPE))
-    found = azimuthal_contrast(counts, USED, GRID).spots(0.1)
+    found = azimuthal_contrast(counts, USED, GRID).spots(LEAST)
     assert found.mean() <= 0.05
 
 
 def test_pure_noise_has_no_spots() -> None:
     noise = np.random.default_rng(2).exponential(size=(20, *SHAPE))
     result = azimuthal_contrast(noise, USED, GRID)
-    assert not result.spots(0.1).any()
+    assert not result.spots(LEAST).any()
     assert np.abs(result.agreement).max() < 0.25
 
 
 def test_an_elliptical_or_displaced_halo_has_no_spots() -> None:
     crooked = np.array([halo(ellipticity=0.04), halo(center=(32.3, 31.0))])
-    assert not azimuthal_contrast(crooked, USED, GRID).spots(0.1).any()
+    assert not azimuthal_contrast(crooked, USED, GRID).spots(LEAST).any()
 
 
 def test_holes_are_not_spots() -> None:
@@ -52,7 +54,7 @@ def test_holes_are_not_spots() -> None:
     result = azimuthal_contrast(holes[None], USED, GRID)
     assert result.contrast[0] > 0.1
     assert result.skewness[0] < 0
-    assert not result.spots(0.1).any()
+    assert not result.spots(LEAST).any()
 
 
 def test_contrast_does_not_depend_on_dose() -> None:
@@ -72,7 +74,7 @@ def test_blocks_do_not_matter_and_scale_neither() -> None:
 
 
 def test_empty_pattern_is_no_crystal() -> None:
-    assert not azimuthal_contrast(np.zeros((1, *SHAPE)), USED, GRID).spots(0.1).any()
+    assert not azimuthal_contrast(np.zeros((1, *SHAPE)), USED, GRID).spots(LEAST).any()
 
 
 def test_smoothing_keeps_a_constant_and_forgets_masked_pixels() -> None:
