@@ -88,14 +88,16 @@ def dip_fraction(
     offsets = np.indices((2 * half + 1,) * len(shape)) - half
     disk = np.sum(offsets**2, axis=0) <= (width / 2) ** 2
     depth = np.broadcast_to(np.asarray(noise, np.float64), folded.shape)
+    # the disk may also be centred outside: a slope down to the edge or to a mask is no dip
+    inside = (slice(half, -half or None),) * len(shape)
     shares = []
     for pattern, allowed in zip(folded, depth, strict=True):
-        top = grey_dilation(np.where(used, pattern, -np.inf), footprint=disk, mode="constant", cval=-np.inf)
+        known = np.pad(np.where(used, pattern, -np.inf), half, constant_values=-np.inf)
+        top = grey_dilation(known, footprint=disk, mode="constant", cval=-np.inf)
         closed = grey_erosion(
             np.where(np.isfinite(top), top, np.inf), footprint=disk, mode="constant", cval=np.inf
         )
+        gap = closed[inside][used] - pattern[used]
         slack = 1e-12 * np.abs(pattern[used]).max(initial=0.0)
-        shares.append(
-            np.count_nonzero(closed[used] - pattern[used] > allowed[used] + slack) / max(1, used.sum())
-        )
+        shares.append(np.count_nonzero(gap > allowed[used] + slack) / max(1, int(used.sum())))
     return np.array(shares)
