@@ -28,7 +28,7 @@ help:
 
 demo: $(VENV)/.core
 	$(BIN)/unmixel run examples/data/mgo_crop.hspy --recipe examples/mgo.yaml --out $(RUNS)/mgo --force
-	$(BIN)/unmixel run '$(GLASS)' --components 24 --out $(RUNS)/glass --force
+	$(BIN)/unmixel run '$(GLASS)' --recipe examples/glass.yaml --out $(RUNS)/glass --force
 	@$(BIN)/python examples/demo_summary.py $(RUNS)/mgo $(RUNS)/glass
 
 test: $(VENV)/.test

@@ -24,7 +24,8 @@ def judged(result: unmixel.Result) -> list[str]:
     )
     n_found = metrics.found(match, truth.crystals)
     return [
-        f"truth        {n_found} of {len(truth.crystals)} precipitates found (pattern and map agree to 0.8)"
+        f"truth        {n_found} of {len(truth.crystals)} precipitates found (pattern and map agree to 0.8)",
+        f"             their mean diameter is {truth.diameters[truth.crystals].mean():.3g} nm",
     ]
 
 
