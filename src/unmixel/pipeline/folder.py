@@ -14,6 +14,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmixel.core.errors import RunExistsError
 from unmixel.dataset.scan import Scan
@@ -23,7 +24,7 @@ from unmixel.io.nexus import jsonable
 
 OURS = (
     "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html",
-    "checkpoint.npz", "record.json",
+    "checkpoint.npz", "record.json", "use_pixels.npy",
 )  # fmt: skip
 """Every file of a run folder; nothing else in it is ever touched."""
 
@@ -66,6 +67,11 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """State of a factorisation that did not end."""
         return self.path / "checkpoint.npz"
+
+    def save_pixels(self, use: NDArray[np.bool_]) -> None:
+        """Write which detector pixels to use (False: suspected), for the step ``mask_image``."""
+        with replacing(self.path / "use_pixels.npy") as draft, draft.open("wb") as file:
+            np.save(file, use)
 
     def record(self) -> dict[str, Any] | None:
         """Return the provenance record that lies there, or None where there is none that can be read."""

@@ -175,7 +175,14 @@ class _Job:
     def _separate(self, earlier: Mapping[str, Any] | None, checkpoint: Checkpoint) -> Result:
         """Read, prepare and factorise."""
         with self.log.stage("card"):
-            card = stages.card(self.scan)
+            card, use = stages.card(self.scan)
+            if use is not None:
+                self.folder.save_pixels(use)
+                self.log.note(
+                    f"The detector shows {np.count_nonzero(~use)} suspicious pixels (see the data card); they are "
+                    "in the fit. To leave them out, copy use_pixels.npy and begin prepare with "
+                    "'- mask_image: {image: use_pixels.npy}'."
+                )
         with self.log.stage("prepare"):
             tell = self.log.progress.stage
             prepared = stages.prepare(self.scan, self.recipe, lambda name: tell(f"prepare: {name}"))

@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unmixel.core import registry
 from unmixel.core.errors import InputError
 from unmixel.dataset.card import DataCard
@@ -49,11 +52,23 @@ def read(given: str | Path | Scan, how: Read) -> Scan:
     return instrument_from(how, scan)
 
 
-def card(scan: Scan) -> DataCard:
-    """Return the data card of a scan as it was read."""
+def card(scan: Scan) -> tuple[DataCard, NDArray[np.bool_] | None]:
+    """Return the data card of a scan as it was read, and which pixels to use where the camera is suspected.
+
+    To the quick card of ``unmixel info`` it adds what only a look at all patterns shows: lines of the rim that
+    stand out, ghosts, uneven sides. The second value is None where nothing is suspected (or there is no camera).
+    """
     from unmixel.io.card import data_card
 
-    return data_card(scan)
+    quick = data_card(scan)
+    if scan.is_spectrum or not scan.scan_shape:
+        return quick, None
+    from unmixel.prepare.artefacts import inspect_detector
+
+    found = inspect_detector(scan)
+    rows = tuple(row for row in found.rows if row.label in ("Detector rim", "Ghosts", "Evenness"))
+    suspected = found.ghosts.any() or any(found.margins)
+    return replace(quick, rows=(*quick.rows, *rows)), found.use if suspected else None
 
 
 def prepare(scan: Scan, recipe: Recipe, tell: Tell) -> Scan:
