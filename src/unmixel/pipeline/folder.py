@@ -68,9 +68,14 @@ class RunFolder:
         """State of a factorisation that did not end."""
         return self.path / "checkpoint.npz"
 
+    @property
+    def pixels(self) -> Path:
+        """Which detector pixels to use, where some are suspected."""
+        return self.path / "use_pixels.npy"
+
     def save_pixels(self, use: NDArray[np.bool_]) -> None:
         """Write which detector pixels to use (False: suspected), for the step ``mask_image``."""
-        with replacing(self.path / "use_pixels.npy") as draft, draft.open("wb") as file:
+        with replacing(self.pixels) as draft, draft.open("wb") as file:
             np.save(file, use)
 
     def record(self) -> dict[str, Any] | None:

@@ -147,6 +147,7 @@ class _Job:
                 "recipe.yaml",
                 "result.nxs",
                 *write_tables(self.folder.path, self.result),
+                *(["use_pixels.npy"] if self.folder.pixels.exists() else []),
             ]
             self._store(self.result, status="finished")
         with self.log.stage("report"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_a_run_writes_everything_and_load_gives_it_back(file: Path, quick: Any, 
     heard = Heard()
     result = run(file, quick, out=tmp_path / "o", progress=heard)
     assert sorted(member.name for member in (tmp_path / "o").iterdir()) == sorted(
-        set(OURS) - {"checkpoint.npz"}
+        set(OURS) - {"checkpoint.npz", "use_pixels.npy"}
     )
     assert heard.stages == [
         "read",
@@ -335,3 +336,21 @@ def test_the_page_is_the_last_thing_that_can_fail(
     assert found.record["status"] == "failed"
     assert found.record["error"] == "OSError: disk full"
     assert found.record["stage"] == "report"
+
+
+def test_a_suspicious_camera_does_not_pass_silently(quick: Any, tmp_path: Path) -> None:
+    """Bright rows at the rim: the card warns, the run says so and leaves a mask that the next run can use."""
+    from unmixel.testing import phantoms
+
+    scan, _ = phantoms.glass(scan=(16, 20), detector=(32, 32), precipitates=3, seed=1)
+    data = np.asarray(scan.data).copy()
+    data[..., :2, :] += np.random.default_rng(0).poisson(200, (16, 20, 2, 32)).astype(data.dtype)
+    heard = Heard()
+    result = run(replace(scan, data=data), quick, out=tmp_path / "o", progress=heard)
+    rows = {row.label: row for row in result.card.rows}
+    assert rows["Detector rim"].light == "yellow"
+    assert any("suspicious pixels" in text for text in heard.notes)
+    use = np.load(tmp_path / "o" / "use_pixels.npy")
+    assert not use[:2].any()
+    assert use[4:].all()
+    assert "use_pixels.npy" in result.record["files"]
