@@ -181,8 +181,17 @@ def test_descan_moves_the_beam_by_a_plane_and_leaves_the_factors() -> None:
 def test_shifting_a_frame_moves_it_and_keeps_it_positive() -> None:
     frame = np.zeros((20, 22))
     frame[8:11, 9:12] = 5
-    assert np.allclose(shifted(frame, (2.0, -3.0)), np.roll(frame, (2, -3), (0, 1)), atol=1e-9)
-    assert shifted(frame, (0.4, 0.3)).min() >= 0
+    assert np.allclose(shifted(frame, (2.0, -3.0), order=3), np.roll(frame, (2, -3), (0, 1)), atol=1e-9)
+    assert shifted(frame, (0.4, 0.3), order=3).min() >= 0
+
+
+@pytest.mark.parametrize("shape", ["gaussian", "disk"])
+def test_descan_draws_no_rings_around_the_beam(shape: str) -> None:
+    keys = f"demo:glass?scan=1x40&precipitates=0&dose=1e6&thickness=0&spots={shape}"
+    still, moved = (np.asarray(phantom(keys + end)[0].data).astype(float) for end in ("", "&descan=3"))
+    rim = slice(26, 38), slice(26, 38)
+    low = still.mean(axis=(0, 1))[rim].min()
+    assert moved[..., *rim].min() > low - 6 * np.sqrt(low)
 
 
 def test_ellipticity_stretches_rings_along_u() -> None:
