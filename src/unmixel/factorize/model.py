@@ -58,7 +58,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     solver : str or Solver
         ``"gradient"`` (every constraint) or ``"hals"`` (proximal ones only).
     start : str or Start
-        ``"auto"``: ``"pursuit"`` where maps are parametrised, else ``"svd"``; or ``"random"``, or `GivenStart`.
+        ``"svd"``, ``"pursuit"``, ``"random"``, or an object such as `GivenStart`.
     sketch_sweeps : int, >= 0
         Most sweeps on a sketch of the data before the exact ones; left out where the data are small.
     max_iter : int, >= 1
@@ -106,7 +106,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         constraints: Sequence[Any] = (),
         loss: Any = "frobenius",
         solver: Any = "gradient",
-        start: Any = "auto",
+        start: Any = "svd",
         sketch_sweeps: int = 60,
         max_iter: int = 200,
         tol: float = 1e-5,
@@ -239,10 +239,6 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         positive = registry.load("constraints", "nonnegative")
         # penalties first: a soft threshold followed by the clip is the exact proximal step of both
         constraints = (*self.constraints, positive("maps"), positive("patterns"))
-        start = self.start
-        if isinstance(start, str) and start == "auto":
-            parametrised = any(c.name == "resolution" for c in constraints)
-            start = "pursuit" if parametrised else "svd"
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
             seed = int(check_random_state(seed).randint(2**31 - 1))
@@ -251,7 +247,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             constraints=constraints,
             loss=plugin("losses", self.loss),
             solver=plugin("solvers", self.solver),
-            start=plugin("starts", start),
+            start=plugin("starts", self.start),
             engine=plugin("engines", self.engine),
             dtype=host_dtype(matrix.data.dtype),
             rule=StopRule(max_sweeps=int(self.max_iter), tol=float(self.tol)),

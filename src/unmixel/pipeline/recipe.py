@@ -41,7 +41,7 @@ def _shape(value: Any) -> Any:
 
 
 def _start(value: str) -> str:
-    return value if value == "auto" else check_name("starts", value)
+    return check_name("starts", value)
 
 
 def _entry_or_auto(value: Any) -> Any:
@@ -149,10 +149,10 @@ class Factorize(_Section):
         why="gradient, the one that takes every constraint",
     )
     start: Annotated[str, AfterValidator(_start)] = _field(
-        "auto",
+        "svd",
         "Where the factorisation starts.",
-        valid="auto, or an installed start",
-        why="auto, positions that differ most from the mean; deterministic for a seed",
+        valid="an installed start",
+        why="svd, the leading singular vectors: on glass phantoms it found as much as pursuit in a third of the time",
     )
     max_iter: int = _field(
         200,
