@@ -161,11 +161,15 @@ class Smooth(Protocol):
 
 
 class Products(Protocol):
-    """All that a least-squares solver asks of the data: two products and a norm."""
+    """All that a least-squares solver asks of the data: two products, a norm and a misfit."""
 
     @property
     def norm2(self) -> float:
         """Weighted squared norm of the data."""
+        ...
+
+    def misfit2(self, maps: Array, patterns: Array) -> float:
+        """Return ``sum r w (X - maps' patterns)^2`` for factors of shape (k, n) and (k, m)."""
         ...
 
     def with_patterns(self, rows: Array) -> Array:

@@ -203,12 +203,8 @@ class Problem:
         ----------
         z_maps, z_patterns : array
         """
-        xp = self.xp
         w, h = self.maps.forward(z_maps), self.patterns.forward(z_patterns)
-        target = self.products.with_maps(self.maps.weighted(w))
-        cross = total(xp, target * self.patterns.weighted(h))
-        quadratic = total(xp, self.maps.gram(w) * self.patterns.gram(h))
-        value = 0.5 * self.products.norm2 - cross + 0.5 * quadratic
+        value = 0.5 * self.products.misfit2(self.maps.flat(w), self.patterns.flat(h))
         value += self.maps.penalty(z_maps, w, self.patterns.norms(h))
         return value + self.patterns.penalty(z_patterns, h, self.maps.norms(w))
 

@@ -67,6 +67,14 @@ class Sketch:
         rest = self.norm2 - float(np.sum(self.values.astype(np.float64) ** 2))
         return float(np.sqrt(max(rest, 0.0) / freedom)) if freedom > 0 else 0.0
 
+    def misfit2(self, maps: Array, patterns: Array) -> float:
+        """Return the weighted squared misfit of the sketched data (with the norm of the whole)."""
+        host = self.engine.to_host
+        w = np.asarray(host(maps), np.float64) * self.root_positions
+        h = np.asarray(host(patterns), np.float64) * self.root_pixels
+        cross = float(np.sum(((w @ self.left) * self.values) * (h @ self.right.T)))
+        return self.norm2 - 2 * cross + float(np.sum((w @ w.T) * (h @ h.T)))
+
     def with_patterns(self, rows: Array) -> Array:
         """Return ``rows X'`` of the sketched X."""
         return (rows @ self._columns.T) @ self._rows

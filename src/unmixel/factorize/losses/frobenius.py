@@ -103,6 +103,17 @@ class BlockProducts:
                 value += _norm2(rows, self.matrix, block.positions[start : start + 64])
         return value
 
+    def misfit2(self, maps: Array, patterns: Array) -> float:
+        """Return the weighted squared misfit from the residuals themselves, which loses nothing to cancellation."""
+        xp, engine = self.engine.xp, self.engine
+        weights = engine.asarray(self.matrix.pixel_weights, self.dtype)
+        positions = engine.asarray(self.matrix.position_weights, self.dtype)
+        value = 0.0
+        for index, values in self._blocks():
+            rest = values - maps[:, index].T @ patterns
+            value += float(xp.sum(((rest * rest) @ weights) * positions[index], dtype=xp.float64))
+        return value
+
     def with_patterns(self, rows: Array) -> Array:
         """Return ``rows X'``, shape (l, n)."""
         shape = (rows.shape[0], self.matrix.n_positions)
@@ -145,6 +156,13 @@ class SparseProducts:
         csr = self._csr.astype(np.float64)
         squares = csr.multiply(csr) @ self.matrix.pixel_weights
         return float(squares @ self.matrix.position_weights)
+
+    def misfit2(self, maps: Array, patterns: Array) -> float:
+        """Return the weighted squared misfit without ever making the data dense."""
+        w, h = (np.asarray(self.engine.to_host(f), np.float64) for f in (maps, patterns))
+        weighted_w, weighted_h = w * self.matrix.position_weights, h * self.matrix.pixel_weights
+        cross = float(np.sum((self._csr.T @ weighted_w.T).T * weighted_h))
+        return self.norm2 - 2 * cross + float(np.sum((weighted_w @ w.T) * (weighted_h @ h.T)))
 
     def with_patterns(self, rows: Array) -> Array:
         """Return ``rows X'``, shape (l, n)."""
