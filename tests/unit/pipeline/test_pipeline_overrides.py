@@ -39,12 +39,12 @@ def test_values_arrive_typed_and_alone(components: int, tol: float, seed: int) -
         (
             "factorize.constraints.sparse.weight=3.5",
             ("factorize", "constraints", 3),
-            {"sparse": {"weight": 3.5, "spare": 1}},
+            {"sparse": {"weight": 3.5}},
         ),
         (
             "factorize.constraints.3.sparse.weight=1",
             ("factorize", "constraints", 3),
-            {"sparse": {"weight": 1, "spare": 1}},
+            {"sparse": {"weight": 1}},
         ),
         ("factorize.constraints.3={smooth: {}}", ("factorize", "constraints", 3), {"smooth": {}}),
         (

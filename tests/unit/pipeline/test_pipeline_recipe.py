@@ -100,7 +100,7 @@ def test_the_shipped_diffraction_recipe_uses_the_physics() -> None:
         "nonnegative": {},
         "resolution": {"fwhm": "auto"},
         "spot_shape": {"kernel": "measured"},
-        "sparse": {"weight": 2.0, "spare": 1},
+        "sparse": {"weight": 2.0},
     }
     assert recipe.interpret.measure == {}
 
