@@ -63,7 +63,9 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
 def __getattr__(name: str) -> Any:
     """Load a public name on first use, so that ``import unmixel`` stays fast."""
     if name not in _HOMES:
-        raise AttributeError(f"module 'unmixel' has no attribute '{name}'; public names: {', '.join(__all__)}")
+        raise AttributeError(
+            f"module 'unmixel' has no attribute '{name}'; public names: {', '.join(__all__)}"
+        )
     return getattr(import_module(_HOMES[name]), name)
 
 

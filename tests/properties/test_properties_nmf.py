@@ -17,7 +17,14 @@ shapes = st.tuples(
 )
 dtypes = st.sampled_from([np.uint8, np.uint16, np.uint32, np.int16, np.int64, np.float32, np.float64])
 constraint_sets = st.sampled_from(
-    [(), (Resolution(1.5),), (SpotShape(0.8),), (Sparse(1.0),), (Smooth(0.1),), (Resolution(1.5), Sparse(0.5))]
+    [
+        (),
+        (Resolution(1.5),),
+        (SpotShape(0.8),),
+        (Sparse(1.0),),
+        (Smooth(0.1),),
+        (Resolution(1.5), Sparse(0.5)),
+    ]
 )
 
 
@@ -36,7 +43,9 @@ def test_any_scan_gives_finite_non_negative_factors(shape, dtype, k, constraints
     for values in (factors.maps, factors.patterns, factors.residual.chi2_map):
         assert np.all(np.isfinite(values))
         assert values.min() >= 0
-    assert np.diff(factors.convergence.objective).max(initial=-1) <= 1e-5 * abs(factors.convergence.objective[0])
+    assert np.diff(factors.convergence.objective).max(initial=-1) <= 1e-5 * abs(
+        factors.convergence.objective[0]
+    )
 
 
 @settings(max_examples=8, deadline=None)
