@@ -62,3 +62,8 @@ def origin(group: str, name: str) -> str:
     """Return ``"distribution version"`` of the package that ships a plug-in."""
     distribution = _group(group)[name].dist
     return f"{distribution.name} {distribution.version}" if distribution else "unknown"
+
+
+def is_built_in(group: str, name: str) -> bool:
+    """Return whether a plug-in ships with unmixel itself (told from its entry point alone, without its package)."""
+    return _group(group)[name].value.startswith("unmixel.")

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from unmixel.core.errors import InputError, UnmixelError
-from unmixel.core.registry import load, names, origin
+from unmixel.core.registry import is_built_in, load, names
 from unmixel.io.contract import Reader, ReadOptions
 from unmixel.io.diagnose import unreadable
 from unmixel.io.shape import checked, fold, without_flyback
@@ -21,7 +21,7 @@ def _in_order() -> list[str]:
     """Return the names of all readers: third parties first, RosettaSciIO, which takes any file, last."""
     return sorted(
         names("readers"),
-        key=lambda name: (name == _LAST, origin("readers", name).startswith("unmixel "), name),
+        key=lambda name: (name == _LAST, is_built_in("readers", name), name),
     )
 
 

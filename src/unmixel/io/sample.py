@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _TILES = 3
 _BYTES = 12_000_000
 _MOST_FRAMES = 64
+_CHUNK_BYTES = 40_000_000
+"""Bytes of chunks that are worth unpacking for a sample."""
 _PLACES = ((0.2, 0.5), (0.5, 0.8), (0.8, 0.2))
 
 
@@ -74,7 +76,9 @@ def _tile(scan: Scan, place: tuple[float, float], frames: int) -> NDArray[Any]:
 
 
 def take(scan: Scan, *, budget: int = _BYTES) -> Sample:
-    """Return a sample of a scan that reads at most three chunks of the file and holds at most `budget` bytes.
+    """Return a sample of a scan that reads at most three chunks of the file (two where they are large).
+
+    It holds at most `budget` bytes.
 
     Parameters
     ----------
@@ -92,6 +96,9 @@ def take(scan: Scan, *, budget: int = _BYTES) -> Sample:
     n_chunks = math.prod(len(chunk_lengths(scan.data, axis)) for axis in range(len(scan.scan_axes)))
     n_tiles = min(_TILES, n_chunks) if is_lazy(scan.data) else _TILES
     n_tiles = max(1, min(n_tiles, budget // frame, scan.n_positions // 4))
+    if is_lazy(scan.data):
+        chunk = frame * math.prod(max(chunk_lengths(scan.data, axis)) for axis in range(len(scan.scan_axes)))
+        n_tiles = min(n_tiles, max(2, _CHUNK_BYTES // chunk))
     places = _PLACES[:n_tiles] if n_tiles > 1 else ((0.5, 0.5),)
     frames = int(max(1, min(_MOST_FRAMES * _TILES // n_tiles, budget // (frame * n_tiles))))
     tiles = [_tile(scan, place, frames) for place in places]

@@ -106,10 +106,10 @@ class Eager:
 
 @pytest.fixture
 def with_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
-    load, names, origin = home.load, home.names, home.origin
+    load, names, built_in = home.load, home.names, home.is_built_in
     monkeypatch.setattr(home, "names", lambda group: (*names(group), "theirs"))
     monkeypatch.setattr(home, "load", lambda g, n: Eager if n == "theirs" else load(g, n))
-    monkeypatch.setattr(home, "origin", lambda g, n: "theirs 1.0" if n == "theirs" else origin(g, n))
+    monkeypatch.setattr(home, "is_built_in", lambda g, n: n != "theirs" and built_in(g, n))
 
 
 @pytest.mark.usefixtures("with_theirs")
