@@ -113,7 +113,8 @@ class RotationClusterer:
             f"rotation: ring correlation of intensity^{self.power:g} smoothed by {self.smooth:g} px over "
             f"{len(grid.radii)} rings x {grid.n_angles} angles about (v, u) = "
             f"({where.v:.2f}, {where.u:.2f}) px [{where.reason}]; {int(spots.sum())} of {len(spots)} "
-            "components have spots, the others are compared by their ring profiles"
+            "components have spots"
+            + ("" if spots.all() else ", the others are compared by their ring profiles")
             + ("; mirror images count as the same" if self.mirror else "")
         )
         return _groups(factors, found, (cut, reason), (spots, (where.v, where.u), words))
