@@ -242,8 +242,7 @@ def _report(
     plan = work.plan
     reader = getattr(work.products, "reader", None)
     if reader is None:
-        data = work.matrix.data.toarray() if hasattr(work.matrix.data, "toarray") else work.matrix.data
-        reader = BlockReader(data, work.matrix.n_scan_axes, plan.budget)
+        reader = BlockReader(work.matrix.data, work.matrix.n_scan_axes, plan.budget)
     found, misfit2, norm2 = residual(work.matrix, maps, patterns, reader)
     convergence = Convergence(
         objective=tuple(objective),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from unmixel.core.errors import InputError
 from unmixel.core.units import convert
 from unmixel.dataset.matrix import Grid
 from unmixel.engines.convolution import Convolution
-from unmixel.factorize.contracts import Array, Context, SideName
+from unmixel.factorize.contracts import Context, SideName
 
 
 @dataclass(frozen=True)
@@ -77,23 +77,7 @@ class Resolution:
         """Return one that fits a grid, for the conformance suite."""
         return cls(1.9)
 
-    def bind(self, context: Context) -> BoundResolution:
+    def bind(self, context: Context) -> Convolution:
         """Return the convolution for one problem."""
         grid = context.grid
-        return BoundResolution(Convolution(self.kernel(grid), grid.shape, context.engine, context.dtype))
-
-
-@dataclass(frozen=True, eq=False)
-class BoundResolution:
-    """Convolution with the probe."""
-
-    convolution: Convolution
-    kind: ClassVar[Literal["linear"]] = "linear"
-
-    def forward(self, z: Array) -> Array:
-        """Return maps made from z."""
-        return self.convolution.forward(z)
-
-    def adjoint(self, f: Array) -> Array:
-        """Return the adjoint."""
-        return self.convolution.adjoint(f)
+        return Convolution(self.kernel(grid), grid.shape, context.engine, context.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid
 from unmixel.engines.convolution import Convolution
-from unmixel.factorize.contracts import Array, Context, SideName
+from unmixel.factorize.contracts import Context, SideName
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,23 +70,7 @@ class SpotShape:
         """Return one that fits a grid, for the conformance suite."""
         return cls(0.8)
 
-    def bind(self, context: Context) -> BoundSpotShape:
+    def bind(self, context: Context) -> Convolution:
         """Return the convolution for one problem."""
         kernel = self.kernel_for(len(context.grid.shape))
-        return BoundSpotShape(Convolution(kernel, context.grid.shape, context.engine, context.dtype))
-
-
-@dataclass(frozen=True, eq=False)
-class BoundSpotShape:
-    """Convolution with the beam's shape."""
-
-    convolution: Convolution
-    kind: ClassVar[Literal["linear"]] = "linear"
-
-    def forward(self, z: Array) -> Array:
-        """Return patterns made from z."""
-        return self.convolution.forward(z)
-
-    def adjoint(self, f: Array) -> Array:
-        """Return the adjoint."""
-        return self.convolution.adjoint(f)
+        return Convolution(kernel, context.grid.shape, context.engine, context.dtype)
