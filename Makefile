@@ -4,7 +4,8 @@
 #   make test     the tests            (PYTEST_ARGS="-k rotation" hands words on to pytest)
 #   make check    lint, format, types, import rules, spelling, security
 #   make docs     the documentation as a site in site/
-#   make bench    times and memory of the main job
+#   make bench    times and memory of the main job, and of the factorisation beside its peers
+#   make bench-regression BASE=v1.0   is this tree slower or less exact than that revision?
 #   make clean    remove everything that these targets made
 #
 # Another interpreter: make PYTHON=python3.13 demo
@@ -12,7 +13,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUNS ?= demo-runs
+RESULTS ?= bench-results
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
+BASE ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
@@ -21,10 +25,10 @@ HYPERSPY_BIN := $(VENV)-hyperspy/bin
 GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
 
 .NOTPARALLEL:
-.PHONY: help demo test test-hyperspy check lint types imports spelling security docs bench clean env-test
+.PHONY: help demo test test-hyperspy check lint types imports spelling security docs bench bench-regression clean env-test
 
 help:
-	@sed -n '3,10s/^# *//p' Makefile
+	@sed -n '3,11s/^# *//p' Makefile
 
 demo: $(VENV)/.core
 	$(BIN)/unmixel run examples/data/mgo_crop.hspy --recipe examples/mgo.yaml --out $(RUNS)/mgo --force
@@ -61,10 +65,14 @@ docs: $(VENV)/.docs
 	@echo "The documentation is in site/index.html"
 
 bench: $(VENV)/.core
-	$(BIN)/python benchmarks/main_job.py
+	$(BIN)/python benchmarks/main_job.py --out $(RESULTS)/main_job.json
+	$(BIN)/python benchmarks/factorise.py --out $(RESULTS)/factorise.json $(BENCH_ARGS)
+
+bench-regression: $(VENV)/.core
+	$(BIN)/python benchmarks/regression.py $(if $(BASE),--base $(BASE)) --out $(RESULTS)/regression.json
 
 clean:
-	rm -rf $(VENV) $(VENV)-hyperspy $(RUNS) site dist build htmlcov .coverage* \
+	rm -rf $(VENV) $(VENV)-hyperspy $(RUNS) $(RESULTS) site dist build htmlcov .coverage* \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find src tests benchmarks examples -name __pycache__ -type d -exec rm -rf {} +
 

@@ -6,14 +6,16 @@ The whole MgO scan is measured where it lies beside the repository (../shared/da
 
 from __future__ import annotations
 
-import os
+import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from child import ChildFailedError, Cost, run
+from pairs import machine, write
 
 ROOT = Path(__file__).parents[1]
 CROP = ROOT / "examples" / "data" / "mgo_crop.hspy"
@@ -21,47 +23,24 @@ WHOLE = ROOT.parent / "shared" / "data" / "mgo_sped" / "mgo_nanoparticles.zspy"
 GLASS = "demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1"
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What one command took.
-
-    Parameters
-    ----------
-    cpu_s, wall_s : float
-    peak_mb : float
-    """
-
-    cpu_s: float
-    wall_s: float
-    peak_mb: float
-
-
 def cost(*words: str) -> Cost:
     """Run ``python -m unmixel`` with `words` and return what it took."""
-    started = time.perf_counter()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "unmixel", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    assert child.stderr is not None
-    said = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"unmixel {' '.join(words)} failed:\n{said.decode()}")
-    kilo = 1e6 if sys.platform == "darwin" else 1e3  # macOS counts bytes, Linux kilobytes
-    wall = time.perf_counter() - started
-    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / kilo)
+    try:
+        return run([sys.executable, "-m", "unmixel", *words])[1]
+    except ChildFailedError as error:
+        raise SystemExit(str(error)) from None
 
 
-def show(name: str, runs: list[Cost]) -> None:
-    """Print medians of CPU and wall time and the largest memory."""
-    cpu, wall = (statistics.median(getattr(run, key) for run in runs) for key in ("cpu_s", "wall_s"))
-    peak = max(run.peak_mb for run in runs)
+def show(name: str, runs: list[Cost]) -> dict[str, Any]:
+    """Print and return medians of CPU and wall time and the largest memory."""
+    cpu, wall = (statistics.median(getattr(one, key) for one in runs) for key in ("cpu_s", "wall_s"))
+    peak = max(one.peak_mb for one in runs)
     print(f"{name:44} {len(runs):3} {cpu:9.2f} {wall:9.2f} {peak:9.0f}", flush=True)
+    return {"command": name, "runs": [asdict(one) for one in runs]} | asdict(Cost(cpu, wall, peak))
 
 
-def planted() -> None:
-    """Print how near the planted cube's truth is, in memory and lazy."""
+def planted() -> list[dict[str, Any]]:
+    """Print and return how near the planted cube's truth is, in memory and lazy."""
     # imported here: a child's peak memory counts what its parent held when it was started
     import dask.array as da
     import numpy as np
@@ -72,6 +51,7 @@ def planted() -> None:
 
     scan, truth = phantom("demo:planted")
     true = truth.expected
+    said = []
     lazy = da.from_array(np.asarray(scan.data), chunks=(7, 11, -1, -1))
     for name, data in (("in memory", scan.data), ("lazy", lazy)):
         twin = unmixel.Scan(data, scan.scan_axes, scan.pattern_axes)
@@ -80,24 +60,43 @@ def planted() -> None:
         error = np.linalg.norm(maps.T @ patterns - true) / np.linalg.norm(true)
         cosine = metrics.match(found.maps, found.patterns, truth.maps, truth.patterns).pattern_cosine.min()
         print(f"planted cube {name}: relative error to truth {error:.4f}, smallest cosine {cosine:.4f}")
+        said.append({"data": name, "error_to_truth": float(error), "smallest_cosine": float(cosine)})
+    return said
+
+
+def commands() -> list[dict[str, Any]]:
+    """Print and return what the commands take."""
+    print(f"{'command':44} {'n':>3} {'CPU s':>9} {'wall s':>9} {'peak MB':>9}")
+    said = [
+        show("unmixel --help", [cost("--help") for _ in range(5)]),
+        show("unmixel info (crop)", [cost("info", str(CROP)) for _ in range(5)]),
+    ]
+    if WHOLE.exists():
+        said.append(show("unmixel info (whole MgO scan)", [cost("info", str(WHOLE)) for _ in range(5)]))
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = {
+            "crop, 8 components": [str(CROP), "--components", "8"],
+            "demo:glass 64x64, 40 components": [GLASS, "--components", "40"],
+        }
+        if WHOLE.exists():
+            jobs["whole MgO scan, 12 components"] = [str(WHOLE)]
+        for name, words in jobs.items():
+            said.append(
+                show(f"unmixel run ({name})", [cost("run", *words, "--out", f"{folder}/run", "--force")])
+            )
+    return said
 
 
 def main() -> None:
-    """Print the table."""
-    print(f"{'command':44} {'n':>3} {'CPU s':>9} {'wall s':>9} {'peak MB':>9}")
-    show("unmixel --help", [cost("--help") for _ in range(5)])
-    show("unmixel info (crop)", [cost("info", str(CROP)) for _ in range(5)])
-    if WHOLE.exists():
-        show("unmixel info (whole MgO scan)", [cost("info", str(WHOLE)) for _ in range(5)])
-    with tempfile.TemporaryDirectory() as folder:
-        out = ["--out", f"{folder}/run", "--force"]
-        show("unmixel run (crop, 8 components)", [cost("run", str(CROP), "--components", "8", *out)])
-        show(
-            "unmixel run (demo:glass 64x64, 40 components)", [cost("run", GLASS, "--components", "40", *out)]
-        )
-        if WHOLE.exists():
-            show("unmixel run (whole MgO scan, 12 components)", [cost("run", str(WHOLE), *out)])
-    planted()
+    """Print the tables, and keep them where asked."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, help="JSON file")
+    asked = parser.parse_args()
+    said = {"machine": machine(), "commands": commands(), "planted": planted()}
+    if asked.out:
+        write(asked.out, said)
 
 
 if __name__ == "__main__":
