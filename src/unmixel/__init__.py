@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unmixel.factorize.constraints.sparse import Sparse
     from unmixel.factorize.constraints.spot_shape import SpotShape
     from unmixel.factorize.model import NMF
+    from unmixel.factorize.sweep import sweep
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.pipeline.recipe import Recipe
     from unmixel.pipeline.run import load, run
@@ -39,6 +40,7 @@ _HOMES = {
     "load": "unmixel.pipeline.run",
     "open": "unmixel.io.open",
     "run": "unmixel.pipeline.run",
+    "sweep": "unmixel.factorize.sweep",
 }
 
 __all__ = [  # noqa: RUF022 - nouns, then verbs
@@ -57,6 +59,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "load",
     "open",
     "run",
+    "sweep",
 ]
 
 

@@ -33,7 +33,7 @@ def test_torch_agrees_with_numpy(scan, constraints: str) -> None:
     ]
     one, two = (fit.factorize(scan) for fit in fits)
     np.testing.assert_allclose(two.convergence.objective, one.convergence.objective, rtol=1e-4)
-    assert two.convergence.relative_error == pytest.approx(one.convergence.relative_error, rel=1e-5)
+    assert two.convergence.relative_error == pytest.approx(one.convergence.relative_error, rel=1e-4)
     matched = metrics.match(two.maps, two.patterns, one.maps, one.patterns)
     assert min(matched.pattern_cosine) > 0.999
     assert min(matched.map_pearson) > 0.999

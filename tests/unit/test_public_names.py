@@ -11,7 +11,7 @@ import unmixel
 PUBLIC = {
     "Matrix", "NMF", "NonNegative", "Pinned", "Recipe", "Resolution", "Result", "Scan", "Smooth", "Sparse",
     "SpotShape", "UnmixelError",
-    "load", "open", "run",
+    "load", "open", "run", "sweep",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,9 +22,12 @@ class Engine(Protocol):
     name : str
     xp : module
         Array-API namespace (array-api-compat).
+    tile : int
+        Numbers that one array of a tile of samples may hold, so that inner loops stay in fast memory.
     """
 
     name: str
+    tile: int
 
     @property
     def xp(self) -> Any:
@@ -48,12 +51,12 @@ class Engine(Protocol):
         """Return the context in which products run (limits BLAS threads)."""
         ...
 
+    def each(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        """Yield ``function(item)`` for every item, in order; shared out to threads where that helps."""
+        ...
 
-class Blocks(Protocol):
-    """Blocks of a scan, iterable any number of times."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yield blocks with ``positions`` and ``values``."""
+    def sum_rows(self, values: Array, groups: NDArray[Any], size: int) -> Array:
+        """Return the sums of rows of `values` (b, m) that fall into the same of `size` groups, shape (size, m)."""
         ...
 
 

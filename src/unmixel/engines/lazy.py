@@ -24,6 +24,17 @@ def in_memory(data: Any) -> bool:
     return isinstance(data, np.ndarray) and not isinstance(data, np.memmap)
 
 
+def read(part: Any) -> NDArray[Any]:
+    """Return the values of a part of a scan (numpy, memory map, dask or scipy sparse) as numpy.
+
+    A lazy part is read in the calling thread: callers share blocks out to threads, and one level of threads is
+    enough.
+    """
+    if is_lazy(part):
+        return np.asarray(part.compute(scheduler="synchronous"))
+    return np.asarray(part.toarray() if hasattr(part, "toarray") else part)
+
+
 def wrap(source: Any, chunks: Any = "auto") -> Any:
     """Return a lazy array that reads from `source` (HDF5 or zarr dataset, memory map, ...) by chunks.
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import MissingExtraError
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class TorchEngine:
 
     device: str = "auto"
     name: ClassVar[str] = "torch"
+    tile: ClassVar[int] = 2**62
 
     @property
     def _torch(self) -> Any:
@@ -69,3 +74,13 @@ class TorchEngine:
     def threads(self) -> AbstractContextManager[Any]:
         """Return a context that does nothing: torch keeps its own threads."""
         return nullcontext()
+
+    def each(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+        """Yield ``function(item)`` one after the other: the device shares out the work by itself."""
+        return map(function, items)
+
+    def sum_rows(self, values: Any, groups: NDArray[Any], size: int) -> Any:
+        """Return the sums of rows that fall into the same of `size` groups, shape (size, m)."""
+        index = self.asarray(np.asarray(groups, np.int64))
+        out = self._torch.zeros((size, values.shape[1]), dtype=values.dtype, device=values.device)
+        return out.index_add_(0, index, values)

@@ -15,7 +15,7 @@ penalty does not change when a component trades scale between its map and its pa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -27,6 +27,9 @@ Array = Any
 """An array of the engine in use."""
 
 SideName = Literal["maps", "patterns"]
+
+Samples = Any
+"""Flat positions of a block: a slice, or an integer array of the engine."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,9 @@ class Proximal(Protocol):
     ----------
     degree : int
         How g grows with scale: 0 for a set, 1 for a norm.
+    uniform : bool, optional
+        Whether every sample is treated alike and `value` is a sum over samples: then samples can be solved for in
+        parts, and the fast solvers apply. Taken as False where it is missing.
     """
 
     kind: ClassVar[Literal["proximal"]]
@@ -180,6 +186,52 @@ class Products(Protocol):
         """Return ``rows X``, shape (l, m), for rows of shape (l, n)."""
         ...
 
+    def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
+        """Return the sum over blocks b of ``between(positions, rows X_b') X_b``, shape (l', m), in one pass.
+
+        `between` gets the flat positions of a block and (l, b) products, and returns (l', b); blocks come in any
+        order, at the same time, from several threads.
+        """
+        ...
+
+
+class DataProducts(Products, Protocol):
+    """Products of the data themselves, which a sketch is made from."""
+
+    def mixed(self, groups: NDArray[np.intp], signs: NDArray[Any], size: int) -> Array:
+        """Return ``sum over i in group g of signs[i] sqrt(r_i) X_i``, shape (size, m); `norm2` is known after it."""
+        ...
+
+    def overlap(self, maps: Array, rows: Array) -> NDArray[np.float64]:
+        """Return ``sum_ij maps_li X_ij rows_lj`` for every l, shape (l,), in one pass."""
+        ...
+
+
+class Descent(Protocol):
+    """Lowers the full objective of one problem, a sweep over both sides at a time."""
+
+    def objective(self, z_maps: Array, z_patterns: Array) -> float:
+        """Return the full objective (one pass over the data)."""
+        ...
+
+    def sweep(
+        self, z_maps: Array, z_patterns: Array, ahead: Array | None = None
+    ) -> tuple[Array, Array, float]:
+        """Return maps and patterns after one sweep, and how the objective changed.
+
+        Parameters
+        ----------
+        z_maps, z_patterns : array
+            Where the objective is known; not changed.
+        ahead : array, optional
+            Feasible patterns to begin from instead (extrapolated ones): only then may the objective rise.
+        """
+        ...
+
+    def settle(self, z_maps: Array, z_patterns: Array) -> Array:
+        """Return the maps that are best for fixed patterns."""
+        ...
+
 
 @runtime_checkable
 class Loss(Protocol):
@@ -187,8 +239,12 @@ class Loss(Protocol):
 
     name: ClassVar[str]
 
-    def products(self, matrix: Any, engine: Any, *, dtype: str, budget: int) -> Products:
-        """Return the data as this loss's solvers ask for it."""
+    def weigh(self, matrix: Any, *, budget: int) -> Any:
+        """Return the matrix with the weights under which least squares stands for this loss (on the sketch)."""
+        ...
+
+    def descent(self, matrix: Any, problem: Any, solver: Solver, *, budget: int) -> Descent:
+        """Return how the exact objective of a bound problem is lowered; raises InputError where it cannot be."""
         ...
 
 
@@ -206,6 +262,8 @@ class State:
         The free variables Z of both sides, on the host.
     noise : float
         Standard deviation of the noise that penalties were tied to (NaN where none needed it).
+    trail : ndarray, shape (p, 2, k, m)
+        Patterns at the begin and the end of the last sweeps, which the extrapolation goes on from.
     """
 
     sweep: int
@@ -213,6 +271,7 @@ class State:
     maps: NDArray[np.floating[Any]]
     patterns: NDArray[np.floating[Any]]
     noise: float = float("nan")
+    trail: NDArray[np.floating[Any]] = field(default_factory=lambda: np.zeros((0, 2, 0, 0)))
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""One factorisation from beginning to end: start, sweeps on the sketch, exact sweeps, exact residual."""
+"""One factorisation from beginning to end: sketch, solve, polish, exact residual."""
 
 from __future__ import annotations
 
@@ -12,49 +12,19 @@ from numpy.typing import NDArray
 
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Convergence, Residual
-from unmixel.engines.blocks import DEFAULT_BUDGET, BlockReader
-from unmixel.factorize.contracts import Array, Constraint, Loss, Products, Solver, Start, State
-from unmixel.factorize.problem import Problem, bind
+from unmixel.engines.blocks import BlockReader
+from unmixel.factorize.contracts import DataProducts, State
+from unmixel.factorize.descent import Sweep
+from unmixel.factorize.plan import Plan
+from unmixel.factorize.polish import polish
+from unmixel.factorize.problem import Problem
+from unmixel.factorize.products import products_of
 from unmixel.factorize.residual import residual
-from unmixel.factorize.sketch import Sketch, sketch
+from unmixel.factorize.sketch import Sketch, sketch, width_for
+from unmixel.factorize.solve import solve
 from unmixel.factorize.start import GivenStart
-from unmixel.factorize.sweeps import StopRule, Sweep, alternate, balance, data_target, update
 
 OnSweep = Callable[[State], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """All settings of a factorisation, every plug-in an object.
-
-    Parameters
-    ----------
-    n_components : int
-    constraints : tuple of Constraint
-        All of them, non-negativity included.
-    loss : Loss
-    solver : Solver
-    start : Start
-    engine : Engine
-    dtype : str
-    rule : StopRule
-    sketch_sweeps : int
-    seed : int
-    budget : int
-        Bytes for blocks of data.
-    """
-
-    n_components: int
-    constraints: tuple[Constraint, ...]
-    loss: Loss
-    solver: Solver
-    start: Start
-    engine: Any
-    dtype: str = "float32"
-    rule: StopRule = StopRule()
-    sketch_sweeps: int = 60
-    seed: int = 0
-    budget: int = DEFAULT_BUDGET
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +43,7 @@ class Fit:
     noise : float
         What penalties were tied to; NaN where nothing asked.
     notes : dict
-        ``held_in_memory``, ``sketch_sweeps``, ``sketch_width``: what was done in words and numbers.
+        ``held_in_memory``, ``sketch_sweeps``, ``noise``: what was done in words and numbers.
     """
 
     maps: NDArray[Any]
@@ -86,42 +56,66 @@ class Fit:
 
 
 @dataclass(eq=False)
-class _Work:
-    """The data of one fit: products, the sketch made when first asked for, the problem."""
+class Work:
+    """The data of one or several fits: products, and the sketch made when it is first asked for.
+
+    Parameters
+    ----------
+    matrix : Matrix
+    plan : Plan
+    known_noise : float
+        Of an earlier fit; NaN where it is not known yet.
+    width : int, optional
+        Of the sketch; what the plan's components need where it is not given.
+    """
 
     matrix: Matrix
     plan: Plan
     known_noise: float = float("nan")
+    width: int | None = None
 
     @cached_property
-    def products(self) -> Products:
+    def weighed(self) -> Matrix:
+        """The data with the weights under which least squares stands for the loss."""
+        matrix: Matrix = self.plan.loss.weigh(self.matrix, budget=self.plan.budget)
+        return matrix
+
+    @cached_property
+    def products(self) -> DataProducts:
+        """Products of the weighed data."""
         plan = self.plan
-        return plan.loss.products(self.matrix, plan.engine, dtype=plan.dtype, budget=plan.budget)
+        return products_of(self.weighed, plan.engine, dtype=plan.dtype, budget=plan.budget)
 
     @cached_property
     def sketch(self) -> Sketch:
+        """The sketch of the weighed data."""
         plan = self.plan
-        width = 2 * plan.n_components + 10
+        width = self.width or width_for(plan.n_components)
         return sketch(
-            self.products, self.matrix, width=width, engine=plan.engine, dtype=plan.dtype, seed=plan.seed
+            self.products, self.weighed, width=width, engine=plan.engine, dtype=plan.dtype, seed=plan.seed
         )
 
+    @property
+    def small(self) -> bool:
+        """Whether a sketch would be about as large as the data."""
+        sides = self.matrix.n_positions, self.matrix.n_pixels
+        return min(sides) < 4 * width_for(self.plan.n_components)
+
     def noise(self) -> float:
+        """Return what penalties are tied to."""
         if not np.isfinite(self.known_noise):
             self.known_noise = self.sketch.noise
         return self.known_noise
 
-    def problem(self, products: Products) -> Problem:
-        plan = self.plan
-        return bind(
-            self.matrix,
-            products,
-            plan.constraints,
-            n_components=plan.n_components,
-            engine=plan.engine,
-            dtype=plan.dtype,
-            noise=self.noise,
-        )
+    def problem(self) -> Problem:
+        """Return the bound problem of the data."""
+        return self.plan.problem(self.matrix, self.products, self.noise)
+
+    @property
+    def reader(self) -> BlockReader:
+        """The reader of the products, so that kept blocks serve every pass."""
+        reader = getattr(self.products, "reader", None)
+        return reader or BlockReader(self.matrix.data, self.matrix.n_scan_axes, self.plan.budget)
 
 
 def fit(matrix: Matrix, plan: Plan, *, on_sweep: OnSweep | None = None, resume: State | None = None) -> Fit:
@@ -136,93 +130,78 @@ def fit(matrix: Matrix, plan: Plan, *, on_sweep: OnSweep | None = None, resume: 
     resume : State, optional
         Go on from here; start and sketch are left out.
     """
-    work = _Work(matrix, plan) if resume is None else _Work(matrix, plan, resume.noise)
+    work = Work(matrix, plan) if resume is None else Work(matrix, plan, resume.noise)
     with plan.engine.threads():
-        _ = work.products.norm2  # the first pass checks the data, before anything is made from them
-        problem = work.problem(work.products)
-        plan.solver.check(problem)
+        sketched = resume is None and not work.small and plan.sketch_sweeps > 0
+        _ = work.sketch if sketched else work.products.norm2  # either checks the data in its first pass
+        problem = work.problem()
+        descent = plan.loss.descent(matrix, problem, plan.solver, budget=plan.budget)
         sweep, warm = _begin(work, problem, resume)
 
         def tell(now: Sweep) -> None:
             if on_sweep is not None:
                 on_sweep(_state(problem, now, work.known_noise))
 
-        sweep, met = alternate(problem, plan.solver, sweep, plan.rule, tell)
-        z_maps, z_patterns = balance(problem, sweep.z_maps, sweep.z_patterns)
-        z_maps = settle(problem, plan.solver, z_maps, z_patterns)
-        objective = [*sweep.objective]
-        maps, patterns = _finished(problem, z_maps, z_patterns)
-        return _report(work, maps, patterns, objective, met, warm)
+        sweep, met = polish(problem, descent, sweep, plan.rule, tell)
+        return finish(work, problem, sweep, met, warm)
 
 
 def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -> NDArray[Any]:
     """Return the maps (k, n) of a matrix for known patterns (k, m), under the plan's constraints on maps."""
     own = tuple(c for c in plan.constraints if c.side == "maps")
-    work = _Work(matrix, replace(plan, constraints=own), noise)
+    work = Work(matrix, replace(plan, constraints=own), noise)
     with plan.engine.threads():
-        problem = work.problem(work.products)
+        problem = work.problem()
+        descent = plan.loss.descent(matrix, problem, plan.solver, budget=plan.budget)
         side = problem.patterns
         h = side.fold(plan.engine.asarray(np.ascontiguousarray(patterns), plan.dtype))
-        target = data_target(problem, problem.maps, h)
         norms = problem.maps.column(side.norms(h))
         xp = problem.xp
-        z = problem.maps.project(target / xp.where(norms > 0, norms, xp.ones_like(norms)) ** 2)
-        z = settle(problem, plan.solver, z, h, target)
-        return _host(problem.maps, problem.maps.forward(z))
+        overlap = problem.maps.fold(work.products.with_patterns(side.weighted(h)))
+        z = problem.maps.project(overlap / xp.where(norms > 0, norms, xp.ones_like(norms)) ** 2)
+        return host_factor(problem.maps, problem.maps.forward(descent.settle(z, h)))
 
 
-def settle(
-    problem: Problem, solver: Solver, z_maps: Array, z_patterns: Array, target: Array | None = None
-) -> Array:
-    """Return the maps that are best for fixed patterns (at most one pass over the data)."""
-    xp = problem.xp
-    if target is None:
-        target = data_target(problem, problem.maps, problem.patterns.forward(z_patterns))
-    precision = 1e-10 if z_maps.dtype == xp.float64 else 1e-5
-    for _ in range(100):
-        before = z_maps
-        z_maps, _ = update(problem, solver, problem.maps, z_maps, z_patterns, target)
-        if float(xp.max(xp.abs(z_maps - before))) <= precision * float(xp.max(z_maps)):
-            break
-    return z_maps
-
-
-def _begin(work: _Work, problem: Problem, resume: State | None) -> tuple[Sweep, int]:
+def _begin(work: Work, problem: Problem, resume: State | None) -> tuple[Sweep, int]:
     """Return the state before the first exact sweep and the number of sweeps done on the sketch."""
     plan = work.plan
     if resume is not None:
         z = GivenStart.of(resume).make(problem, sketch=lambda: work.sketch, seed=plan.seed)
-        return Sweep(*z, list(resume.objective)), 0
-    z_maps, z_patterns = plan.start.make(problem, sketch=lambda: work.sketch, seed=plan.seed)
-    small = min(work.matrix.n_positions, work.matrix.n_pixels) < 4 * (2 * plan.n_components + 10)
-    if small or not plan.sketch_sweeps:
-        return Sweep(z_maps, z_patterns, []), 0
-    rule = replace(plan.rule, max_sweeps=plan.sketch_sweeps)
-    low = work.problem(work.sketch)
-    warm, _ = alternate(low, plan.solver, Sweep(z_maps, z_patterns, []), rule)
+        side = problem.patterns
+        trail = tuple(
+            tuple(side.fold(side.engine.asarray(np.ascontiguousarray(point), side.dtype)) for point in points)
+            for points in resume.trail
+        )
+        return Sweep(*z, list(resume.objective), trail), 0
+    if work.small or not plan.sketch_sweeps:
+        return Sweep(*plan.start.make(problem, sketch=lambda: work.sketch, seed=plan.seed), []), 0
+    _, warm = solve(work.sketch, plan, noise=work.noise)
     return Sweep(warm.z_maps, warm.z_patterns, []), len(warm.objective) - 1
 
 
-def _host(side: Any, f: Array) -> NDArray[Any]:
-    # transforms leave rounding of the order of 1e-7 below zero, which no reader of a map should see
+def host_factor(side: Any, f: Any) -> NDArray[Any]:
+    """Return a factor on the host, flat and without the rounding of transforms below zero."""
+    # of the order of 1e-7, which no reader of a map should see
     return np.asarray(np.clip(side.engine.to_host(side.flat(f)), 0, None))
 
 
 def _state(problem: Problem, sweep: Sweep, noise: float) -> State:
-    host = problem.maps.engine.to_host
+    host, side = problem.maps.engine.to_host, problem.patterns
+    trail = [[host(side.flat(point)) for point in points] for points in sweep.trail]
     return State(
         sweep=len(sweep.objective) - 1,
         objective=tuple(sweep.objective),
         maps=host(problem.maps.flat(sweep.z_maps)),
         patterns=host(problem.patterns.flat(sweep.z_patterns)),
         noise=noise,
+        trail=np.array(trail) if trail else np.zeros((0, 2, 0, 0)),
     )
 
 
-def _finished(problem: Problem, z_maps: Array, z_patterns: Array) -> tuple[NDArray[Any], NDArray[Any]]:
+def finished(problem: Problem, sweep: Sweep) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return maps (k, n) and patterns (k, m) on the host, patterns summing to 1 over used pixels."""
-    maps = _host(problem.maps, problem.maps.forward(z_maps))
-    patterns = _host(problem.patterns, problem.patterns.forward(z_patterns))
+    maps = host_factor(problem.maps, problem.maps.forward(sweep.z_maps))
+    patterns = host_factor(problem.patterns, problem.patterns.forward(sweep.z_patterns))
     used = problem.patterns.engine.to_host(problem.patterns.flat(problem.patterns.weights[None, ...]))[0] > 0
     if not problem.patterns.linear:
         patterns[:, ~used] = 0
@@ -231,23 +210,16 @@ def _finished(problem: Problem, z_maps: Array, z_patterns: Array) -> tuple[NDArr
     return maps * sums, patterns / sums
 
 
-def _report(
-    work: _Work,
-    maps: NDArray[Any],
-    patterns: NDArray[Any],
-    objective: list[float],
-    met: bool,
-    warm: int,
-) -> Fit:
+def finish(work: Work, problem: Problem, sweep: Sweep, met: bool, warm: int) -> Fit:
+    """Return the fit with its exact error and residual (one pass over the data)."""
     plan = work.plan
-    reader = getattr(work.products, "reader", None)
-    if reader is None:
-        reader = BlockReader(work.matrix.data, work.matrix.n_scan_axes, plan.budget)
-    found, misfit2, norm2 = residual(work.matrix, maps, patterns, reader)
+    maps, patterns = finished(problem, sweep)
+    reader = work.reader
+    found, misfit2, norm2 = residual(work.matrix, maps, patterns, reader, plan.engine)
     convergence = Convergence(
-        objective=tuple(objective),
+        objective=tuple(sweep.objective),
         relative_error=float(np.sqrt(misfit2 / norm2)) if norm2 > 0 else 0.0,
-        n_sweeps=len(objective) - 1,
+        n_sweeps=len(sweep.objective) - 1,
         converged=met,
         reason=plan.rule.reason(met),
     )

@@ -21,8 +21,9 @@ from unmixel.engines.base import host_dtype
 from unmixel.engines.blocks import DEFAULT_BUDGET
 from unmixel.engines.lazy import is_lazy
 from unmixel.factorize.contracts import State
-from unmixel.factorize.fit import Fit, OnSweep, Plan, fit, maps_for
-from unmixel.factorize.sweeps import StopRule
+from unmixel.factorize.descent import StopRule
+from unmixel.factorize.fit import Fit, OnSweep, fit, maps_for
+from unmixel.factorize.plan import Plan
 
 
 def plugin(group: str, given: Any) -> Any:
@@ -56,7 +57,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     loss : str or Loss
         ``"frobenius"``: weighted least squares.
     solver : str or Solver
-        ``"gradient"`` (every constraint) or ``"hals"`` (proximal ones only).
+        ``"auto"`` (each side by the fastest its constraints allow), ``"admm"`` or ``"hals"`` (proximal constraints
+        only), ``"gradient"`` (every constraint).
     start : str or Start
         ``"svd"``, ``"pursuit"``, ``"random"``, or an object such as `GivenStart`.
     sketch_sweeps : int, >= 0
@@ -105,7 +107,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         *,
         constraints: Sequence[Any] = (),
         loss: Any = "frobenius",
-        solver: Any = "gradient",
+        solver: Any = "auto",
         start: Any = "svd",
         sketch_sweeps: int = 60,
         max_iter: int = 200,
@@ -157,7 +159,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     def fit_transform(self, X: Any, y: Any = None) -> NDArray[Any]:
         """Fit and return the maps, shape (n, k); see `fit`."""
         matrix = self._matrix(X, reset=True)
-        found = fit(matrix, self._plan(matrix))
+        found = fit(matrix, self.plan_for(matrix))
         self._keep(found)
         return np.ascontiguousarray(found.maps.T)
 
@@ -165,7 +167,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         """Return the maps of X for the fitted patterns, shape (n, k)."""
         check_is_fitted(self, "components_")
         matrix = self._matrix(X, reset=False)
-        return np.ascontiguousarray(maps_for(matrix, self.components_, self._plan(matrix), self._noise).T)
+        return np.ascontiguousarray(maps_for(matrix, self.components_, self.plan_for(matrix), self._noise).T)
 
     def inverse_transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return maps (n, k) times patterns: the model, shape (n, m)."""
@@ -186,7 +188,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             Go on from a state that `on_sweep` was told.
         """
         matrix = self._matrix(scan, reset=True)
-        plan = self._plan(matrix)
+        plan = self.plan_for(matrix)
         found = fit(matrix, plan, on_sweep=on_sweep, resume=resume)
         self._keep(found)
         light = found.maps.sum(axis=1, dtype=np.float64)
@@ -231,7 +233,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.residual_ = found.residual
         self._noise = found.noise
 
-    def _plan(self, matrix: Matrix) -> Plan:
+    def plan_for(self, matrix: Matrix) -> Plan:
+        """Return all settings of a factorisation of `matrix` as objects."""
         if not isinstance(self.n_components, (int, np.integer)) or self.n_components < 1:
             raise InputError(
                 "n_components", expected="a whole number >= 1", got=repr(self.n_components), hint="try 12"
@@ -255,6 +258,10 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             seed=int(seed),
             budget=int(self.memory_budget),
         )
+
+    def matrix_of(self, X: Any) -> Matrix:
+        """Return data (array, sparse matrix, Scan or Matrix) as a checked Matrix."""
+        return self._matrix(X, reset=True)
 
     def _matrix(self, X: Any, *, reset: bool) -> Matrix:
         """Return X as a Matrix, checked once, here."""

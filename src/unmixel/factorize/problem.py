@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
-from unmixel.dataset.matrix import Grid, Matrix
+from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import (
     Array,
     Constraint,
@@ -18,6 +19,7 @@ from unmixel.factorize.contracts import (
     Linear,
     Products,
     Proximal,
+    Samples,
     SideName,
     Smooth,
 )
@@ -78,6 +80,23 @@ class Side:
     def zeros(self) -> Array:
         """Return Z of zeros, shape (k, *grid.shape)."""
         return self.engine.asarray(np.zeros((self.n_components, *self.grid.shape)), self.dtype)
+
+    @property
+    def penalised(self) -> bool:
+        """Whether any constraint of the side has a value that adds to the objective."""
+        return bool(self.smooth) or any(c.degree for c in self.proximal)
+
+    @property
+    def separable(self) -> bool:
+        """Whether samples can be solved for one by one: nothing couples them, all are treated alike."""
+        alike = all(getattr(c, "uniform", False) for c in self.proximal)
+        return alike and not (self.linear or self.smooth)
+
+    def part(self, samples: Samples) -> Side:
+        """Return the side cut to some of its samples (only where it is `separable`)."""
+        weights = self.xp.reshape(self.weights, (-1,))[samples]
+        grid = Grid((int(weights.shape[0]),), (1.0,))
+        return replace(self, grid=grid, weights=weights)
 
     @cached_property
     def _reach(self) -> Array:
@@ -204,8 +223,13 @@ class Problem:
         z_maps, z_patterns : array
         """
         w, h = self.maps.forward(z_maps), self.patterns.forward(z_patterns)
-        value = 0.5 * self.products.misfit2(self.maps.flat(w), self.patterns.flat(h))
-        value += self.maps.penalty(z_maps, w, self.patterns.norms(h))
+        misfit2 = self.products.misfit2(self.maps.flat(w), self.patterns.flat(h))
+        return 0.5 * misfit2 + self.penalty(z_maps, z_patterns)
+
+    def penalty(self, z_maps: Array, z_patterns: Array) -> float:
+        """Return the penalties of both sides."""
+        w, h = self.maps.forward(z_maps), self.patterns.forward(z_patterns)
+        value = self.maps.penalty(z_maps, w, self.patterns.norms(h))
         return value + self.patterns.penalty(z_patterns, h, self.maps.norms(w))
 
 
@@ -255,8 +279,32 @@ def bind_side(name: SideName, constraints: Iterable[Constraint], context: Contex
     )
 
 
+class Frame(Protocol):
+    """What a problem must know of the data beside their products: `Matrix` and `Sketch` both do."""
+
+    @property
+    def scan_grid(self) -> Grid:
+        """Grid of the maps."""
+        ...
+
+    @property
+    def pattern_grid(self) -> Grid:
+        """Grid of the patterns."""
+        ...
+
+    @property
+    def position_weights(self) -> NDArray[Any]:
+        """Weights of the positions, shape (n,)."""
+        ...
+
+    @property
+    def pixel_weights(self) -> NDArray[Any]:
+        """Weights of the pixels, shape (m,)."""
+        ...
+
+
 def bind(
-    matrix: Matrix,
+    frame: Frame,
     products: Products,
     constraints: Iterable[Constraint],
     *,
@@ -265,11 +313,12 @@ def bind(
     dtype: str,
     noise: Callable[[], float] = lambda: 1.0,
 ) -> Problem:
-    """Return the problem of factorising `matrix` under `constraints`.
+    """Return the problem of factorising data under `constraints`.
 
     Parameters
     ----------
-    matrix : Matrix
+    frame : Frame
+        Grids and weights: a matrix, or a sketch of it.
     products : Products
     constraints : iterable of Constraint
     n_components : int
@@ -285,7 +334,7 @@ def bind(
 
     return Problem(
         products,
-        side("maps", matrix.scan_grid, matrix.position_weights),
-        side("patterns", matrix.pattern_grid, matrix.pixel_weights),
+        side("maps", frame.scan_grid, frame.position_weights),
+        side("patterns", frame.pattern_grid, frame.pixel_weights),
         n_components,
     )

@@ -11,9 +11,11 @@ from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Residual
 from unmixel.engines.blocks import BlockReader
 
+ROWS = 16
+
 
 def residual(
-    matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], reader: BlockReader
+    matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], reader: BlockReader, engine: Any
 ) -> tuple[Residual, float, float]:
     """Return the residual against Poisson noise, the weighted misfit and the weighted norm of the data, exactly.
 
@@ -23,6 +25,8 @@ def residual(
     maps : ndarray, shape (k, n)
     patterns : ndarray, shape (k, m)
     reader : BlockReader
+    engine : Engine
+        Shares the blocks out to threads; the numbers stay on the host.
 
     Returns
     -------
@@ -41,19 +45,30 @@ def residual(
     misfit2 = norm2 = 0.0
     weights = matrix.pixel_weights.astype(maps.dtype)
     share = used.astype(maps.dtype) / max(1, int(used.sum()))
-    for block in reader:
-        for start in range(0, len(block.values), 64):
-            where = block.positions[start : start + 64]
-            x = np.array(block.values[start : start + 64], maps.dtype)  # a copy: it is worked on in place
+
+    def on_block(i: int) -> tuple[NDArray[Any], float, float]:
+        block = reader.load(i)
+        columns = np.zeros(matrix.n_pixels)
+        misfit = norm = 0.0
+        # a few rows at a time: the copies stay in fast memory
+        for start in range(0, len(block.values), ROWS):
+            where = block.positions[start : start + ROWS]
+            x = np.array(block.values[start : start + ROWS], maps.dtype)  # a copy: it is worked on in place
             model = maps[:, where].T @ patterns
             rows = matrix.position_weights[where]
-            norm2 += float(rows @ ((x * x) @ weights))
+            norm += float(rows @ ((x * x) @ weights))
             x -= model
             x *= x
-            misfit2 += float(rows @ (x @ weights))
+            misfit += float(rows @ (x @ weights))
             x /= np.maximum(model, floor, out=model)
             by_position[where] = x @ share
-            by_pixel += kept[where].astype(maps.dtype) @ x
+            columns += kept[where].astype(maps.dtype) @ x
+        return columns, misfit, norm
+
+    for columns, misfit, norm in engine.each(on_block, range(len(reader))):
+        by_pixel += columns
+        misfit2 += misfit
+        norm2 += norm
     by_pixel[~used] = 0
     by_pixel /= max(1, int(kept.sum()))
     return (

@@ -1,7 +1,8 @@
-"""A small copy of the data: ``X ~ U V`` of low rank, from a few passes."""
+"""The first act: a small copy of the data, ``X ~ U V`` of low rank, from a few passes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,8 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.dataset.matrix import Matrix
-from unmixel.factorize.contracts import Array, Products
+from unmixel.dataset.matrix import Grid, Matrix
+from unmixel.factorize.contracts import Array, DataProducts, Samples
+
+OVERSAMPLING = 4
+"""Groups of positions mixed in the first pass, as a multiple of the width (measured, docs/decisions/0007)."""
+
+
+def width_for(n_components: int) -> int:
+    """Return the width of a sketch that serves up to `n_components` components."""
+    return 2 * n_components + 10
 
 
 def inverse_root(root: NDArray[Any]) -> NDArray[np.float64]:
@@ -35,6 +44,7 @@ class Sketch:
         Square roots of the weights.
     norm2 : float
         Weighted squared norm of the whole data, not of the sketch.
+    scan_grid, pattern_grid : Grid
     engine : Engine
     dtype : str
     """
@@ -45,8 +55,20 @@ class Sketch:
     root_positions: NDArray[Any]
     root_pixels: NDArray[Any]
     norm2: float
+    scan_grid: Grid
+    pattern_grid: Grid
     engine: Any
     dtype: str
+
+    @property
+    def position_weights(self) -> NDArray[Any]:
+        """Weights of the positions, shape (n,)."""
+        return self.root_positions**2
+
+    @property
+    def pixel_weights(self) -> NDArray[Any]:
+        """Weights of the pixels, shape (m,)."""
+        return self.root_pixels**2
 
     @cached_property
     def _rows(self) -> Array:
@@ -83,48 +105,69 @@ class Sketch:
         """Return ``rows X`` of the sketched X."""
         return (rows @ self._rows.T) @ self._columns
 
+    def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
+        """Return ``between(all, rows X') X`` of the sketched X."""
+        return self.with_maps(between(slice(0, self.left.shape[0]), self.with_patterns(rows)))
+
 
 def sketch(
-    products: Products,
+    products: DataProducts,
     matrix: Matrix,
     *,
     width: int,
     engine: Any,
     dtype: str,
-    power: int = 2,
+    power: int = 1,
     seed: int = 0,
 ) -> Sketch:
-    """Return the sketch of a matrix by a randomised range finder with power passes.
+    """Return the sketch of a matrix by a randomised range finder, from ``power + 2`` passes over the data.
+
+    The first pass sums positions with random signs into a few groups: `OVERSAMPLING` times more than the width, for
+    the price of additions. The leading directions of these sums are sharpened by `power` passes, each of which
+    multiplies by X and X' at once, block by block; the last pass gives the singular value decomposition.
 
     Parameters
     ----------
-    products : Products
-        The data; read ``2 * power + 2`` times.
+    products : DataProducts
+        The data.
     matrix : Matrix
         For shapes and weights.
     width : int
         Rank of the sketch; cut to the smaller side of the matrix.
     power : int, >= 0
-        Power passes; 2 reach the accuracy of the full decomposition on counts.
+        Power passes; one is enough after the mixing of many groups, as two are without.
     seed : int
 
     References
     ----------
-    Halko, Martinsson & Tropp, SIAM Rev. 53, 217 (2011).
+    Halko, Martinsson & Tropp, SIAM Rev. 53, 217 (2011); signed sums: Clarkson & Woodruff, J. ACM 63, 54 (2017).
     """
     roots = np.sqrt(matrix.position_weights), np.sqrt(matrix.pixel_weights)
     root_n, root_m = (engine.asarray(root, dtype) for root in roots)
+    weights_n = engine.asarray(matrix.position_weights, dtype)
     width = max(1, min(width, *(int(np.count_nonzero(root)) for root in roots)))
-    random = np.random.default_rng(seed).standard_normal((width, matrix.n_pixels))
 
     def orthonormal(rows: Array) -> Array:
         return engine.xp.linalg.qr(rows.T)[0].T
 
-    basis = orthonormal(products.with_patterns(engine.asarray(random, dtype) * root_m) * root_n)
+    rng = np.random.default_rng(seed)
+    size = min(OVERSAMPLING * width, matrix.n_positions)
+    # every group gets a position, whatever their number
+    groups = rng.permutation(np.arange(matrix.n_positions) % size)
+    mixed = products.mixed(groups, rng.choice([-1.0, 1.0], matrix.n_positions), size) * root_m
+    basis = orthonormal(_leading(mixed, width, engine, dtype))
     for _ in range(power):
-        pixels = orthonormal(products.with_maps(basis * root_n) * root_m)
-        basis = orthonormal(products.with_patterns(pixels * root_m) * root_n)
-    core = engine.to_host(products.with_maps(basis * root_n) * root_m).astype(np.float64)
-    inner, values, right = np.linalg.svd(core, full_matrices=False)
-    left = engine.to_host(basis).T.astype(np.float64) @ inner
-    return Sketch(left, values, right, *roots, products.norm2, engine, dtype)
+        sharper = products.through(basis * root_m, lambda index, rows: rows * weights_n[index]) * root_m
+        basis = orthonormal(sharper)
+    core = engine.to_host(products.with_patterns(basis * root_m) * root_n).astype(np.float64)
+    inner, values, left = np.linalg.svd(core, full_matrices=False)
+    right = inner.T @ engine.to_host(basis).astype(np.float64)
+    grids = matrix.scan_grid, matrix.pattern_grid
+    return Sketch(left.T, values, right, *roots, products.norm2, *grids, engine, dtype)
+
+
+def _leading(rows: Array, width: int, engine: Any, dtype: str) -> Array:
+    """Return the `width` leading directions of some rows."""
+    gram = engine.to_host(rows @ rows.T).astype(np.float64)
+    directions = np.linalg.eigh(gram)[1][:, -width:]
+    return engine.asarray(np.ascontiguousarray(directions.T), dtype) @ rows

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from unmixel.dataset.matrix import Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.contracts import Loss, Products
+from unmixel.factorize.products import products_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class LossLaws:
             position_weights=rng.uniform(0.5, 1.5, 30),
             pixel_weights=rng.uniform(0, 2, 20),
         )
-        products = self.loss.products(matrix, self.engine, dtype="float64", budget=10**6)
+        products = products_of(
+            self.loss.weigh(matrix, budget=10**6), self.engine, dtype="float64", budget=10**6
+        )
         getattr(self, f"law_{law}")(products, matrix, table.astype(np.float64))
 
     def _put(self, values: NDArray[Any]) -> Any:

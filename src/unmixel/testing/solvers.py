@@ -13,9 +13,10 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.contracts import Constraint, Solver
-from unmixel.factorize.losses.frobenius import Frobenius
+from unmixel.factorize.descent import StopRule, Sweep, balance, descend
+from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.problem import Problem, bind
-from unmixel.factorize.sweeps import StopRule, Sweep, alternate, balance
+from unmixel.factorize.products import products_of
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,9 @@ class SolverLaws:
             return str(refusal)
         return None
 
+    def _descend(self, problem: Problem, sweep: Sweep, rule: StopRule) -> tuple[Sweep, bool]:
+        return descend(problem, LeastSquares(problem, self.solver), sweep, rule)
+
     def _problem(self) -> tuple[Problem, tuple[Any, Any]]:
         """Return a small weighted Poisson problem on 7 x 9 | 6 x 8 and a feasible start."""
         rng = np.random.default_rng(3)
@@ -73,7 +77,7 @@ class SolverLaws:
         pixels[:5] = 0
         matrix = replace(matrix, pixel_weights=pixels, position_weights=rng.uniform(0.5, 1.5, 63))
         positive = registry.load("constraints", "nonnegative")
-        products = Frobenius().products(matrix, self.engine, dtype=self.dtype, budget=10**6)
+        products = products_of(matrix, self.engine, dtype=self.dtype, budget=10**6)
         problem = bind(
             matrix,
             products,
@@ -91,7 +95,7 @@ class SolverLaws:
 
     def law_never_rises(self, problem: Problem, z: tuple[Any, Any]) -> None:
         """The full objective falls or stays at every sweep, beyond rounding of the data's norm."""
-        sweep, _ = alternate(problem, self.solver, Sweep(*z, []), StopRule(max_sweeps=25, tol=0))
+        sweep, _ = self._descend(problem, Sweep(*z, []), StopRule(max_sweeps=25, tol=0))
         rounding = abs(sweep.objective[0]) * (1e-12 if self.dtype == "float64" else 1e-6)
         rises = np.diff(sweep.objective)
         assert rises.max() <= rounding, f"rose by {rises.max():g} at sweep {int(rises.argmax()) + 1}"
@@ -99,21 +103,21 @@ class SolverLaws:
 
     def law_stays_feasible(self, problem: Problem, z: tuple[Any, Any]) -> None:
         """What comes out satisfies every set."""
-        sweep, _ = alternate(problem, self.solver, Sweep(*z, []), StopRule(max_sweeps=5, tol=0))
+        sweep, _ = self._descend(problem, Sweep(*z, []), StopRule(max_sweeps=5, tol=0))
         for side, values in ((problem.maps, sweep.z_maps), (problem.patterns, sweep.z_patterns)):
             assert side.violation(values) <= 1e-9, f"{side.name} leave the set"
 
     def law_leaves_its_input(self, problem: Problem, z: tuple[Any, Any]) -> None:
         """The starting point is not changed."""
         before = [self.engine.to_host(values).copy() for values in z]
-        alternate(problem, self.solver, Sweep(*z, []), StopRule(max_sweeps=2, tol=0))
+        self._descend(problem, Sweep(*z, []), StopRule(max_sweeps=2, tol=0))
         for values, copy in zip(z, before, strict=True):
             assert np.array_equal(self.engine.to_host(values), copy)
 
     def law_is_deterministic(self, problem: Problem, z: tuple[Any, Any]) -> None:
         """Twice the same."""
         rule = StopRule(max_sweeps=3, tol=0)
-        one, two = (alternate(problem, self.solver, Sweep(*z, []), rule)[0] for _ in range(2))
+        one, two = (self._descend(problem, Sweep(*z, []), rule)[0] for _ in range(2))
         assert one.objective == two.objective
 
     def law_scale_does_not_matter(self, problem: Problem, z: tuple[Any, Any]) -> None:

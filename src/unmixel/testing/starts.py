@@ -11,8 +11,8 @@ from unmixel.core import registry
 from unmixel.dataset.matrix import Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.contracts import Start
-from unmixel.factorize.losses.frobenius import Frobenius
 from unmixel.factorize.problem import Problem, bind
+from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import Sketch, sketch
 
 
@@ -51,7 +51,7 @@ class StartLaws:
         matrix = replace(
             Matrix.from_array(counts, scan_shape=(6, 7), pattern_shape=(5, 8)), pixel_weights=pixels
         )
-        products = Frobenius().products(matrix, self.engine, dtype="float64", budget=10**6)
+        products = products_of(matrix, self.engine, dtype="float64", budget=10**6)
         positive = registry.load("constraints", "nonnegative")
         problem = bind(
             matrix,

@@ -184,12 +184,13 @@ def test_interrupted_fit_goes_on_as_if_nothing_happened() -> None:
 def test_residual_of_a_true_model_is_one() -> None:
     """Counts that are Poisson about the model have chi-square 1 everywhere."""
     from unmixel.engines.blocks import BlockReader
+    from unmixel.engines.numpy_engine import NumpyEngine
     from unmixel.factorize.residual import residual
 
     rng = np.random.default_rng(6)
     maps, patterns = rng.uniform(50, 90, (2, 400)), rng.uniform(0.5, 1, (2, 300))
     X = rng.poisson(maps.T @ patterns)
-    found, misfit2, norm2 = residual(Matrix.from_array(X), maps, patterns, BlockReader(X, 1))
+    found, misfit2, norm2 = residual(Matrix.from_array(X), maps, patterns, BlockReader(X, 1), NumpyEngine())
     assert found.chi2 == pytest.approx(1, abs=0.02)
     assert found.chi2_map == pytest.approx(1, abs=0.4)
     np.testing.assert_allclose(misfit2, np.sum((X - maps.T @ patterns) ** 2))

@@ -11,7 +11,7 @@ from unmixel import NMF, Matrix
 from unmixel.core import registry
 from unmixel.core.errors import InputError
 from unmixel.engines.numpy_engine import NumpyEngine
-from unmixel.factorize.losses.frobenius import Frobenius
+from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import sketch
 from unmixel.factorize.start import GivenStart
 
@@ -27,7 +27,7 @@ def matrix() -> Matrix:
 
 def make(matrix: Matrix, **settings):
     engine = NumpyEngine()
-    products = Frobenius().products(matrix, engine, dtype="float64", budget=10**7)
+    products = products_of(matrix, engine, dtype="float64", budget=10**7)
     return sketch(products, matrix, engine=engine, dtype="float64", **settings)
 
 
@@ -75,7 +75,7 @@ def test_starts_from_the_data_beat_noise(matrix: Matrix) -> None:
 
         from unmixel.factorize.fit import fit
 
-        plan = NMF(4, start=name, max_iter=1, tol=0, sketch_sweeps=0)._plan(matrix)
+        plan = NMF(4, start=name, max_iter=1, tol=0, sketch_sweeps=0).plan_for(matrix)
         fit(matrix, plan, on_sweep=first)
         begin[name] = states[0].objective[0]
     assert begin["svd"] < begin["random"]

@@ -46,6 +46,7 @@ class BoundNonNegative:
 
     xp: Any
     kind: ClassVar[Literal["proximal"]] = "proximal"
+    uniform: ClassVar[bool] = True
     degree: ClassVar[int] = 0
 
     def prox(self, z: Array, step: Array) -> Array:

@@ -71,6 +71,7 @@ class BoundSparse:
     xp: Any
     weights: Array
     kind: ClassVar[Literal["proximal"]] = "proximal"
+    uniform: ClassVar[bool] = True
     degree: ClassVar[int] = 1
 
     def _threshold(self, z: Array) -> Array:

@@ -1,0 +1,207 @@
+"""Alternating least squares under constraints: each side in turn, through two products with the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unmixel.factorize.contracts import Array, Samples, Solver
+from unmixel.factorize.problem import Problem, Side, total
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """The quadratic problem of one side while the other is held fixed.
+
+    Parameters
+    ----------
+    side, partner : Side
+    z_partner, fixed : array
+        Free variable and factor of the partner.
+    bare, gram : array, shape (k, k)
+        Weighted Gram matrix of the partner, without and with the ridge that its penalties add.
+    scale : array, shape (k,)
+        Weighted norms of the partner's components.
+    before : array, shape (k,)
+        Norms of this side's components as the turn begins (only where the partner has penalties).
+    """
+
+    side: Side
+    partner: Side
+    z_partner: Array
+    fixed: Array
+    bare: Array
+    gram: Array
+    scale: Array
+    before: Array
+
+    @classmethod
+    def of(cls, problem: Problem, side: Side, z: Array, z_partner: Array) -> Turn:
+        """Return the turn of a side at z."""
+        partner = problem.patterns if side is problem.maps else problem.maps
+        fixed = partner.forward(z_partner)
+        bare, scale, xp = partner.gram(fixed), partner.norms(fixed), problem.xp
+        gram, before = bare, xp.zeros_like(scale)
+        if partner.penalised:
+            before = side.norms(side.forward(z))
+            ridge = partner.ridge(z_partner, fixed, before)
+            gram = bare + xp.eye(ridge.shape[0], dtype=ridge.dtype, device=ridge.device) * ridge
+        return cls(side, partner, z_partner, fixed, bare, gram, scale, before)
+
+    def rows(self) -> Array:
+        """Return what the data are multiplied by: the weighted partner, flat."""
+        return self.partner.weighted(self.fixed)
+
+    def change(self, side: Side, z: Array, new: Array, target: Array) -> float:
+        """Return how data term and own penalties change from z to new (`side`: this side, or a part of it)."""
+        before, after = side.forward(z), side.forward(new)
+        step = after - before
+
+        def times(f: Array) -> Array:
+            return side.fold(self.bare @ side.flat(f))
+
+        change = side.change(step, times(step), times(before) - target)
+        if side.penalised:
+            change += side.penalty(new, after, self.scale) - side.penalty(z, before, self.scale)
+        return change
+
+    def partner_change(self, new: Array) -> float:
+        """Return how the partner's penalties change as this side's norms do."""
+        if not self.partner.penalised:
+            return 0.0
+        after = self.side.norms(self.side.forward(new))
+        now = self.partner.penalty(self.z_partner, self.fixed, after)
+        return now - self.partner.penalty(self.z_partner, self.fixed, self.before)
+
+    def solve(self, solver: Solver, side: Side, z: Array, target: Array) -> tuple[Array, float]:
+        """Return a lower Z of a side, or of the part of it that `side` is, and the change of its terms."""
+        new = solver.update(side, z, self.gram, target, self.scale)
+        return new, self.change(side, z, new, target)
+
+    def solve_tiles(self, solver: Solver, z: Array, target: Array) -> tuple[Array, float]:
+        """Return a lower Z, all samples in tiles that stay in fast memory where constraints allow it."""
+        side = self.side
+        if not side.separable:
+            return self.solve(solver, side, z, target)
+        flat_z, flat_target = side.flat(z), side.flat(target)
+        out, total = flat_z + 0, 0.0
+
+        def on_tile(tile: slice) -> tuple[slice, Array, float]:
+            part = side.part(tile)
+            return tile, *self.solve(solver, part, flat_z[:, tile], flat_target[:, tile])
+
+        size, engine = side.grid.size, side.engine
+        length = max(1, engine.tile // side.n_components)
+        for tile, new, change in engine.each(
+            on_tile, [slice(i, min(i + length, size)) for i in range(0, size, length)]
+        ):
+            out[:, tile] = new
+            total += change
+        return side.fold(out), total
+
+
+@dataclass(eq=False)
+class LeastSquares:
+    """Alternating constrained least squares; a `Descent`.
+
+    Where nothing couples the maps of different positions, a sweep is a single pass over the data: each block gives
+    its own maps and, with them, its share of the products that the patterns need. Else it is two passes.
+
+    Parameters
+    ----------
+    problem : Problem
+    solver : Solver
+    """
+
+    problem: Problem
+    solver: Solver
+    _known: tuple[Any, Array] | None = field(default=None, repr=False)
+    _overlap: tuple[Any, Any, float] | None = field(default=None, repr=False)
+
+    def objective(self, z_maps: Array, z_patterns: Array) -> float:
+        """Return the full objective: without a pass over the data right after a sweep from there."""
+        problem = self.problem
+        if self._overlap is not None and self._overlap[0] is z_maps and self._overlap[1] is z_patterns:
+            misfit2 = self._misfit2(z_maps, z_patterns, self._overlap[2])
+            # a smaller one would drown in the rounding of single precision
+            if misfit2 > 1e-4 * problem.products.norm2:
+                return 0.5 * misfit2 + problem.penalty(z_maps, z_patterns)
+        return problem.objective(z_maps, z_patterns)
+
+    def _misfit2(self, z_maps: Array, z_patterns: Array, overlap: float) -> float:
+        grams = np.ones(())
+        for side, z in ((self.problem.maps, z_maps), (self.problem.patterns, z_patterns)):
+            factor = side.forward(z)
+            views = side.flat(factor), side.weighted(factor)
+            flat, weighted = (side.engine.to_host(view).astype(np.float64) for view in views)
+            grams = grams * (weighted @ flat.T)
+        return self.problem.products.norm2 - 2 * overlap + float(np.sum(grams))
+
+    def sweep(
+        self, z_maps: Array, z_patterns: Array, ahead: Array | None = None
+    ) -> tuple[Array, Array, float]:
+        """Return both sides after maps and patterns had their turn, and the change of the objective."""
+        problem = self.problem
+        change = 0.0
+        if ahead is not None:
+            turn = Turn.of(problem, problem.patterns, z_patterns, z_maps)
+            change += turn.change(problem.patterns, z_patterns, ahead, self._target(z_maps, turn))
+            change += turn.partner_change(ahead)
+            z_patterns = ahead
+        z_maps, by_maps = self._maps(z_maps, z_patterns)
+        turn = Turn.of(problem, problem.patterns, z_patterns, z_maps)
+        z_patterns, by_patterns = turn.solve_tiles(self.solver, z_patterns, self._target(z_maps, turn))
+        return z_maps, z_patterns, change + by_maps + by_patterns + turn.partner_change(z_patterns)
+
+    def _target(self, z_maps: Array, turn: Turn) -> Array:
+        """Return the product of the data with the maps, folded as patterns (known since the last sweep)."""
+        if self._known is None or self._known[0] is not z_maps:
+            self._known = z_maps, turn.side.fold(self.problem.products.with_maps(turn.rows()))
+        return self._known[1]
+
+    def _maps(self, z_maps: Array, z_patterns: Array) -> tuple[Array, float]:
+        problem, side = self.problem, self.problem.maps
+        turn = Turn.of(problem, side, z_maps, z_patterns)
+        if not side.separable:
+            target = side.fold(problem.products.with_patterns(turn.rows()))
+            weighted = side.weighted(side.forward(z_maps))
+            self._overlap = z_maps, z_patterns, total(problem.xp, weighted * side.flat(target))
+            new, change = turn.solve(self.solver, side, z_maps, target)
+            return new, change + turn.partner_change(new)
+        flat = side.flat(z_maps)
+        out, changes, overlaps = flat + 0, [], []
+
+        def between(index: Samples, target: Array) -> Array:
+            part = side.part(index)
+            inner = Turn(
+                part, turn.partner, z_patterns, turn.fixed, turn.bare, turn.gram, turn.scale, turn.before
+            )
+            new, change = inner.solve_tiles(self.solver, flat[:, index], target)
+            out[:, index] = new
+            changes.append(change)
+            overlaps.append(total(problem.xp, part.weighted(flat[:, index]) * target))
+            return part.weighted(new)
+
+        products = problem.products.through(turn.rows(), between)
+        new = side.fold(out)
+        self._known = new, problem.patterns.fold(products)
+        # sorted: threads finish in any order, and a sum must not depend on it
+        self._overlap = z_maps, z_patterns, sum(sorted(overlaps))
+        return new, sum(sorted(changes)) + turn.partner_change(new)
+
+    def settle(self, z_maps: Array, z_patterns: Array, target: Array | None = None) -> Array:
+        """Return the maps that are best for fixed patterns (at most one pass over the data)."""
+        problem, side = self.problem, self.problem.maps
+        xp = problem.xp
+        if target is None:
+            turn = Turn.of(problem, side, z_maps, z_patterns)
+            target = side.fold(problem.products.with_patterns(turn.rows()))
+        precision = 1e-10 if z_maps.dtype == xp.float64 else 1e-5
+        for _ in range(100):
+            before = z_maps
+            z_maps, _ = Turn.of(problem, side, z_maps, z_patterns).solve_tiles(self.solver, z_maps, target)
+            if float(xp.max(xp.abs(z_maps - before))) <= precision * float(xp.max(z_maps)):
+                break
+        return z_maps

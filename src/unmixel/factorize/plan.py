@@ -1,0 +1,66 @@
+"""All settings of a factorisation in one noun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from unmixel.engines.blocks import DEFAULT_BUDGET
+from unmixel.factorize.contracts import Constraint, Loss, Products, Solver, Start
+from unmixel.factorize.descent import StopRule
+from unmixel.factorize.problem import Frame, Problem, bind
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All settings of a factorisation, every plug-in an object.
+
+    Parameters
+    ----------
+    n_components : int
+    constraints : tuple of Constraint
+        All of them, non-negativity included.
+    loss : Loss
+    solver : Solver
+    start : Start
+    engine : Engine
+    dtype : str
+    rule : StopRule
+    sketch_sweeps : int
+    seed : int
+    budget : int
+        Bytes for blocks of data.
+    """
+
+    n_components: int
+    constraints: tuple[Constraint, ...]
+    loss: Loss
+    solver: Solver
+    start: Start
+    engine: Any
+    dtype: str = "float32"
+    rule: StopRule = StopRule()
+    sketch_sweeps: int = 60
+    seed: int = 0
+    budget: int = DEFAULT_BUDGET
+
+    def problem(self, frame: Frame, products: Products, noise: Callable[[], float]) -> Problem:
+        """Return the bound problem of a matrix or a sketch.
+
+        Parameters
+        ----------
+        frame : Frame
+        products : Products
+        noise : callable () -> float
+            What penalties are tied to, asked for only where one needs it.
+        """
+        return bind(
+            frame,
+            products,
+            self.constraints,
+            n_components=self.n_components,
+            engine=self.engine,
+            dtype=self.dtype,
+            noise=noise,
+        )

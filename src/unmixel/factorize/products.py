@@ -1,0 +1,239 @@
+"""The data as a least-squares solver asks for them: products with a few rows, a norm, a misfit; block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+from unmixel.dataset.matrix import Matrix
+from unmixel.engines.blocks import BlockReader
+from unmixel.factorize.contracts import Array, DataProducts, Samples
+
+
+def products_of(matrix: Matrix, engine: Any, *, dtype: str, budget: int) -> DataProducts:
+    """Return the products of a matrix: sparse data as they are, others block by block.
+
+    Parameters
+    ----------
+    matrix : Matrix
+    engine : Engine
+    dtype : str
+    budget : int
+        Bytes of memory for blocks and their working copies.
+    """
+    if hasattr(matrix.data, "tocsr"):
+        return SparseProducts(matrix, engine, dtype)
+    return BlockProducts(matrix, engine, dtype, BlockReader(matrix.data, matrix.n_scan_axes, budget))
+
+
+def check_counts(values: NDArray[Any]) -> None:
+    """Raise InputError where values are not finite or below zero."""
+    if values.dtype.kind in "ub" or not values.size:
+        return
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)) or low < 0:
+        bad = (
+            "NaN or infinity"
+            if not (np.isfinite(low) and np.isfinite(high))
+            else f"negative values ({low:g})"
+        )
+        raise InputError(
+            "data",
+            expected="finite counts >= 0",
+            got=bad,
+            hint="repair or mask bad pixels; check whether a background was subtracted from the recording",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class BlockProducts:
+    """Products that walk through the data block by block; integer counts are cast a block at a time.
+
+    Threads of the engine load, cast and multiply different blocks at the same time, so that reading overlaps
+    computing; sums are formed in the order of the blocks, so that the result does not depend on which was first.
+
+    Parameters
+    ----------
+    matrix : Matrix
+    engine : Engine
+    dtype : str
+    reader : BlockReader
+    """
+
+    matrix: Matrix
+    engine: Any
+    dtype: str
+    reader: BlockReader
+
+    def _each(self, work: Callable[[Samples, Array], Any]) -> Any:
+        """Yield ``work(positions, values)`` of every block in order, values cast and on the device."""
+
+        def on_block(i: int) -> Any:
+            block = self.reader.load(i)
+            positions = block.positions
+            contiguous = positions.size and positions[-1] - positions[0] + 1 == positions.size
+            index = (
+                slice(int(positions[0]), int(positions[-1]) + 1)
+                if contiguous
+                else self.engine.asarray(positions.astype(np.int64))
+            )
+            return work(index, self.engine.asarray(block.values, self.dtype))
+
+        return self.engine.each(on_block, range(len(self.reader)))
+
+    @cached_property
+    def _weights(self) -> tuple[Array, Array]:
+        positions, pixels = self.matrix.position_weights, self.matrix.pixel_weights
+        return self.engine.asarray(positions, self.dtype), self.engine.asarray(pixels, self.dtype)
+
+    def _square(self, index: Samples, rows: Array) -> float:
+        positions, pixels = self._weights
+        xp = self.engine.xp
+        return float(xp.sum(((rows * rows) @ pixels) * positions[index], dtype=xp.float64))
+
+    def _checked(self, i: int) -> tuple[NDArray[np.intp], Array, float]:
+        """Return positions, values and weighted squared norm of a block whose numbers can be counts."""
+        block = self.reader.load(i)
+        check_counts(block.values)
+        values = self.engine.asarray(block.values, self.dtype)
+        index = self.engine.asarray(block.positions.astype(np.int64))
+        return block.positions, values, self._square(index, values)
+
+    @cached_property
+    def norm2(self) -> float:
+        """Weighted squared norm of the data (one pass, which also checks that the numbers can be counts)."""
+        return sum(self.engine.each(lambda i: self._checked(i)[2], range(len(self.reader))), 0.0)
+
+    def mixed(self, groups: NDArray[np.intp], signs: NDArray[Any], size: int) -> Array:
+        """Return the signed sums of root-weighted positions in `size` groups, shape (size, m)."""
+        factors = (np.sqrt(self.matrix.position_weights) * signs).astype(self.dtype)
+
+        def on_block(i: int) -> tuple[Array, float]:
+            positions, values, square = self._checked(i)
+            rows = values * self.engine.asarray(factors[positions])[:, None]
+            return self.engine.sum_rows(rows, groups[positions], size), square
+
+        out = self.engine.asarray(np.zeros((size, self.matrix.n_pixels)), self.dtype)
+        norm2 = 0.0
+        for part, square in self.engine.each(on_block, range(len(self.reader))):
+            out += part
+            norm2 += square
+        self.__dict__["norm2"] = norm2  # known from the same pass
+        return out
+
+    def misfit2(self, maps: Array, patterns: Array) -> float:
+        """Return the weighted squared misfit from the residuals themselves, which loses nothing to cancellation."""
+
+        def misfit(index: Samples, values: Array) -> float:
+            return self._square(index, values - maps[:, index].T @ patterns)
+
+        return sum(self._each(misfit), 0.0)
+
+    def with_patterns(self, rows: Array) -> Array:
+        """Return ``rows X'``, shape (l, n)."""
+        shape = (rows.shape[0], self.matrix.n_positions)
+        out = self.engine.asarray(np.empty(shape, self.dtype), self.dtype)
+        for index, part in self._each(lambda index, values: (index, (values @ rows.T).T)):
+            out[:, index] = part
+        return out
+
+    def with_maps(self, rows: Array) -> Array:
+        """Return ``rows X``, shape (l, m)."""
+        return self._summed(rows.shape[0], lambda index, values: rows[:, index] @ values)
+
+    def overlap(self, maps: Array, rows: Array) -> NDArray[np.float64]:
+        """Return ``sum_ij maps_li X_ij rows_lj`` for every l, shape (l,), accumulated in float64."""
+        xp, host = self.engine.xp, self.engine.to_host
+
+        def on_block(index: Samples, values: Array) -> NDArray[np.float64]:
+            products = maps[:, index] * (values @ rows.T).T
+            return np.asarray(host(xp.sum(products, axis=1, dtype=xp.float64)))
+
+        return sum(self._each(on_block), np.zeros(maps.shape[0]))
+
+    def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
+        """Return ``sum over blocks of between(positions, rows X_b') X_b``, shape (l', m), in one pass."""
+        return self._summed(None, lambda index, values: between(index, (values @ rows.T).T) @ values)
+
+    def _summed(self, n_rows: int | None, work: Callable[[Samples, Array], Array]) -> Array:
+        out = None
+        for part in self._each(work):
+            out = part if out is None else out + part
+        if out is None:
+            out = self.engine.asarray(np.zeros((n_rows or 0, self.matrix.n_pixels)), self.dtype)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class SparseProducts:
+    """Products of a scipy sparse matrix; the work grows with the number of entries that are not zero.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        `data` is scipy sparse, shape (n, m).
+    engine : Engine
+    dtype : str
+    """
+
+    matrix: Matrix
+    engine: Any
+    dtype: str
+
+    @cached_property
+    def _csr(self) -> Any:
+        csr = self.matrix.data.tocsr()
+        check_counts(csr.data)
+        return csr.astype(self.dtype)
+
+    @cached_property
+    def norm2(self) -> float:
+        """Weighted squared norm of the data."""
+        csr = self._csr.astype(np.float64)
+        squares = csr.multiply(csr) @ self.matrix.pixel_weights
+        return float(squares @ self.matrix.position_weights)
+
+    def mixed(self, groups: NDArray[np.intp], signs: NDArray[Any], size: int) -> Array:
+        """Return the signed sums of root-weighted positions in `size` groups, shape (size, m)."""
+        import scipy.sparse
+
+        n = self.matrix.n_positions
+        factors = (np.sqrt(self.matrix.position_weights) * signs).astype(self.dtype)
+        mixing = scipy.sparse.csr_matrix((factors, (groups, np.arange(n))), shape=(size, n))
+        return self.engine.asarray((mixing @ self._csr).toarray(), self.dtype)
+
+    def misfit2(self, maps: Array, patterns: Array) -> float:
+        """Return the weighted squared misfit without ever making the data dense."""
+        w, h = (np.asarray(self.engine.to_host(f), np.float64) for f in (maps, patterns))
+        weighted_w, weighted_h = w * self.matrix.position_weights, h * self.matrix.pixel_weights
+        cross = float(np.sum((self._csr.T @ weighted_w.T).T * weighted_h))
+        return self.norm2 - 2 * cross + float(np.sum((weighted_w @ w.T) * (weighted_h @ h.T)))
+
+    def with_patterns(self, rows: Array) -> Array:
+        """Return ``rows X'``, shape (l, n)."""
+        return self.engine.asarray(
+            np.ascontiguousarray((self._csr @ self.engine.to_host(rows).T).T), self.dtype
+        )
+
+    def with_maps(self, rows: Array) -> Array:
+        """Return ``rows X``, shape (l, m)."""
+        return self.engine.asarray(
+            np.ascontiguousarray((self._csr.T @ self.engine.to_host(rows).T).T), self.dtype
+        )
+
+    def overlap(self, maps: Array, rows: Array) -> NDArray[np.float64]:
+        """Return ``sum_ij maps_li X_ij rows_lj`` for every l, shape (l,), accumulated in float64."""
+        products = self.engine.to_host(maps).astype(np.float64) * self.engine.to_host(
+            self.with_patterns(rows)
+        )
+        return np.asarray(products.sum(axis=1))
+
+    def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
+        """Return ``between(all, rows X') X``, shape (l', m)."""
+        return self.with_maps(between(slice(0, self.matrix.n_positions), self.with_patterns(rows)))

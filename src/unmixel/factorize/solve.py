@@ -1,0 +1,31 @@
+"""The second act: the factorisation of a sketch, where a sweep costs next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from unmixel.factorize.descent import Sweep, descend
+from unmixel.factorize.least_squares import LeastSquares
+from unmixel.factorize.plan import Plan
+from unmixel.factorize.problem import Problem
+from unmixel.factorize.sketch import Sketch
+
+
+def solve(low: Sketch, plan: Plan, *, noise: Callable[[], float] | None = None) -> tuple[Problem, Sweep]:
+    """Return the problem of a sketch and where sweeps on it lead from the plan's start.
+
+    Parameters
+    ----------
+    low : Sketch
+    plan : Plan
+        At most `sketch_sweeps` sweeps; engine and constraints as for the data themselves.
+    noise : callable () -> float, optional
+        What penalties are tied to; that of the sketch where it is not given.
+    """
+    problem = plan.problem(low, low, noise or (lambda: low.noise))
+    plan.solver.check(problem)
+    z = plan.start.make(problem, sketch=lambda: low, seed=plan.seed)
+    rule = replace(plan.rule, max_sweeps=plan.sketch_sweeps)
+    sweep, _ = descend(problem, LeastSquares(problem, plan.solver), Sweep(*z, []), rule)
+    return problem, sweep
