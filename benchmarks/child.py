@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux units of 1024
 
@@ -30,11 +31,24 @@ class Cost:
         Seconds; CPU is user + system of all threads.
     peak_mb : float
         Largest resident memory, 10^6 bytes.
+    others : float or None
+        Cores that everything else on the machine kept busy meanwhile, on average; None where Linux does not tell.
     """
 
     cpu_s: float
     wall_s: float
     peak_mb: float
+    others: float | None = None
+
+
+def busy_s() -> float | None:
+    """Return the seconds that all cores together have worked since the machine started; None where nobody tells."""
+    try:
+        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    except OSError:
+        return None
+    user, nice, system, _idle, _waiting, *interrupts = (int(word) for word in words[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def run(words: Sequence[str], *, env: Mapping[str, str] | None = None) -> tuple[str, Cost]:
@@ -52,7 +66,7 @@ def run(words: Sequence[str], *, env: Mapping[str, str] | None = None) -> tuple[
     ChildFailedError
         When it ends with another status than 0, or cannot be started.
     """
-    started = time.perf_counter()
+    started, before = time.perf_counter(), busy_s()
     with tempfile.TemporaryFile() as said:
         try:
             child = subprocess.Popen(
@@ -70,10 +84,11 @@ def run(words: Sequence[str], *, env: Mapping[str, str] | None = None) -> tuple[
             if child.returncode is None:  # interrupted: leave no child behind
                 child.kill()
                 child.wait()
-        wall = time.perf_counter() - started
+        wall, after = time.perf_counter() - started, busy_s()
         if child.returncode:
             said.seek(0)
             end = said.read().decode(errors="replace").strip()[-2000:]
             raise ChildFailedError(f"{' '.join(words)} ended with status {child.returncode}:\n{end}")
-    cost = Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * RSS_UNIT / 1e6)
-    return printed.decode(errors="replace"), cost
+    cpu = usage.ru_utime + usage.ru_stime
+    others = None if before is None or after is None else max(0.0, after - before - cpu) / wall
+    return printed.decode(errors="replace"), Cost(cpu, wall, usage.ru_maxrss * RSS_UNIT / 1e6, others)

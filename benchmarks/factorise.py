@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -15,11 +16,12 @@ from pathlib import Path
 
 from child import ChildFailedError, run
 from inputs import ROOT, SIZES, USUAL, Size
-from pairs import Pair, Record, rows, save, table
+from pairs import Pair, Record, disturbance, rows, save, table
 from peers import ALL, OURS, PEERS
 
 HERE = Path(__file__).parent
 HYPERSPY = ROOT / ".venv-hyperspy" / "bin" / "python"
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 class AbsentError(Exception):
@@ -46,11 +48,11 @@ def fit(peer: str, file: Path, k: int, *, python: str = sys.executable) -> Recor
     ChildFailedError
         When the fit failed.
     """
-    printed, _ = run([python, str(HERE / "fit_once.py"), peer, str(file), str(k)])
+    printed, cost = run([python, str(HERE / "fit_once.py"), peer, str(file), str(k)])
     record: Record = json.loads(printed.splitlines()[-1])
     if "absent" in record:
         raise AbsentError(record["absent"])
-    return record
+    return {**record, "others": cost.others}
 
 
 def in_turn(size: Size, peer: str, runs: int, file: Path, python: str) -> Iterator[Pair]:
@@ -118,17 +120,21 @@ def main(words: Sequence[str] | None = None) -> int:
                         help=f"of {', '.join(PEERS)}; named ones are measured at every size")  # fmt: skip
     parser.add_argument("--runs", type=int, help="pairs at every size")
     parser.add_argument("--python", help="interpreter that has HyperSpy")
+    parser.add_argument("--threads", type=int, help="of BLAS and OpenMP, for all alike")
     parser.add_argument("--out", type=Path, help="JSON file")
     asked = parser.parse_args(words)
-    if asked.runs is not None and asked.runs < 1:
-        parser.error("--runs: expected at least 1")
+    for name in ("runs", "threads"):
+        if getattr(asked, name) is not None and getattr(asked, name) < 1:
+            parser.error(f"--{name}: expected at least 1")
     if asked.python and not shutil.which(asked.python):
         parser.error(f"--python: there is no program {asked.python}")
+    if asked.threads:
+        os.environ.update(dict.fromkeys(THREADS, str(asked.threads)))
     try:
         pairs, absent = compare(asked)
     except ChildFailedError as error:  # the table itself could not be made
         parser.exit(1, f"{error}\n")
-    print(table(rows(pairs)) if pairs else "nothing was measured")
+    print(table(rows(pairs)) + disturbance(pairs) if pairs else "nothing was measured")
     for what, why in absent.items():
         print(f"{what}: {why}")
     return int(any(why.startswith("failed") for why in absent.values()))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 SLACK = 1e-4  # our error counts as the peer's up to this share of it
+QUIET = 0.15  # cores that other work may take
 SMALLEST_MB = 1.0  # below this much memory above the input a ratio would only tell of the allocator
 
 Record = Mapping[str, Any]
@@ -132,6 +133,18 @@ def table(found: Iterable[Row]) -> str:
     return "\n".join([HEAD, *(line(one) for one in found), NOTE])
 
 
+def disturbance(pairs: Sequence[Pair]) -> str:
+    """Return a warning, on a line of its own, where other work went on during the fits; else nothing."""
+    shares = [record.get("others") or 0.0 for pair in pairs for record in (pair.theirs, pair.ours)]
+    disturbed = sum(share > QUIET for share in shares)
+    if not disturbed:
+        return ""
+    return (
+        f"\nnot a quiet machine: other work took more than {QUIET} of a core during {disturbed} of {len(shares)} fits "
+        f"(at most {max(shares):.1f}). Fits with several threads suffer most."
+    )
+
+
 def _processor() -> str:
     try:
         told = Path("/proc/cpuinfo").read_text()
@@ -153,7 +166,11 @@ def machine(pairs: Sequence[Pair] = ()) -> dict[str, Any]:
         "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6,
         "versions": {"python": platform.python_version(), **ours.get("versions", {})},
         "blas": ours.get("blas", []),
-        "threads_asked": {key: os.environ[key] for key in sorted(os.environ) if key.endswith("_NUM_THREADS")},
+        "threads_asked": {
+            key: os.environ[key]
+            for key in sorted(os.environ)
+            if key.endswith(("_NUM_THREADS", "_MAXIMUM_THREADS"))
+        },
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from child import ChildFailedError, run
 from inputs import ROOT, SIZES
-from pairs import Pair, Record, machine, write
+from pairs import Pair, Record, disturbance, machine, write
 from peers import OURS
 
 HERE = Path(__file__).parent
@@ -114,6 +114,11 @@ def git(root: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
+def commit(root: Path, revision: str) -> str:
+    """Return the full name of the commit that a revision means."""
+    return git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+
+
 def default_base(root: Path) -> str:
     """Return where this branch left the main one; on the main one, the commit before."""
     head = git(root, "rev-parse", "HEAD")
@@ -129,11 +134,11 @@ def default_base(root: Path) -> str:
 @contextmanager
 def worktree(root: Path, revision: str) -> Iterator[Path]:
     """Lend a folder with the files of a revision; nothing of it stays, whatever happens."""
-    commit = git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    made_of = commit(root, revision)
     folder = Path(tempfile.mkdtemp(prefix="unmixel-base-"))
     tree = folder / "tree"
     try:
-        git(root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
+        git(root, "worktree", "add", "--detach", "--quiet", str(tree), made_of)
         yield tree
     finally:
         words = ["git", "-C", str(root), "worktree", "remove", "--force", str(tree)]
@@ -173,9 +178,8 @@ def measure(base: Path, runs: int, size_name: str = "small") -> list[Pair]:
 
         def fit(tree: Path) -> Record:
             words = [str(HERE / "fit_once.py"), OURS, str(file), str(size.k), "--source", str(tree / "src")]
-            printed, _ = run([sys.executable, *words], env=settings[tree])
-            record: Record = json.loads(printed.splitlines()[-1])
-            return record
+            printed, cost = run([sys.executable, *words], env=settings[tree])
+            return {**json.loads(printed.splitlines()[-1]), "others": cost.others}
 
         return [Pair(size.name, "base", number, fit(base), fit(ROOT)) for number in range(runs)]
 
@@ -191,7 +195,7 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(words)
     if asked.runs < 1:
         parser.error("--runs: expected at least 1")
-    base = asked.base or default_base(ROOT)
+    base = commit(ROOT, asked.base or default_base(ROOT))
     try:
         with worktree(ROOT, base) as tree:
             pairs = measure(tree, asked.runs)
@@ -199,12 +203,10 @@ def main(words: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     found = verdict(pairs)
-    print(
-        f"base {git(ROOT, 'rev-parse', '--short', base)}, head the working tree, {asked.runs} pairs\n{found}"
-    )
+    print(f"base {base[:9]}, head the working tree, {asked.runs} pairs\n{found}{disturbance(pairs)}")
     if asked.out:
-        more = {"base": git(ROOT, "rev-parse", base), "verdict": asdict(found)}
-        write(asked.out, {"machine": machine(pairs), **more, "pairs": [asdict(pair) for pair in pairs]})
+        more = {"base": base, "verdict": asdict(found), "pairs": [asdict(pair) for pair in pairs]}
+        write(asked.out, {"machine": machine(pairs), **more})
     return int(found.slower or found.worse)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from child import RSS_UNIT, ChildFailedError, run
@@ -26,6 +28,16 @@ def test_time_of_a_child_is_counted() -> None:
     _, busy = run(python("import time\nwhile time.process_time() < 0.3: pass"))
     assert asleep.wall_s > 0.3 > asleep.cpu_s
     assert busy.cpu_s > 0.28
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="only Linux tells what the whole machine does")
+def test_other_work_is_seen() -> None:
+    spin = python("import time\nend = time.monotonic() + 1.2\nwhile time.monotonic() < end: pass")
+    with subprocess.Popen(spin) as other:
+        _, cost = run(python("import time; time.sleep(0.6)"))
+        other.wait()
+    assert cost.others is not None
+    assert cost.others > 0.3  # less than one where even more is going on
 
 
 def test_variables_reach_the_child() -> None:

@@ -117,16 +117,23 @@ def test_failed_fit_ends_with_status_one_but_not_the_others(
     assert "scikit-learn      1" in said
 
 
-@pytest.mark.parametrize("words", [["--runs", "0"], ["--python", "./no-such-python"], ["--sizes", "huge"]])
+@pytest.mark.parametrize(
+    "words", [["--runs", "0"], ["--threads", "0"], ["--python", "./no-such-python"], ["--sizes", "huge"]]
+)
 def test_wrong_words_are_refused(words: list[str]) -> None:
     with pytest.raises(SystemExit) as refused:
         factorise.main(words)
     assert refused.value.code == 2
 
 
-def test_whole_comparison_on_a_tiny_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whole_comparison_on_a_tiny_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in factorise.THREADS:  # which the program sets for its children
+        monkeypatch.setenv(name, "2")
     out = tmp_path / "out.json"
-    assert factorise.main(["--sizes", "tiny", "--peers", "scikit-learn", "--out", str(out)]) == 0
+    words = ["--sizes", "tiny", "--peers", "scikit-learn", "--threads", "1", "--out", str(out)]
+    assert factorise.main(words) == 0
     assert "scikit-learn" in capsys.readouterr().out
     (pair,) = json.loads(out.read_text())["pairs"]
     for side in (pair["theirs"], pair["ours"]):
@@ -134,5 +141,5 @@ def test_whole_comparison_on_a_tiny_table(tmp_path: Path, capsys: pytest.Capture
         assert side["wall_s"] > 0
         assert 0 < side["error"] < 1
         assert side["versions"]["numpy"] == np.__version__
-        assert any(pool["user_api"] == "blas" for pool in side["blas"])
+        assert {pool["num_threads"] for pool in side["blas"] if pool["user_api"] == "blas"} == {1}
     assert pair["ours"]["reported_error"] == pytest.approx(pair["ours"]["error"], rel=1e-5)

@@ -11,7 +11,7 @@ import pairs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pairs import Pair, load, machine, row, rows, save, table
+from pairs import Pair, disturbance, load, machine, row, rows, save, table
 
 POSITIVE = st.floats(1e-3, 1e3)
 
@@ -97,6 +97,13 @@ def test_file_gives_back_the_pairs_and_their_table(tmp_path: Path) -> None:
     assert kept["absent"] == {"hyperspy": "not installed"}
     assert kept["machine"]["versions"]["numpy"] == "2.0"
     assert kept["machine"]["blas"] == ours["blas"]
+
+
+def test_disturbed_fits_are_told() -> None:
+    quiet, unknown = pair(record(others=0.01), record(others=0.1)), pair(record(others=None), record())
+    assert disturbance([quiet, unknown]) == ""
+    said = disturbance([quiet, pair(record(others=0.0), record(others=1.34))])
+    assert "1 of 4 fits (at most 1.3)" in said
 
 
 def test_machine_is_described_without_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
