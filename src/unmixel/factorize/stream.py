@@ -33,7 +33,7 @@ from unmixel.factorize.mixing import ByScores, Mixing
 from unmixel.factorize.sketch import Sketch
 
 AIMED_SHARE = 1 / 2
-"""Share of the test patterns that may follow the patterns given as `aim`; the rest is random, for the unforeseen."""
+"""Share of the test patterns that follow the patterns given as `aim`; the rest is random, for the unforeseen."""
 
 PART = 1 << 22
 """Numbers of a block that are cast and multiplied at a time (16 MB in float32: faster than larger parts)."""
@@ -377,9 +377,13 @@ def _aimed(aim: ArrayLike | None, root_pixels: NDArray[np.float64], width: int) 
         )
     if not len(patterns):
         return np.empty((len(root_pixels), 0))
-    _, sizes, right = np.linalg.svd(patterns * root_pixels, full_matrices=False)
-    count = min(int(width * AIMED_SHARE), np.count_nonzero(sizes > 1e-10 * sizes[0]))
-    return np.asarray(right[:count].T)
+    weighted = patterns * root_pixels
+    if len(weighted) > weighted.shape[1]:
+        weighted = np.asarray(np.linalg.qr(weighted, mode="r"))
+    # ten times faster than a singular value decomposition; the test patterns are made orthonormal afterwards
+    energies, turn = np.linalg.eigh(weighted @ weighted.T)
+    count = min(int(width * AIMED_SHARE), np.count_nonzero(energies > SMALLEST_SHARE * energies[-1]))
+    return np.asarray(weighted.T @ turn[:, ::-1][:, :count])
 
 
 def _test_patterns(
