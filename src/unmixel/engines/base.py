@@ -13,6 +13,23 @@ Array = Any
 """An array of the engine's own namespace."""
 
 
+class Blocks(Protocol):
+    """The data, block by block, pass by pass; see `blocks.BlockReader`."""
+
+    def __len__(self) -> int:
+        """Return the number of blocks."""
+        ...
+
+    def load(self, i: int) -> Any:
+        """Return block `i`: `positions` on the host, `values` (b, m) at their own width."""
+        ...
+
+    @property
+    def kept_as(self) -> str:
+        """What is held between passes, in words."""
+        ...
+
+
 @runtime_checkable
 class Engine(Protocol):
     """Where arrays live. All numerics of `factorize` use only `xp` (array API) and these verbs.
@@ -24,10 +41,17 @@ class Engine(Protocol):
         Array-API namespace (array-api-compat).
     tile : int
         Numbers that one array of a tile of samples may hold, so that inner loops stay in fast memory.
+    exact : bool
+        Whether `matmul` multiplies in the precision of its arrays; what is reported as exact never uses it where not.
     """
 
     name: str
     tile: int
+
+    @property
+    def exact(self) -> bool:
+        """Return whether `matmul` multiplies in the precision of its arrays."""
+        ...
 
     @property
     def xp(self) -> Any:
@@ -40,7 +64,23 @@ class Engine(Protocol):
         ...
 
     def asarray(self, values: Any, dtype: str | None = None) -> Array:
-        """Return `values` (numpy) as an array of the engine on its device; `dtype` is ``float32``/``float64``."""
+        """Return `values` (numpy, or the engine's own) on the device; `dtype` is ``float32``/``float64``."""
+        ...
+
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> Array:
+        """Return zeros on the device."""
+        ...
+
+    def resident(self, blocks: Blocks) -> Blocks:
+        """Return the blocks with their values where the engine computes, there from the first pass on if they fit."""
+        ...
+
+    def operand(self, values: Any, dtype: str) -> Array:
+        """Return the values of a block as `matmul` takes them; `dtype` is what the product comes in."""
+        ...
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """Return ``a @ b`` of an `operand` and a factor, in the precision that the user chose for such products."""
         ...
 
     def to_host(self, array: Array) -> NDArray[Any]:

@@ -15,6 +15,8 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.engines.base import Blocks
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -58,6 +60,7 @@ class NumpyEngine:
     name: ClassVar[str] = "numpy"
     tile: ClassVar[int] = 16_384
     """Numbers of one array that a tile may hold: several such arrays stay in a core's second-level cache."""
+    exact: ClassVar[bool] = True
 
     @property
     def xp(self) -> Any:
@@ -76,6 +79,22 @@ class NumpyEngine:
     def asarray(self, values: Any, dtype: str | None = None) -> NDArray[Any]:
         """Return `values` as a numpy array."""
         return np.asarray(values, dtype=dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+        """Return zeros."""
+        return np.zeros(shape, dtype)
+
+    def resident(self, blocks: Blocks) -> Blocks:
+        """Return the blocks themselves: they are read where they are used."""
+        return blocks
+
+    def operand(self, values: Any, dtype: str) -> NDArray[Any]:
+        """Return the values of a block at `dtype`."""
+        return np.asarray(values, dtype=dtype)
+
+    def matmul(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+        """Return ``a @ b``."""
+        return np.asarray(a @ b)
 
     def to_host(self, array: Any) -> NDArray[Any]:
         """Return the array itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
+from unmixel.engines.base import Blocks
 from unmixel.engines.blocks import BlockReader
 from unmixel.factorize.contracts import Array, DataProducts, Samples
 
@@ -29,14 +30,15 @@ def products_of(matrix: Matrix, engine: Any, *, dtype: str, budget: int) -> Data
     """
     if hasattr(matrix.data, "tocsr"):
         return SparseProducts(matrix, engine, dtype)
-    return BlockProducts(matrix, engine, dtype, BlockReader(matrix.data, matrix.n_scan_axes, budget))
+    reader = engine.resident(BlockReader(matrix.data, matrix.n_scan_axes, budget))
+    return BlockProducts(matrix, engine, dtype, reader)
 
 
-def check_counts(values: NDArray[Any]) -> None:
-    """Raise InputError where values are not finite or below zero."""
-    if values.dtype.kind in "ub" or not values.size:
+def check_counts(values: Array, xp: Any) -> None:
+    """Raise InputError where values (of the array namespace `xp`) are not finite or below zero."""
+    if xp.isdtype(values.dtype, ("bool", "unsigned integer")) or 0 in values.shape:
         return
-    low, high = float(values.min()), float(values.max())
+    low, high = float(xp.min(values)), float(xp.max(values))
     if not (np.isfinite(low) and np.isfinite(high)) or low < 0:
         bad = (
             "NaN or infinity"
@@ -63,44 +65,47 @@ class BlockProducts:
     matrix : Matrix
     engine : Engine
     dtype : str
-    reader : BlockReader
+    reader : Blocks
+        Values where the engine computes.
     """
 
     matrix: Matrix
     engine: Any
     dtype: str
-    reader: BlockReader
+    reader: Blocks
+    _indices: dict[int, Samples] = field(default_factory=dict, init=False, repr=False)
 
-    def _each(self, work: Callable[[Samples, Array], Any]) -> Any:
-        """Yield ``work(positions, values)`` of every block in order, values cast and on the device."""
+    def _each(self, work: Callable[[Samples, Array], Any], *, exact: bool = False) -> Any:
+        """Yield ``work(positions, values)`` of every block in order, values cast: for `matmul`, or exactly."""
+        cast = self.engine.asarray if exact else self.engine.operand
 
         def on_block(i: int) -> Any:
             block = self.reader.load(i)
-            positions = block.positions
-            contiguous = positions.size and positions[-1] - positions[0] + 1 == positions.size
-            index = (
-                slice(int(positions[0]), int(positions[-1]) + 1)
-                if contiguous
-                else self.engine.asarray(positions.astype(np.int64))
-            )
-            return work(index, self.engine.asarray(block.values, self.dtype))
+            if i not in self._indices:
+                self._indices[i] = self._index(block.positions)
+            return work(self._indices[i], cast(block.values, self.dtype))
 
         return self.engine.each(on_block, range(len(self.reader)))
+
+    def _index(self, positions: NDArray[np.intp]) -> Samples:
+        if positions.size and positions[-1] - positions[0] + 1 == positions.size:
+            return slice(int(positions[0]), int(positions[-1]) + 1)
+        return self.engine.asarray(positions.astype(np.int64))
 
     @cached_property
     def _weights(self) -> tuple[Array, Array]:
         positions, pixels = self.matrix.position_weights, self.matrix.pixel_weights
         return self.engine.asarray(positions, self.dtype), self.engine.asarray(pixels, self.dtype)
 
-    def _square(self, index: Samples, rows: Array) -> float:
+    def _square(self, index: Samples, rows: Array) -> Array:
         positions, pixels = self._weights
         xp = self.engine.xp
-        return float(xp.sum(((rows * rows) @ pixels) * positions[index], dtype=xp.float64))
+        return xp.sum(((rows * rows) @ pixels) * positions[index], dtype=xp.float64)
 
-    def _checked(self, i: int) -> tuple[NDArray[np.intp], Array, float]:
+    def _checked(self, i: int) -> tuple[NDArray[np.intp], Array, Array]:
         """Return positions, values and weighted squared norm of a block whose numbers can be counts."""
         block = self.reader.load(i)
-        check_counts(block.values)
+        check_counts(block.values, self.engine.xp)
         values = self.engine.asarray(block.values, self.dtype)
         index = self.engine.asarray(block.positions.astype(np.int64))
         return block.positions, values, self._square(index, values)
@@ -108,65 +113,68 @@ class BlockProducts:
     @cached_property
     def norm2(self) -> float:
         """Weighted squared norm of the data (one pass, which also checks that the numbers can be counts)."""
-        return sum(self.engine.each(lambda i: self._checked(i)[2], range(len(self.reader))), 0.0)
+        return float(sum(self.engine.each(lambda i: self._checked(i)[2], range(len(self.reader)))))
 
     def mixed(self, groups: NDArray[np.intp], signs: NDArray[Any], size: int) -> Array:
         """Return the signed sums of root-weighted positions in `size` groups, shape (size, m)."""
         factors = (np.sqrt(self.matrix.position_weights) * signs).astype(self.dtype)
 
-        def on_block(i: int) -> tuple[Array, float]:
+        def on_block(i: int) -> tuple[Array, Array]:
             positions, values, square = self._checked(i)
             rows = values * self.engine.asarray(factors[positions])[:, None]
             return self.engine.sum_rows(rows, groups[positions], size), square
 
-        out = self.engine.asarray(np.zeros((size, self.matrix.n_pixels)), self.dtype)
+        out = self.engine.zeros((size, self.matrix.n_pixels), self.dtype)
         norm2 = 0.0
         for part, square in self.engine.each(on_block, range(len(self.reader))):
             out += part
-            norm2 += square
-        self.__dict__["norm2"] = norm2  # known from the same pass
+            norm2 = norm2 + square
+        self.__dict__["norm2"] = float(norm2)  # known from the same pass
         return out
 
     def misfit2(self, maps: Array, patterns: Array) -> float:
         """Return the weighted squared misfit from the residuals themselves, which loses nothing to cancellation."""
 
-        def misfit(index: Samples, values: Array) -> float:
+        def misfit(index: Samples, values: Array) -> Array:
             return self._square(index, values - maps[:, index].T @ patterns)
 
-        return sum(self._each(misfit), 0.0)
+        return float(sum(self._each(misfit, exact=True)))
 
     def with_patterns(self, rows: Array) -> Array:
         """Return ``rows X'``, shape (l, n)."""
-        shape = (rows.shape[0], self.matrix.n_positions)
-        out = self.engine.asarray(np.empty(shape, self.dtype), self.dtype)
-        for index, part in self._each(lambda index, values: (index, (values @ rows.T).T)):
+        product = self.engine.matmul
+        out = self.engine.zeros((rows.shape[0], self.matrix.n_positions), self.dtype)
+        for index, part in self._each(lambda index, values: (index, product(values, rows.T).T)):
             out[:, index] = part
         return out
 
     def with_maps(self, rows: Array) -> Array:
         """Return ``rows X``, shape (l, m)."""
-        return self._summed(rows.shape[0], lambda index, values: rows[:, index] @ values)
+        return self._summed(rows.shape[0], lambda index, values: self.engine.matmul(rows[:, index], values))
 
     def overlap(self, maps: Array, rows: Array) -> NDArray[np.float64]:
         """Return ``sum_ij maps_li X_ij rows_lj`` for every l, shape (l,), accumulated in float64."""
-        xp, host = self.engine.xp, self.engine.to_host
+        xp = self.engine.xp
 
-        def on_block(index: Samples, values: Array) -> NDArray[np.float64]:
-            products = maps[:, index] * (values @ rows.T).T
-            return np.asarray(host(xp.sum(products, axis=1, dtype=xp.float64)))
+        def on_block(index: Samples, values: Array) -> Array:
+            return xp.sum(maps[:, index] * (values @ rows.T).T, axis=1, dtype=xp.float64)
 
-        return sum(self._each(on_block), np.zeros(maps.shape[0]))
+        sums = sum(self._each(on_block, exact=True), self.engine.zeros((maps.shape[0],), "float64"))
+        return np.asarray(self.engine.to_host(sums))
 
     def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
         """Return ``sum over blocks of between(positions, rows X_b') X_b``, shape (l', m), in one pass."""
-        return self._summed(None, lambda index, values: between(index, (values @ rows.T).T) @ values)
+        product = self.engine.matmul
+        return self._summed(
+            None, lambda index, values: product(between(index, product(values, rows.T).T), values)
+        )
 
     def _summed(self, n_rows: int | None, work: Callable[[Samples, Array], Array]) -> Array:
         out = None
         for part in self._each(work):
             out = part if out is None else out + part
         if out is None:
-            out = self.engine.asarray(np.zeros((n_rows or 0, self.matrix.n_pixels)), self.dtype)
+            out = self.engine.zeros((n_rows or 0, self.matrix.n_pixels), self.dtype)
         return out
 
 
@@ -189,7 +197,7 @@ class SparseProducts:
     @cached_property
     def _csr(self) -> Any:
         csr = self.matrix.data.tocsr()
-        check_counts(csr.data)
+        check_counts(csr.data, np)
         return csr.astype(self.dtype)
 
     @cached_property

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Residual
-from unmixel.engines.blocks import BlockReader
+from unmixel.engines.base import Array, Blocks
 
 ROWS = 16
 
 
 def residual(
-    matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], reader: BlockReader, engine: Any
+    matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], reader: Blocks, engine: Any
 ) -> tuple[Residual, float, float]:
     """Return the residual against Poisson noise, the weighted misfit and the weighted norm of the data, exactly.
 
@@ -24,9 +24,9 @@ def residual(
     matrix : Matrix
     maps : ndarray, shape (k, n)
     patterns : ndarray, shape (k, m)
-    reader : BlockReader
+    reader : Blocks
+        Values where the engine computes.
     engine : Engine
-        Shares the blocks out to threads; the numbers stay on the host.
 
     Returns
     -------
@@ -40,35 +40,43 @@ def residual(
     kept = matrix.position_weights > 0
     mean = float(maps.sum(axis=1, dtype=np.float64) @ patterns[:, used].sum(axis=1, dtype=np.float64))
     floor = max(1e-2 * mean / max(1, matrix.n_positions * int(used.sum())), 1e-12)
+    xp, dtype = engine.xp, str(maps.dtype)
     by_position = np.zeros(matrix.n_positions)
-    by_pixel = np.zeros(matrix.n_pixels)
-    misfit2 = norm2 = 0.0
-    weights = matrix.pixel_weights.astype(maps.dtype)
-    share = used.astype(maps.dtype) / max(1, int(used.sum()))
+    rows, columns = (engine.asarray(np.ascontiguousarray(factor)) for factor in (maps.T, patterns))
+    weights = engine.asarray(matrix.pixel_weights, dtype)
+    share = engine.asarray(used / max(1, int(used.sum())), dtype)
+    step = max(ROWS, engine.tile // matrix.n_pixels)
 
-    def on_block(i: int) -> tuple[NDArray[Any], float, float]:
+    def on_block(i: int) -> tuple[Array, Array]:
         block = reader.load(i)
-        columns = np.zeros(matrix.n_pixels)
-        misfit = norm = 0.0
+        positions = engine.asarray(block.positions)
+        model_rows = rows[positions, :]
+        row_weights = engine.asarray(matrix.position_weights[block.positions], "float64")
+        row_kept = engine.asarray(kept[block.positions], dtype)
+        chi2, squares = [], []
+        by_pixel = engine.zeros((matrix.n_pixels,), "float64")
         # a few rows at a time: the copies stay in fast memory
-        for start in range(0, len(block.values), ROWS):
-            where = block.positions[start : start + ROWS]
-            x = np.array(block.values[start : start + ROWS], maps.dtype)  # a copy: it is worked on in place
-            model = maps[:, where].T @ patterns
-            rows = matrix.position_weights[where]
-            norm += float(rows @ ((x * x) @ weights))
+        for start in range(0, len(block.positions), step):
+            part = slice(start, start + step)
+            # a copy: it is worked on in place
+            x = xp.astype(engine.asarray(block.values[part, :]), getattr(xp, dtype), copy=True)
+            model = model_rows[part, :] @ columns
+            norm = (x * x) @ weights
             x -= model
             x *= x
-            misfit += float(rows @ (x @ weights))
-            x /= np.maximum(model, floor, out=model)
-            by_position[where] = x @ share
-            columns += kept[where].astype(maps.dtype) @ x
-        return columns, misfit, norm
+            squares.append(xp.stack([x @ weights, norm]))
+            x /= xp.clip(model, min=floor)
+            chi2.append(x @ share)
+            by_pixel += row_kept[part] @ x
+        by_position[block.positions] = engine.to_host(xp.concat(chi2))
+        return by_pixel, xp.astype(xp.concat(squares, axis=1), xp.float64) @ row_weights
 
-    for columns, misfit, norm in engine.each(on_block, range(len(reader))):
-        by_pixel += columns
-        misfit2 += misfit
-        norm2 += norm
+    by_pixel, sums = engine.zeros((matrix.n_pixels,), "float64"), engine.zeros((2,), "float64")
+    for own, own_sums in engine.each(on_block, range(len(reader))):
+        by_pixel += own
+        sums += own_sums
+    by_pixel = engine.to_host(by_pixel)
+    misfit2, norm2 = engine.to_host(sums).tolist()
     by_pixel[~used] = 0
     by_pixel /= max(1, int(kept.sum()))
     return (

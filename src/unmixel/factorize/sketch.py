@@ -89,13 +89,17 @@ class Sketch:
         rest = self.norm2 - float(np.sum(self.values.astype(np.float64) ** 2))
         return float(np.sqrt(max(rest, 0.0) / freedom)) if freedom > 0 else 0.0
 
+    @cached_property
+    def _exact(self) -> tuple[Array, ...]:
+        parts = self.left, self.values, self.right, self.root_positions, self.root_pixels
+        return tuple(self.engine.asarray(part, "float64") for part in parts)
+
     def misfit2(self, maps: Array, patterns: Array) -> float:
         """Return the weighted squared misfit of the sketched data (with the norm of the whole)."""
-        host = self.engine.to_host
-        w = np.asarray(host(maps), np.float64) * self.root_positions
-        h = np.asarray(host(patterns), np.float64) * self.root_pixels
-        cross = float(np.sum(((w @ self.left) * self.values) * (h @ self.right.T)))
-        return self.norm2 - 2 * cross + float(np.sum((w @ w.T) * (h @ h.T)))
+        xp, (left, values, right, root_positions, root_pixels) = self.engine.xp, self._exact
+        w, h = maps * root_positions, patterns * root_pixels
+        cross = xp.sum(((w @ left) * values) * (h @ right.T))
+        return float(self.norm2 - 2 * cross + xp.sum((w @ w.T) * (h @ h.T)))
 
     def with_patterns(self, rows: Array) -> Array:
         """Return ``rows X'`` of the sketched X."""
@@ -159,11 +163,15 @@ def sketch(
     for _ in range(power):
         sharper = products.through(basis * root_m, lambda index, rows: rows * weights_n[index]) * root_m
         basis = orthonormal(sharper)
-    core = engine.to_host(products.with_patterns(basis * root_m) * root_n).astype(np.float64)
-    inner, values, left = np.linalg.svd(core, full_matrices=False)
-    right = inner.T @ engine.to_host(basis).astype(np.float64)
+    # the long side is dealt with where the arrays live: a singular value decomposition of what is left costs nothing
+    long, core = engine.xp.linalg.qr(
+        engine.asarray((products.with_patterns(basis * root_m) * root_n).T, "float64")
+    )
+    turn, values, inner = np.linalg.svd(engine.to_host(core))
+    left = engine.to_host(long @ engine.asarray(turn))
+    right = inner @ engine.to_host(basis).astype(np.float64)
     grids = matrix.scan_grid, matrix.pattern_grid
-    return Sketch(left.T, values, right, *roots, products.norm2, *grids, engine, dtype)
+    return Sketch(left, values, right, *roots, products.norm2, *grids, engine, dtype)
 
 
 def _leading(rows: Array, width: int, engine: Any, dtype: str) -> Array:
