@@ -236,6 +236,15 @@ def test_loss_of_a_single_pass_on_counts_is_as_documented() -> None:
     assert signs < 1.3
 
 
+def test_signs_gain_from_keeping_fewer_directions() -> None:
+    X, expected = counts((20, 30), (30, 20))
+    stream = fed(StreamSketch.begin(grids((20, 30), (30, 20)), width=40, mixing=BySigns()), X)
+    wide, narrow = finished(stream), finished(stream, width=8)
+    assert len(narrow.values) == 8
+    cut = (wide.left[:, :8] * wide.values[:8]) @ wide.right[:8]
+    assert np.linalg.norm(dense(narrow) - expected) < 0.9 * np.linalg.norm(cut - expected)
+
+
 @pytest.mark.parametrize("seen", [600, 300])
 def test_components_can_be_solved_for_while_the_scan_runs(seen: int) -> None:
     X, expected = counts((20, 30), (30, 20))
