@@ -108,8 +108,8 @@ class Anderson:
         xp, host = self.side.xp, self.side.engine.to_host
         moves = xp.stack([xp.reshape(end - begin, (-1,)) for begin, end in self.trail])
         steps = moves[1:, :] - moves[:-1, :]
-        normal = host(steps @ steps.T).astype(np.float64)
-        slope = host(steps @ moves[-1, :]).astype(np.float64)
+        products = host(steps @ xp.concat([steps, moves[-1:, :]]).T).astype(np.float64)
+        normal, slope = products[:, :-1], products[:, -1]
         trace = float(np.trace(normal))
         if not trace > 0:
             return None

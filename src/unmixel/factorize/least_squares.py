@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unmixel.factorize.contracts import Array, Samples, Solver
-from unmixel.factorize.problem import Problem, Side, total
+from unmixel.factorize.problem import Problem, Side, summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +54,8 @@ class Turn:
         """Return what the data are multiplied by: the weighted partner, flat."""
         return self.partner.weighted(self.fixed)
 
-    def change(self, side: Side, z: Array, new: Array, target: Array) -> float:
-        """Return how data term and own penalties change from z to new (`side`: this side, or a part of it)."""
+    def change(self, side: Side, z: Array, new: Array, target: Array) -> Array:
+        """Return how data term and own penalties change from z to new (`side`: this side or a part of it), shape ()."""
         before, after = side.forward(z), side.forward(new)
         step = after - before
 
@@ -64,23 +64,23 @@ class Turn:
 
         change = side.change(step, times(step), times(before) - target)
         if side.penalised:
-            change += side.penalty(new, after, self.scale) - side.penalty(z, before, self.scale)
+            change = change + side.penalty(new, after, self.scale) - side.penalty(z, before, self.scale)
         return change
 
-    def partner_change(self, new: Array) -> float:
-        """Return how the partner's penalties change as this side's norms do."""
+    def partner_change(self, new: Array) -> Array:
+        """Return how the partner's penalties change as this side's norms do, shape ()."""
         if not self.partner.penalised:
             return 0.0
         after = self.side.norms(self.side.forward(new))
         now = self.partner.penalty(self.z_partner, self.fixed, after)
         return now - self.partner.penalty(self.z_partner, self.fixed, self.before)
 
-    def solve(self, solver: Solver, side: Side, z: Array, target: Array) -> tuple[Array, float]:
+    def solve(self, solver: Solver, side: Side, z: Array, target: Array) -> tuple[Array, Array]:
         """Return a lower Z of a side, or of the part of it that `side` is, and the change of its terms."""
         new = solver.update(side, z, self.gram, target, self.scale)
         return new, self.change(side, z, new, target)
 
-    def solve_tiles(self, solver: Solver, z: Array, target: Array) -> tuple[Array, float]:
+    def solve_tiles(self, solver: Solver, z: Array, target: Array) -> tuple[Array, Array]:
         """Return a lower Z, all samples in tiles that stay in fast memory where constraints allow it."""
         side = self.side
         if not side.separable:
@@ -88,7 +88,7 @@ class Turn:
         flat_z, flat_target = side.flat(z), side.flat(target)
         out, total = flat_z + 0, 0.0
 
-        def on_tile(tile: slice) -> tuple[slice, Array, float]:
+        def on_tile(tile: slice) -> tuple[slice, Array, Array]:
             part = side.part(tile)
             return tile, *self.solve(solver, part, flat_z[:, tile], flat_target[:, tile])
 
@@ -98,7 +98,7 @@ class Turn:
             on_tile, [slice(i, min(i + length, size)) for i in range(0, size, length)]
         ):
             out[:, tile] = new
-            total += change
+            total = total + change
         return side.fold(out), total
 
 
@@ -118,7 +118,7 @@ class LeastSquares:
     problem: Problem
     solver: Solver
     _known: tuple[Any, Array] | None = field(default=None, repr=False)
-    _overlap: tuple[Any, Any, float] | None = field(default=None, repr=False)
+    _overlap: tuple[Any, Any, Any] | None = field(default=None, repr=False)
 
     def objective(self, z_maps: Array, z_patterns: Array) -> float:
         """Return the full objective: without a pass over the data right after a sweep from there."""
@@ -137,23 +137,24 @@ class LeastSquares:
             views = side.flat(factor), side.weighted(factor)
             flat, weighted = (side.engine.to_host(view).astype(np.float64) for view in views)
             grams = grams * (weighted @ flat.T)
-        return self.problem.products.norm2 - 2 * overlap + float(np.sum(grams))
+        return self.problem.products.norm2 - 2 * float(overlap) + float(np.sum(grams))
 
     def sweep(
         self, z_maps: Array, z_patterns: Array, ahead: Array | None = None
     ) -> tuple[Array, Array, float]:
         """Return both sides after maps and patterns had their turn, and the change of the objective."""
         problem = self.problem
-        change = 0.0
+        change: Array = 0.0
         if ahead is not None:
             turn = Turn.of(problem, problem.patterns, z_patterns, z_maps)
-            change += turn.change(problem.patterns, z_patterns, ahead, self._target(z_maps, turn))
-            change += turn.partner_change(ahead)
+            change = turn.change(problem.patterns, z_patterns, ahead, self._target(z_maps, turn))
+            change = change + turn.partner_change(ahead)
             z_patterns = ahead
         z_maps, by_maps = self._maps(z_maps, z_patterns)
         turn = Turn.of(problem, problem.patterns, z_patterns, z_maps)
         z_patterns, by_patterns = turn.solve_tiles(self.solver, z_patterns, self._target(z_maps, turn))
-        return z_maps, z_patterns, change + by_maps + by_patterns + turn.partner_change(z_patterns)
+        change = change + by_maps + by_patterns + turn.partner_change(z_patterns)
+        return z_maps, z_patterns, float(change)
 
     def _target(self, z_maps: Array, turn: Turn) -> Array:
         """Return the product of the data with the maps, folded as patterns (known since the last sweep)."""
@@ -161,13 +162,13 @@ class LeastSquares:
             self._known = z_maps, turn.side.fold(self.problem.products.with_maps(turn.rows()))
         return self._known[1]
 
-    def _maps(self, z_maps: Array, z_patterns: Array) -> tuple[Array, float]:
+    def _maps(self, z_maps: Array, z_patterns: Array) -> tuple[Array, Array]:
         problem, side = self.problem, self.problem.maps
         turn = Turn.of(problem, side, z_maps, z_patterns)
         if not side.separable:
             target = side.fold(problem.products.with_patterns(turn.rows()))
             weighted = side.weighted(side.forward(z_maps))
-            self._overlap = z_maps, z_patterns, total(problem.xp, weighted * side.flat(target))
+            self._overlap = z_maps, z_patterns, summed(problem.xp, weighted * side.flat(target))
             new, change = turn.solve(self.solver, side, z_maps, target)
             return new, change + turn.partner_change(new)
         flat = side.flat(z_maps)
@@ -181,15 +182,17 @@ class LeastSquares:
             new, change = inner.solve_tiles(self.solver, flat[:, index], target)
             out[:, index] = new
             changes.append(change)
-            overlaps.append(total(problem.xp, part.weighted(flat[:, index]) * target))
+            overlaps.append(summed(problem.xp, part.weighted(flat[:, index]) * target))
             return part.weighted(new)
 
         products = problem.products.through(turn.rows(), between)
         new = side.fold(out)
         self._known = new, problem.patterns.fold(products)
         # sorted: threads finish in any order, and a sum must not depend on it
-        self._overlap = z_maps, z_patterns, sum(sorted(overlaps))
-        return new, sum(sorted(changes)) + turn.partner_change(new)
+        xp = problem.xp
+        change, overlap = (xp.sum(xp.sort(xp.stack(sums))) for sums in (changes, overlaps))
+        self._overlap = z_maps, z_patterns, overlap
+        return new, change + turn.partner_change(new)
 
     def settle(self, z_maps: Array, z_patterns: Array, target: Array | None = None) -> Array:
         """Return the maps that are best for fixed patterns (at most one pass over the data)."""
@@ -202,6 +205,6 @@ class LeastSquares:
         for _ in range(100):
             before = z_maps
             z_maps, _ = Turn.of(problem, side, z_maps, z_patterns).solve_tiles(self.solver, z_maps, target)
-            if float(xp.max(xp.abs(z_maps - before))) <= precision * float(xp.max(z_maps)):
+            if bool(xp.max(xp.abs(z_maps - before)) <= precision * xp.max(z_maps)):
                 break
         return z_maps

@@ -25,9 +25,14 @@ from unmixel.factorize.contracts import (
 )
 
 
+def summed(xp: Any, values: Array) -> Array:
+    """Return the sum of an array, accumulated in float64, where the array lives: nobody waits for it."""
+    return xp.sum(values, dtype=xp.float64)
+
+
 def total(xp: Any, values: Array) -> float:
-    """Return the sum of an array, accumulated in float64."""
-    return float(xp.sum(values, dtype=xp.float64))
+    """Return the sum of an array, accumulated in float64, on the host."""
+    return float(summed(xp, values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,18 +166,18 @@ class Side:
         axes = tuple(range(1, f.ndim))
         return xp.sqrt(xp.sum(f * f * self.weights, axis=axes))
 
-    def change(self, step: Array, gram_step: Array, slope: Array) -> float:
-        """Return how the data term changes: ``<step, r (slope + 1/2 gram step)>``, r the weights."""
-        return total(self.xp, step * self.weights * (slope + 0.5 * gram_step))
+    def change(self, step: Array, gram_step: Array, slope: Array) -> Array:
+        """Return how the data term changes: ``<step, r (slope + 1/2 gram step)>``, r the weights; shape ()."""
+        return summed(self.xp, step * self.weights * (slope + 0.5 * gram_step))
 
     def penalties(self, z: Array, f: Array) -> list[tuple[int, Array]]:
         """Return (degree, value per component) of every penalty with a value."""
         found = [(c.degree, c.value(z)) for c in self.proximal if c.degree]
         return found + [(c.degree, c.value(f)) for c in self.smooth]
 
-    def penalty(self, z: Array, f: Array, scale: Array) -> float:
-        """Return the sum of all penalties, scaled by the partner's norms."""
-        return sum(total(self.xp, value * scale**degree) for degree, value in self.penalties(z, f))
+    def penalty(self, z: Array, f: Array, scale: Array) -> Array:
+        """Return the sum of all penalties, scaled by the partner's norms; shape ()."""
+        return sum(summed(self.xp, value * scale**degree) for degree, value in self.penalties(z, f))
 
     def ridge(self, z: Array, f: Array, partner: Array) -> Array:
         """Return what this side's penalties add to the diagonal of the partner's quadratic problem, shape (k,).
@@ -230,7 +235,7 @@ class Problem:
         """Return the penalties of both sides."""
         w, h = self.maps.forward(z_maps), self.patterns.forward(z_patterns)
         value = self.maps.penalty(z_maps, w, self.patterns.norms(h))
-        return value + self.patterns.penalty(z_patterns, h, self.maps.norms(w))
+        return float(value + self.patterns.penalty(z_patterns, h, self.maps.norms(w)))
 
 
 def _impulse_gain(side: Side) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -99,12 +99,12 @@ class Admm:
         return xp.where(side.weights > 0, new, xp.zeros_like(new))
 
     @staticmethod
-    def _change(side: Side, z: Array, new: Array, quadratic: _Quadratic, slope: Array, scale: Array) -> float:
+    def _change(side: Side, z: Array, new: Array, quadratic: _Quadratic, slope: Array, scale: Array) -> Array:
         # summed from differences: whole values would drown the change in single precision
         step = side.flat(new - z) * quadratic.root
         change = side.change(side.fold(step), side.fold(quadratic.gram @ step), side.fold(slope))
         if side.penalised:
-            change += side.penalty(new, new, scale) - side.penalty(z, z, scale)
+            change = change + side.penalty(new, new, scale) - side.penalty(z, z, scale)
         return change
 
     def _plain(
@@ -134,7 +134,7 @@ class _Quadratic:
 
     @classmethod
     def of(cls, side: Side, gram: Array, penalty: float) -> _Quadratic:
-        engine, dtype = side.engine, side.dtype
+        engine, k = side.engine, len(gram)
         host = engine.to_host(gram).astype(np.float64)
         diagonal = np.diagonal(host)
         alive = diagonal > max(float(diagonal.max()), 0.0) * 1e-12
@@ -142,16 +142,16 @@ class _Quadratic:
         unit = host / root[:, None] / root[None, :]
         solve = np.linalg.inv(unit + penalty * np.eye(len(unit)))
 
-        def put(values: Any) -> Array:
-            return engine.asarray(values, dtype)
-
+        # a device waits for every array that is sent: they travel as one
+        rows = engine.asarray(np.vstack([unit, solve, solve * penalty, root, 1 / root, alive]), side.dtype)
+        root, inverse, living = (side.xp.reshape(row, (k, 1)) for row in rows[3 * k :, :])
         return cls(
-            gram=put(unit),
-            solve=put(solve),
-            pull=put(solve * penalty),
-            root=put(root[:, None]),
-            inverse=put(1 / root[:, None]),
-            alive=engine.asarray(alive),
+            gram=rows[:k, :],
+            solve=rows[k : 2 * k, :],
+            pull=rows[2 * k : 3 * k, :],
+            root=root,
+            inverse=inverse,
+            alive=side.xp.reshape(living > 0, (k,)),
             all_alive=bool(alive.all()),
             largest=float(np.linalg.eigvalsh(unit)[-1]),
         )

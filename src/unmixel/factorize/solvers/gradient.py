@@ -83,7 +83,7 @@ class AcceleratedGradient:
         bound = side.column(side.engine.asarray(largest * diagonal, side.dtype)) * side.majoriser
         for penalty in side.smooth:
             bound = bound + side.column(scale**penalty.degree) * penalty.curvature * side.plain_majoriser
-        floor = float(xp.max(bound)) * 1e-12
+        floor = xp.max(bound) * 1e-12
         safe = xp.where(bound > floor, bound, xp.ones_like(bound))
         return xp.where(bound > floor, 1 / safe, xp.zeros_like(bound))
 
@@ -98,7 +98,7 @@ class _Block:
     scale: Array
     f0: Array
     gf0: Array
-    penalty0: float
+    penalty0: Array
 
     def times_gram(self, f: Array) -> Array:
         return self.side.fold(self.gram @ self.side.flat(f))
@@ -112,4 +112,4 @@ class _Block:
     def change(self, z: Array, f: Array, gf: Array) -> float:
         # the change is summed from differences: the whole value would drown it in single precision
         data = self.side.change(f - self.f0, gf - self.gf0, self.gf0 - self.target)
-        return data + self.side.penalty(z, f, self.scale) - self.penalty0
+        return float(data + self.side.penalty(z, f, self.scale) - self.penalty0)

@@ -56,9 +56,9 @@ class Hals:
         z = z + xp.zeros_like(z)
         weights = side.weights
         safe = xp.where(weights > 0, weights, xp.ones_like(weights))
+        curvatures = side.engine.to_host(gram).diagonal().tolist()
         for _ in range(self.inner_steps):
-            for k in range(z.shape[0]):
-                curvature = float(gram[k, k])
+            for k, curvature in enumerate(curvatures):
                 if curvature <= 0:
                     continue
                 rest = side.fold(gram[k : k + 1, :] @ side.flat(z)) - curvature * z[k : k + 1, ...]
