@@ -1,0 +1,184 @@
+"""The torch engine: values arrive as they are, products are as precise as was asked for, refusals say what to do."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from unmixel.core.errors import InputError, MissingExtraError
+from unmixel.engines.base import Engine
+from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.engines.torch_engine import TorchEngine
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="torch is an extra: pip install 'unmixel[torch]'")
+
+
+def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"unmixel\[torch\]"):
+        TorchEngine().asarray([1.0])
+
+
+@pytest.mark.parametrize("wrong", [{"products": "float16"}, {"device_budget": -1}])
+def test_parameters_out_of_range_are_refused(wrong) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        TorchEngine(**wrong)
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:97", "meta", "cuda:x"])
+def test_a_device_that_is_not_there_is_refused(torch, device: str) -> None:
+    with pytest.raises(InputError, match=r"here: .*cpu") as caught:
+        TorchEngine(device).asarray([1.0])
+    assert repr(device) in str(caught.value)
+    assert "auto" in str(caught.value)
+
+
+def test_auto_is_the_gpu_where_there_is_one(torch) -> None:
+    assert TorchEngine().place == (
+        f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
+    )
+
+
+def test_it_keeps_the_contract(torch) -> None:
+    assert isinstance(TorchEngine(), Engine)
+    assert isinstance(NumpyEngine(), Engine)
+    assert [TorchEngine(products=p).exact for p in ("float32", "tf32", "bf16")] == [True, False, False]
+    assert NumpyEngine().exact
+
+
+KINDS = ["u1", "<u2", ">u2", "u4", "u8", "i1", "<i2", ">i4", "i8", "?", "f2", "<f4", ">f4", "f8"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_arrive_exactly(torch, kind: str, dtype: str) -> None:
+    engine = TorchEngine("cpu")
+    limit = {"?": 1, "u1": 255, "i1": 127, "<i2": 32_767, "f2": 2_048}.get(kind, 65_535)
+    host = np.linspace(0, limit, 31 * 26).round().reshape(31, 26).astype(kind)
+    for values in (host, host[:, ::2], host.T):
+        before = values.copy()
+        there = engine.asarray(values, dtype)
+        assert str(there.dtype) == f"torch.{dtype}"
+        np.testing.assert_array_equal(engine.to_host(there), values.astype(dtype))
+        np.testing.assert_array_equal(values, before)
+    read_only = host.copy()
+    read_only.flags.writeable = False
+    np.testing.assert_array_equal(engine.to_host(engine.asarray(read_only, dtype)), host.astype(dtype))
+
+
+def test_counts_of_16_bits_are_cast_from_their_own_width(torch) -> None:
+    engine = TorchEngine("cpu")
+    there = engine.asarray(np.arange(65_536, dtype=np.uint16))
+    assert there.dtype == torch.uint16
+    np.testing.assert_array_equal(engine.to_host(engine.asarray(there, "float32")), np.arange(65_536))
+
+
+def test_zeros(torch) -> None:
+    zeros = TorchEngine("cpu").zeros((2, 3), "float64")
+    assert zeros.dtype == torch.float64
+    assert zeros.shape == (2, 3)
+    assert not zeros.any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_of_rows_agree(torch, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.random((41, 13)).astype(dtype)
+    groups = rng.choice([0, 1, 3, 6], 41)  # some have no row
+    here, there = NumpyEngine(), TorchEngine("cpu")
+    sums = there.to_host(there.sum_rows(there.asarray(values), groups, 8))
+    assert sums.dtype == dtype
+    np.testing.assert_allclose(sums, here.sum_rows(values, groups, 8), rtol=1e-6)
+    np.testing.assert_array_equal(sums[[2, 4, 5, 7]], 0)
+
+
+@pytest.mark.parametrize("engine", [NumpyEngine(3), TorchEngine("cpu")])
+def test_answers_come_in_order(engine) -> None:
+    def slow_first(i: int) -> int:
+        time.sleep(0.02 if i == 0 else 0)
+        return i * i
+
+    assert list(engine.each(slow_first, range(7))) == [i * i for i in range(7)]
+
+
+def test_products_in_bf16_are_sums_of_rounded_operands(torch) -> None:
+    engine, rng = TorchEngine("cpu", products="bf16"), np.random.default_rng(1)
+    counts = rng.integers(0, 60_000, (29, 4_001)).astype(np.uint16)
+    factor = rng.random((4_001, 5)).astype(np.float32)
+    product = engine.to_host(engine.matmul(engine.operand(counts, "float32"), engine.asarray(factor)))
+    rounded = [torch.from_numpy(a.astype(np.float32)).bfloat16().double().numpy() for a in (counts, factor)]
+    assert product.dtype == np.float32
+    np.testing.assert_allclose(product, rounded[0] @ rounded[1], rtol=1e-5)
+    exact = counts.astype(float) @ factor.astype(float)
+    assert 2e-5 < np.abs(product / exact - 1).max() < 2**-8
+
+
+def test_counts_up_to_256_are_exact_in_bf16(torch) -> None:
+    engine = TorchEngine("cpu", products="bf16")
+    counts = np.arange(257, dtype=np.uint16)
+    operand = engine.operand(counts, "float32")
+    assert operand.dtype == torch.bfloat16
+    np.testing.assert_array_equal(engine.to_host(operand.float()), counts)
+
+
+@pytest.mark.parametrize("products", ["float32", "tf32", "bf16"])
+def test_data_in_double_precision_stay_so(torch, products: str) -> None:
+    engine, rng = TorchEngine("cpu", products=products), np.random.default_rng(2)
+    a, b = rng.random((7, 31)), rng.random((31, 3))
+    there = engine.matmul(engine.operand(a, "float64"), engine.asarray(b))
+    np.testing.assert_allclose(engine.to_host(there), a @ b, rtol=1e-14)
+
+
+NAME = "fp32_precision"  # since torch 2.9
+
+
+class _Witness:
+    """An operand that notes how GPUs multiply while it is multiplied."""
+
+    dtype = None
+
+    def __init__(self, torch) -> None:
+        self.setting, self.seen = torch.backends.cuda.matmul, []
+
+    def __matmul__(self, other):
+        self.seen.append(getattr(self.setting, NAME if hasattr(self.setting, NAME) else "allow_tf32"))
+        return self
+
+
+@pytest.mark.parametrize(("products", "wanted"), [("float32", ("ieee", False)), ("tf32", ("tf32", True))])
+def test_the_process_keeps_its_precision(torch, products: str, wanted) -> None:
+    engine, witness = TorchEngine("cpu", products=products), _Witness(torch)
+    setting = torch.backends.cuda.matmul
+    name = NAME if hasattr(setting, NAME) else "allow_tf32"
+    before = getattr(setting, name)
+    with engine.threads():
+        engine.matmul(witness, witness)
+        assert getattr(setting, name) in ("ieee", False), "other products are in full precision"
+    assert witness.seen[0] in wanted
+    assert getattr(setting, name) == before
+
+    def broken_off() -> None:
+        with engine.threads():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
+    assert getattr(setting, name) == before
+
+
+@pytest.mark.parametrize("budget", [None, 10**9])
+def test_out_of_memory_says_which_budget_to_lower(torch, budget) -> None:
+    def greedy() -> None:
+        with TorchEngine("cpu", device_budget=budget).threads():
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB.\nmore")
+
+    with pytest.raises(InputError, match=r"lower TorchEngine\(device_budget") as caught:
+        greedy()
+    assert "3.00 GiB" in str(caught.value)
+    assert (str(budget) if budget else "80 %") in str(caught.value)
