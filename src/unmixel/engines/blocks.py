@@ -1,7 +1,7 @@
 """Walk through a scan block by block within a memory budget.
 
-Blocks are rectangles of scan positions that follow the chunks of the file, so that each chunk is read once a
-pass.
+Blocks are rectangles of scan positions, or parts of one, that follow the chunks of the file, so that each chunk is
+read once a pass.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.engines.lazy import chunk_lengths, in_memory, is_lazy, read
+from unmixel.engines.ahead import ReadAhead
+from unmixel.engines.lazy import in_memory, only_in_order, read, stored_lengths
 
 DEFAULT_BUDGET = 1_000_000_000
 """Bytes of working memory that one pass over the data may use unless the user says otherwise."""
@@ -56,16 +57,40 @@ def free_memory() -> int:
 
 
 def _groups(lengths: tuple[int, ...], limit: int) -> list[tuple[int, int]]:
-    """Return (start, stop) runs of whole chunks of at most `limit` samples; longer chunks are split."""
+    """Return (start, stop) runs of whole chunks of at most `limit` samples; longer chunks are split evenly."""
     runs: list[tuple[int, int]] = []
     start = 0
     for length in lengths:
         if runs and start + length - runs[-1][0] <= limit:
             runs[-1] = (runs[-1][0], start + length)
         else:
-            runs += [(s, min(s + limit, start + length)) for s in range(start, start + length, limit)]
+            parts = math.ceil(length / limit)
+            ends = [start + length * i // parts for i in range(parts + 1)]
+            runs += list(pairwise(ends))
         start += length
     return runs
+
+
+def _limits(shape: tuple[int, ...], longest: tuple[int, ...], allowed: int) -> tuple[int, ...]:
+    """Return how many samples along each axis a tile of at most `allowed` positions may span.
+
+    Tiles hold whole chunks, along the last axis as many as there is room for; where not even one chunk fits, it is
+    cut, along the first axis first.
+    """
+    limits = list(longest)
+    for axis in reversed(range(len(shape))):
+        # with the chunk alone along all other axes: before it where there is room, else nothing of it
+        rest = math.prod(limits[:axis]) * math.prod(limits[axis + 1 :])
+        room = allowed // rest if rest <= allowed else 0
+        if room >= longest[axis]:
+            whole = max(1, shape[axis])
+            runs = math.ceil(whole / min(whole, room // longest[axis] * longest[axis]))
+            # runs of about the same length
+            limits[axis] = math.ceil(math.ceil(whole / runs) / longest[axis]) * longest[axis]
+        else:
+            room = allowed // math.prod(limits[axis + 1 :])
+            limits[axis] = max(1, min(longest[axis], room))
+    return tuple(limits)
 
 
 def block_slices(data: Any, n_scan_axes: int, budget: int) -> list[tuple[slice, ...]]:
@@ -78,24 +103,54 @@ def block_slices(data: Any, n_scan_axes: int, budget: int) -> list[tuple[slice, 
     budget : int
         Bytes that one block may take, counted with its working copy in float32.
     """
-    shape = tuple(int(n) for n in data.shape)
-    if n_scan_axes == 0:
-        return [()]
-    pixels = math.prod(shape[n_scan_axes:])
-    per_position = pixels * (np.dtype(data.dtype).itemsize + 4)
-    allowed = max(1, int(budget / max(1, per_position)))
-    limits: list[int] = []
-    for axis in reversed(range(n_scan_axes)):
-        whole = max(1, shape[axis])
-        lengths = chunk_lengths(data, axis)
-        limit = whole if allowed >= whole else max(min(allowed, max(lengths)), min(allowed, whole))
-        # rows of chunks first: a lazy source is read in its own tiles before tiles are split
-        if is_lazy(data) and axis > 0 and allowed < whole * max(chunk_lengths(data, axis - 1)):
-            limit = min(limit, max(lengths))
-        limits.insert(0, max(1, limit))
-        allowed = max(1, allowed // max(1, min(limit, whole)))
-    runs = [_groups(chunk_lengths(data, axis), limits[axis]) for axis in range(n_scan_axes)]
+    return _slices(
+        data, n_scan_axes, budget // max(1, _pixels(data, n_scan_axes) * (data.dtype.itemsize + 4))
+    )
+
+
+def _pixels(data: Any, n_scan_axes: int) -> int:
+    return math.prod(int(n) for n in data.shape[n_scan_axes:])
+
+
+def _slices(data: Any, n_scan_axes: int, allowed: int) -> list[tuple[slice, ...]]:
+    """Return the slices of tiles of at most `allowed` positions (one, if it is less)."""
+    shape = tuple(int(n) for n in data.shape[:n_scan_axes])
+    lengths = [stored_lengths(data, axis) for axis in range(n_scan_axes)]
+    limits = _limits(shape, tuple(max(along, default=1) for along in lengths), max(1, allowed))
+    runs = [_groups(along, limit) for along, limit in zip(lengths, limits, strict=True)]
     return [tuple(slice(a, b) for a, b in tile) for tile in product(*runs)]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What is read at once: a tile of whole chunks, and the rows of it that make a block each."""
+
+    tile: tuple[slice, ...]
+    positions: NDArray[np.intp]
+    rows: tuple[slice, ...]
+
+
+def _pieces(data: Any, n_scan_axes: int, budget: int) -> list[_Piece]:
+    """Return what is read at once, in order.
+
+    A sixteenth of the budget goes to a block: reading, casting and the product each hold a copy, and some blocks are
+    under way at once. Where a chunk of the file with all its pixels is more than that, it is read whole, if it takes
+    less than a sixth of the budget, and cut into blocks: so no chunk is read twice in a pass.
+    """
+    shape = tuple(int(n) for n in data.shape[:n_scan_axes])
+    index = np.arange(math.prod(shape), dtype=np.intp).reshape(shape)
+    pixels, itemsize = max(1, _pixels(data, n_scan_axes)), data.dtype.itemsize
+    # nothing is saved by longer blocks of data in memory, and shorter ones stay in the cache
+    block = min(budget // 16, IN_MEMORY_BYTES) if in_memory(data) else budget // 16
+    allowed = max(1, block // (pixels * (itemsize + 4)))
+    chunk = math.prod(max(stored_lengths(data, axis), default=1) for axis in range(n_scan_axes))
+    at_once = allowed if chunk <= allowed else max(allowed, min(chunk, budget // 6 // (pixels * itemsize)))
+    pieces = []
+    for tile in _slices(data, n_scan_axes, at_once):
+        positions = index[tile].reshape(-1)
+        cuts = _groups((positions.size,), allowed)
+        pieces.append(_Piece(tile, positions, tuple(slice(a, b) for a, b in cuts)))
+    return pieces
 
 
 def _compact_dtype(values: NDArray[Any]) -> np.dtype[Any]:
@@ -111,18 +166,45 @@ def _compact_dtype(values: NDArray[Any]) -> np.dtype[Any]:
     return np.min_scalar_type(int(high))
 
 
-def _tiles(data: Any, n_scan_axes: int, budget: int) -> Iterator[tuple[tuple[slice, ...], NDArray[np.intp]]]:
-    """Yield the scan slices of each block and the flat indices of its positions."""
-    shape = tuple(int(n) for n in data.shape[:n_scan_axes])
-    index = np.arange(math.prod(shape), dtype=np.intp).reshape(shape)
-    # a sixteenth for one block: reading, casting and the product each hold a copy, and some are under way at once
-    allowed = max(1, budget // 16)
-    if in_memory(data):
-        allowed = min(
-            allowed, IN_MEMORY_BYTES
-        )  # nothing is saved by longer ones, and shorter ones stay in the cache
-    for tile in block_slices(data, n_scan_axes, allowed):
-        yield tile, index[tile].reshape(-1)
+class _Source:
+    """The blocks of a source that is not in memory (or is: then they are views), read ahead of those who ask.
+
+    Parameters
+    ----------
+    data : array, shape (*scan_shape, *pattern_shape)
+    n_scan_axes : int
+    budget : int
+    """
+
+    def __init__(self, data: Any, n_scan_axes: int, budget: int) -> None:
+        self.data = data
+        self.pieces = _pieces(data, n_scan_axes, budget)
+        self.places = [(p, share) for p, piece in enumerate(self.pieces) for share in range(len(piece.rows))]
+        self._ahead = ReadAhead(self._read, [len(piece.rows) for piece in self.pieces], only_in_order(data))
+
+    def _read(self, p: int) -> NDArray[Any]:
+        piece = self.pieces[p]
+        return read(self.data, piece.tile).reshape(piece.positions.size, -1)
+
+    def block(self, i: int) -> Block:
+        """Return block `i`."""
+        p, share = self.places[i]
+        piece = self.pieces[p]
+        values = self._read(p) if in_memory(self.data) else self._ahead.take(p, share)
+        rows = piece.rows[share]
+        return Block(piece.positions[rows], values[rows])
+
+    @property
+    def reads_per_chunk(self) -> int:
+        """How often a pass reads a chunk of the file: more than once where it is too large for the budget."""
+        n_scan_axes = len(self.pieces[0].tile)
+        times = 1
+        for axis in range(n_scan_axes):
+            ends = np.cumsum(stored_lengths(self.data, axis))
+            starts = {piece.tile[axis].start for piece in self.pieces}
+            within = np.searchsorted(ends, sorted(starts), side="right")
+            times *= int(np.bincount(within).max(initial=1))
+        return times
 
 
 def read_once(data: Any, n_scan_axes: int, budget: int = DEFAULT_BUDGET) -> Iterator[Block]:
@@ -140,15 +222,16 @@ def read_once(data: Any, n_scan_axes: int, budget: int = DEFAULT_BUDGET) -> Iter
     >>> [block.positions.tolist() for block in read_once(np.ones((2, 3)), 1)]
     [[0, 1]]
     """
-    for tile, positions in _tiles(data, n_scan_axes, budget):
-        part = data[tile] if tile else data
-        values = np.asarray(part.toarray() if hasattr(part, "toarray") else part)
-        yield Block(positions, values.reshape(positions.size, -1))
+    source = _Source(data, n_scan_axes, budget)
+    for i in range(len(source.places)):
+        yield source.block(i)
 
 
 @dataclass
 class BlockReader:
     """Reads the blocks of a scan again and again, pass by pass; threads may load blocks at the same time.
+
+    Reading has threads of its own, a few blocks ahead of those who load them in order, so that it overlaps computing.
 
     The first pass reads the source. When all blocks fit half of the budget, they are kept: at their own dtype
     or, where every value is a whole number >= 0, without loss at the smallest unsigned dtype. Otherwise every
@@ -180,21 +263,19 @@ class BlockReader:
     _lock: Any = field(default_factory=threading.Lock, init=False, repr=False)
 
     @cached_property
-    def _places(self) -> list[tuple[tuple[slice, ...], NDArray[np.intp]]]:
-        return list(_tiles(self.data, self.n_scan_axes, self.budget))
+    def _source(self) -> _Source:
+        return _Source(self.data, self.n_scan_axes, self.budget)
 
     def __len__(self) -> int:
         """Return the number of blocks."""
-        return len(self._places)
+        return len(self._source.places)
 
     def load(self, i: int) -> Block:
         """Return block `i`, from memory where it was kept, else from the source."""
         kept = self._kept.get(i)
         if kept is not None:
             return kept
-        tile, positions = self._places[i]
-        values = read(self.data[tile] if tile else self.data)
-        block = Block(positions, values.reshape(positions.size, -1))
+        block = self._source.block(i)
         with self._lock:
             self.loads += 1
         if not (in_memory(self.data) or self._too_big):
@@ -206,7 +287,7 @@ class BlockReader:
         return (self.load(i) for i in range(len(self)))
 
     def _keep(self, i: int, block: Block) -> None:
-        # a copy: a view would hold (or, of a memory map, read again) the whole source
+        # a copy: a view would hold the whole piece that was read
         values = block.values.astype(_compact_dtype(block.values))
         with self._lock:
             self._held += values.nbytes
@@ -222,6 +303,10 @@ class BlockReader:
         if in_memory(self.data):
             return "the array that was given"
         if not self._kept:
-            return "nothing: every pass reads the source"
+            times = self._source.reads_per_chunk
+            again = (
+                f" {times} times over: its chunks are too large for the memory budget" if times > 1 else ""
+            )
+            return f"nothing: every pass reads the source{again}"
         kinds = sorted({str(block.values.dtype) for block in self._kept.values()})
         return f"all blocks, without loss, as {' and '.join(kinds)}"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.engines.lazy import is_lazy, wrap
+from unmixel.engines.lazy import is_lazy, viewed, wrap
 
 CHUNK_MIN, _CHUNK_MAX = 16_000_000, 256_000_000
 _CHUNKS_AIMED = 8000
@@ -93,7 +93,8 @@ class Viewed:
         return len(self.array.shape)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        return np.array(self.array[key].compute(scheduler="synchronous"))
+        view: NDArray[Any] = viewed(self.array)[key]
+        return view
 
     def __dask_tokenize__(self) -> str:
         return str(self.array.name)

@@ -61,6 +61,12 @@ class _Packed:
     header: _Header
     lock: Any = field(default_factory=Lock, compare=False, repr=False)
     state: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    in_order: ClassVar[bool] = True
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """What is best read at once: a row of the first axis."""
+        return (1, *self.header.shape[1:])
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
@@ -13,6 +16,8 @@ from hypothesis import strategies as st
 
 from unmixel.engines import blocks
 from unmixel.engines.blocks import BlockReader, block_slices, free_memory, read_once
+from unmixel.engines.lazy import wrap
+from unmixel.engines.numpy_engine import NumpyEngine
 
 
 class Counted:
@@ -69,13 +74,133 @@ def test_blocks_follow_the_chunks():
     assert rows == [(slice(y, y + 4), slice(0, 20)) for y in range(0, 12, 4)]
 
 
-def test_each_chunk_is_read_once_a_pass():
-    source = Counted(counts((12, 20, 4)))
-    data = da.from_array(source, chunks=(4, 5, 4), asarray=True)
-    source.asked.clear()
-    got = np.concatenate([block.values for block in read_once(data, 2, 16 * 4 * 5 * 4 * 6)])
-    assert len(got) == 240
-    assert len(source.asked) == 12
+class Chunked(Counted):
+    """A source that is stored by chunks, and notes how often each of them was read."""
+
+    def __init__(self, data, chunks):
+        super().__init__(data)
+        self.chunks = chunks
+        grid = [math.ceil(n / c) for n, c in zip(data.shape, chunks, strict=True)]
+        self.visits, self.lock = np.zeros(grid, int), threading.Lock()
+
+    def __getitem__(self, key):
+        key = (*key, *[slice(None)] * (self.ndim - len(key)))
+        ends = [part.indices(n) for part, n in zip(key, self.shape, strict=True)]
+        with self.lock:
+            self.visits[
+                tuple(slice(a // c, -(-b // c)) for (a, b, _), c in zip(ends, self.chunks, strict=True))
+            ] += 1
+        return super().__getitem__(key)
+
+
+LAYOUTS = {
+    "whole frames": (1, 29, 31, 26),
+    "rows": (3, 29, 31, 26),
+    "tiles of positions": (5, 7, 31, 26),
+    "single positions": (1, 1, 31, 26),
+    "parts of the detector": (4, 6, 8, 13),
+    "columns of the scan": (13, 2, 31, 26),
+    "all positions, parts of the detector": (13, 29, 10, 10),
+    "one": (13, 29, 31, 26),
+}
+
+
+@pytest.mark.parametrize("how", ["wrapped", "dask", "computed"])
+@pytest.mark.parametrize("chunks", LAYOUTS.values(), ids=LAYOUTS)
+def test_each_chunk_is_read_once_a_pass(chunks, how):
+    values = counts((13, 29, 31, 26))
+    source = Chunked(values, chunks)
+    if how == "wrapped":
+        data = wrap(source, (6, 10, 31, 26))
+    else:
+        data = da.from_array(source, chunks=chunks, asarray=True, meta=np.empty((0,) * 4, np.uint16))
+        data = data + np.uint16(1) if how == "computed" else data
+    source.visits[...] = 0
+    # a sixth of the budget holds the whole scan, half of it does not: nothing is kept
+    reader = BlockReader(data, 2, 6 * values.nbytes)
+    reader._too_big = True
+    assert len(reader) > 3
+    for n_pass in (1, 2):
+        got = np.zeros((13 * 29, 31 * 26), np.uint16)
+        for block in NumpyEngine(2).each(reader.load, range(len(reader))):
+            got[block.positions] = block.values
+        np.testing.assert_array_equal(got, unfolded(values, 2) + (how == "computed"))
+        assert (source.visits == n_pass).all()
+    assert reader.kept_as == "nothing: every pass reads the source"
+
+
+def test_a_chunk_beyond_the_budget_is_read_in_parts_and_said_so():
+    values = counts((12, 20, 40))
+    source = Chunked(values, (6, 20, 8))
+    reader = BlockReader(wrap(source, (6, 20, 40)), 2, 6 * 3 * 20 * 40 * 2)
+    reader._too_big = True
+    np.testing.assert_array_equal(np.concatenate([block.values for block in reader]), unfolded(values, 2))
+    assert source.visits.max() == 2
+    assert "2 times over" in reader.kept_as
+
+
+@pytest.mark.parametrize("chunks", [None, (1, 1, 31, 26), (13, 29, 31, 26)])
+def test_memory_stays_within_the_budget(chunks):
+    """Alive at once: blocks that two threads work on, one that waits, those read ahead, and what they are cut from."""
+    values = counts((13, 29, 31, 26))
+    source = Counted(values) if chunks is None else Chunked(values, chunks)
+    budget = 6 * values.nbytes if chunks == values.shape else values.nbytes
+    reader = BlockReader(wrap(source, values.shape), 2, budget)
+    reader._too_big = True
+    working_copies = 3 * max(piece.rows[0].stop for piece in reader._source.pieces) * 31 * 26 * 4
+    pieces = 5 * max(len(piece.positions) for piece in reader._source.pieces) * 31 * 26 * 2
+    assert working_copies + min(pieces, 2 * values.nbytes) <= budget
+
+
+def test_slow_reading_overlaps_computing():
+    class Slow(Counted):
+        def __getitem__(self, key):
+            time.sleep(0.01)
+            return super().__getitem__(key)
+
+    reader = BlockReader(wrap(Slow(counts((40, 10))), (1, 10)), 1, 16 * 60)
+    assert len(reader) == 40
+
+    def work(i):
+        reader.load(i)
+        time.sleep(0.02)
+
+    began = time.perf_counter()
+    list(NumpyEngine(1).each(work, range(40)))
+    # 0.8 s of computing and 0.4 s of reading
+    assert time.perf_counter() - began < 1.05
+
+
+def test_a_source_in_order_is_read_in_order_by_any_number_of_threads():
+    class Stream(Counted):
+        in_order = True
+
+    source = Stream(counts((40, 10)))
+    for data in (wrap(source, (1, 10)), wrap(source, (1, 10)) + 1):
+        source.asked.clear()
+        reader = BlockReader(data, 1, 16 * 60)
+        reader._too_big = True
+        list(NumpyEngine(4).each(reader.load, range(len(reader))))
+        starts = [key[0].start for key in source.asked]
+        assert starts == sorted(starts)
+        assert len(starts) == 40
+
+
+def test_an_error_of_the_source_arrives_and_the_next_pass_reads_on():
+    class Shaky(Counted):
+        broken = True
+
+        def __getitem__(self, key):
+            if self.broken and key[0].start == 7:
+                raise OSError("the disk is away")
+            return super().__getitem__(key)
+
+    source = Shaky(counts((12, 10)))
+    reader = BlockReader(wrap(source, (1, 10)), 1, 16 * 60)
+    with pytest.raises(OSError, match="away"):
+        list(NumpyEngine(2).each(reader.load, range(len(reader))))
+    source.broken = False
+    np.testing.assert_array_equal(np.concatenate([block.values for block in reader]), source.data)
 
 
 @pytest.mark.parametrize("scan", [(), (6,), (3, 5), (2, 3, 4)])
@@ -151,6 +276,37 @@ def test_reader_copies_nothing_that_is_in_memory():
     for _ in range(2):
         assert all(np.shares_memory(block.values, data) for block in reader)
     assert "given" in reader.kept_as
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says what is resident")
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+@pytest.mark.parametrize("view", [lambda m: m, lambda m: np.asarray(m)[1:].reshape(-1, m.shape[1])])
+def test_a_memory_map_does_not_become_resident(tmp_path, mode, view):
+    def resident():
+        told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        return int(told["RssFile"].split()[0]) * 1024
+
+    np.save(tmp_path / "scan.npy", np.arange(400 * 100_000, dtype=np.uint16).reshape(400, 100_000))
+    mapped = view(np.load(tmp_path / "scan.npy", mmap_mode=mode))
+    before = resident()
+    reader = BlockReader(mapped, 1, budget=20_000_000)
+    total = sum(int(block.values.sum()) for block in reader)
+    grown = resident() - before
+    assert total == int(mapped.sum(dtype=np.int64))
+    if mode != "c":  # what was written to a private map is nowhere else
+        assert grown < 8_000_000 < mapped.nbytes
+
+
+def test_what_was_written_to_a_map_is_read(tmp_path):
+    data = counts((50, 100))
+    np.save(tmp_path / "scan.npy", data)
+    for mode in ("c", "r+"):
+        mapped = np.load(tmp_path / "scan.npy", mmap_mode=mode)
+        mapped[3] = 77
+        for _ in range(2):
+            blocks = list(read_once(mapped, 1, 16 * 600))
+            np.testing.assert_array_equal(np.concatenate([block.values for block in blocks]), mapped)
+        assert mapped[3, 0] == 77
 
 
 def test_reader_loads_a_memory_map_once(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import dask
 import dask.array as da
 import numpy as np
@@ -10,7 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmixel.engines import lazy
-from unmixel.engines.lazy import as_array, chunk_lengths, in_memory, is_lazy, map_frames, sum_bins, wrap
+from unmixel.engines.lazy import (
+    as_array,
+    chunk_lengths,
+    in_memory,
+    is_lazy,
+    map_frames,
+    mapping_of,
+    only_in_order,
+    read,
+    source_of,
+    stored_lengths,
+    sum_bins,
+    viewed,
+    wrap,
+)
 
 
 def counts(shape, seed=0):
@@ -35,6 +51,102 @@ def test_what_counts_as_lazy(memory_map):
     assert in_memory(data)
     assert not in_memory(mapped)
     assert not in_memory(wrap(data))
+
+
+@pytest.mark.parametrize("view", [np.asarray, lambda m: m[1:3], lambda m: np.asarray(m).reshape(35, 24)])
+def test_a_view_of_a_memory_map_is_not_in_memory(memory_map, view):
+    mapped, data = memory_map
+    assert not in_memory(view(mapped))
+    assert mapping_of(view(mapped)) is mapping_of(mapped)
+    assert mapping_of(data) is None
+    np.testing.assert_array_equal(read(view(mapped), (slice(1, 2),)), view(data)[1:2])
+    assert in_memory(read(view(mapped), (slice(1, 2),)))
+
+
+def test_blocks_come_from_the_source_until_something_is_done_to_it(memory_map):
+    mapped, data = memory_map
+    lazy_array = wrap(mapped, (2, 7, 6, 4))
+    assert source_of(lazy_array).source is mapped
+    for other in (data, mapped, lazy_array[1:], lazy_array + 1, lazy_array.rechunk((1, 7, 6, 4))):
+        assert source_of(other) is None
+        np.testing.assert_array_equal(read(other, (slice(0, 1),)), np.asarray(other[:1]))
+    # a lock of the user's own has to be taken
+    assert source_of(da.from_array(mapped, lock=True)) is None
+    assert source_of(lazy_array.persist()) is None
+
+
+def test_a_memory_map_is_not_loaded_by_wrapping_it(tmp_path):
+    np.save(tmp_path / "scan.npy", np.zeros((400, 10_000), np.uint16))
+    mapped = np.load(tmp_path / "scan.npy", mmap_mode="r")
+    tracemalloc.start()
+    wrapped = as_array(mapped, 1)
+    part = np.asarray(wrapped[3:5])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert part.shape == (2, 10_000)
+    assert peak < mapped.nbytes / 4
+
+
+def test_what_is_stored_together():
+    class Stored:
+        shape, ndim, dtype, chunks = (5, 6, 4), 3, np.dtype("u2"), (2, 3, 4)
+
+        def __getitem__(self, key):
+            return counts(self.shape)[key]
+
+    wrapped = wrap(Stored(), (5, 6, 4))
+    assert stored_lengths(wrapped, 0) == (2, 2, 1)
+    assert stored_lengths(wrapped, 1) == (3, 3)
+    assert stored_lengths(wrap(counts((5, 6))), 0) == (1,) * 5
+    assert stored_lengths(counts((5, 6)), 1) == (1,) * 6
+    assert stored_lengths(da.ones((5, 6), chunks=(2, 6)), 0) == (2, 2, 1)
+    assert stored_lengths(wrapped[1:], 0) == wrapped[1:].chunks[0]
+
+
+@pytest.mark.parametrize("kind", [">u2", "<u2", ">f4"])
+def test_values_come_in_the_byte_order_of_the_machine(kind, tmp_path):
+    data = counts((5, 6, 4)).astype(kind)
+    np.save(tmp_path / "scan.npy", data)
+    for source in (data, np.load(tmp_path / "scan.npy", mmap_mode="r")):
+        wrapped = wrap(source, (2, 6, 4))
+        assert wrapped.dtype.isnative
+        assert np.asarray(wrapped).dtype.isnative
+        np.testing.assert_array_equal(np.asarray(wrapped), data)
+        np.testing.assert_array_equal(read(wrapped, (slice(1, 4),)), data[1:4])
+        assert read(wrapped, (slice(1, 4),)).dtype.isnative
+    assert wrap(data).name == wrap(data.copy()).name
+
+
+def test_a_source_in_order_is_known_through_what_is_done_to_it():
+    class Stream:
+        shape, ndim, dtype, in_order = (5, 6), 2, np.dtype(">u2"), True
+
+        def __getitem__(self, key):
+            return counts(self.shape)[key]
+
+    assert only_in_order(wrap(Stream()))
+    assert only_in_order(wrap(Stream())[1:] + 1)
+    assert not only_in_order(wrap(counts((5, 6))))
+    assert not only_in_order(counts((5, 6)))
+
+
+def test_an_array_of_one_chunk_is_viewed_not_copied(memory_map):
+    mapped, data = memory_map
+
+    class Hidden:  # dask takes a copy of a numpy array
+        shape, ndim, dtype = mapped.shape, mapped.ndim, mapped.dtype
+
+        def __getitem__(self, key):
+            return mapped[key]
+
+        def __dask_tokenize__(self):
+            return "hidden"
+
+    one = da.from_array(Hidden(), chunks=-1)[:, :, ::-1]
+    assert mapping_of(viewed(one)) is mapping_of(mapped)
+    np.testing.assert_array_equal(viewed(one), data[:, :, ::-1])
+    with pytest.raises(ValueError, match="to unpack"):
+        viewed(one.rechunk((1, -1, -1, -1)))
 
 
 def test_as_array_keeps_frames_whole(memory_map):
