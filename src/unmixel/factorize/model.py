@@ -216,7 +216,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             "loss": settings_of(plan.loss),
             "solver": settings_of(plan.solver),
             "start": settings_of(plan.start),
-            "engine": plan.engine.name,
+            "engine": settings_of(plan.engine),
             "dtype": plan.dtype,
             "max_iter": plan.rule.max_sweeps,
             "tol": plan.rule.tol,
