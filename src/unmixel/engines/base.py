@@ -42,7 +42,7 @@ class Engine(Protocol):
     tile : int
         Numbers that one array of a tile of samples may hold, so that inner loops stay in fast memory.
     exact : bool
-        Whether `matmul` multiplies in the precision of its arrays; what is reported as exact never uses it where not.
+        Whether `project` and `combine` are in full precision; what is reported as exact is made without them.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Engine(Protocol):
 
     @property
     def exact(self) -> bool:
-        """Return whether `matmul` multiplies in the precision of its arrays."""
+        """Return whether `project` and `combine` are in full precision."""
         ...
 
     @property
@@ -76,11 +76,15 @@ class Engine(Protocol):
         ...
 
     def operand(self, values: Any, dtype: str) -> Array:
-        """Return the values of a block as `matmul` takes them; `dtype` is what the product comes in."""
+        """Return the values of a block as `project` and `combine` take them; `dtype` is what they give."""
         ...
 
-    def matmul(self, a: Array, b: Array) -> Array:
-        """Return ``a @ b`` of an `operand` and a factor, in the precision that the user chose for such products."""
+    def project(self, operand: Array, rows: Array) -> Array:
+        """Return ``rows operand'``, shape (l, b), in the precision that the user chose for products with data."""
+        ...
+
+    def combine(self, rows: Array, operand: Array) -> Array:
+        """Return ``rows operand``, shape (l, m), in the same precision."""
         ...
 
     def to_host(self, array: Array) -> NDArray[Any]:

@@ -22,6 +22,9 @@ Precision = Literal["float32", "tf32", "bf16"]
 SHARE = 0.8
 """Share of a GPU's free memory that is used unless the user says otherwise."""
 
+_TF32_BITS = ~0x1FFF
+"""The bits of a number in float32 that products in TF32 read."""
+
 
 def _torch() -> Any:
     try:
@@ -40,9 +43,10 @@ class TorchEngine:
     device : str
         ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
     products : "float32", "tf32" or "bf16"
-        Precision of products with the data: full; 11 bits on a GPU (``"tf32"``, no difference on a CPU); or 8 bits
-        (``"bf16"``, exact for counts up to 256). Sums are formed in float32. The data are then factorised a little
-        less well; errors that are reported are computed without it. Data in float64 are not affected.
+        How the data enter products: in full; with 11 leading bits on a GPU (``"tf32"``: counts up to 2,048 are exact;
+        no difference on a CPU); or with 8 (``"bf16"``: counts up to 256 are exact, larger ones are off by less than
+        their Poisson noise). Factors keep 16 bits or more, sums are formed in float32, and errors that are reported
+        are computed in full precision. Data in float64 are not affected.
     device_budget : int, optional
         Bytes of device memory for data and working copies; what does not fit is sent again every pass. 80 % of what
         is free on a GPU unless given; 0 on a CPU, where the data are in memory anyway.
@@ -159,29 +163,52 @@ class TorchEngine:
         return int(SHARE * free)
 
     def operand(self, values: Any, dtype: str) -> Any:
-        """Return the values of a block cast for `matmul`: to bfloat16 without a detour where that is chosen."""
+        """Return the values of a block cast for products: to bfloat16 without a detour where that is chosen."""
         if self.products == "bf16" and dtype == "float32":
             return self.asarray(values, "bfloat16")
         return self.asarray(values, dtype)
 
-    def matmul(self, a: Any, b: Any) -> Any:
-        """Return ``a @ b`` of data and a factor, summed in the factor's precision."""
-        torch = _torch()
-        if torch.bfloat16 not in (a.dtype, b.dtype):
-            return self._tf32_product(a, b) if self.products == "tf32" else a @ b
-        a, b = a.to(torch.bfloat16), b.to(torch.bfloat16)
-        if a.is_cuda:
-            try:
-                return torch.mm(a, b, out_dtype=torch.float32)
-            except TypeError:  # torch before 2.8 would round the sums, too
-                # 11 bits hold the 8 of the operands: the same product
-                return self._tf32_product(a.float(), b.float())
-        return a.float() @ b.float()
+    def project(self, operand: Any, rows: Any) -> Any:
+        """Return ``rows operand'``, shape (l, b)."""
+        parts = self._parts(rows)
+        product = self._multiply(operand, parts.T).T
+        return product if len(product) == len(rows) else product[: len(rows), :] + product[len(rows) :, :]
 
-    @staticmethod
-    def _tf32_product(a: Any, b: Any) -> Any:
-        with _multiplying_in("tf32"):
-            return a @ b
+    def combine(self, rows: Any, operand: Any) -> Any:
+        """Return ``rows operand``, shape (l, m)."""
+        product = self._multiply(self._parts(rows), operand)
+        return product if len(product) == len(rows) else product[: len(rows), :] + product[len(rows) :, :]
+
+    def _parts(self, rows: Any) -> Any:
+        """Return rows as they are, or leading bits above those that follow: a product loses nothing on their side.
+
+        Rounded rows would differ from pass to pass from those that everything else is computed with, and sweeps
+        would chase the difference for ever; rounded data are the same data in every pass.
+        """
+        torch = _torch()
+        if rows.dtype != torch.float32 or self.exact:
+            return rows
+        if self.products == "bf16":
+            leading = rows.to(torch.bfloat16)
+            return torch.cat([leading, (rows - leading.float()).to(torch.bfloat16)])
+        leading = (rows.view(torch.int32) & _TF32_BITS).view(torch.float32)
+        return torch.cat([leading, rows - leading])
+
+    def _multiply(self, a: Any, b: Any) -> Any:
+        """Return ``a @ b``, summed in float32 or better."""
+        torch = _torch()
+        if a.dtype != torch.bfloat16:
+            if self.products != "tf32":
+                return a @ b
+            with _multiplying_in("tf32"):
+                return a @ b
+        if not self.on_gpu:
+            return a.float() @ b.float()
+        try:
+            return torch.mm(a, b, out_dtype=torch.float32)
+        except TypeError:  # torch before 2.8 would round the sums, too
+            with _multiplying_in("tf32"):  # its 11 bits hold the 8 of the operands: the same product
+                return a.float() @ b.float()
 
     @contextmanager
     def threads(self) -> Iterator[None]:

@@ -76,7 +76,7 @@ class BlockProducts:
     _indices: dict[int, Samples] = field(default_factory=dict, init=False, repr=False)
 
     def _each(self, work: Callable[[Samples, Array], Any], *, exact: bool = False) -> Any:
-        """Yield ``work(positions, values)`` of every block in order, values cast: for `matmul`, or exactly."""
+        """Yield ``work(positions, values)`` of every block in order, values cast: as operands, or exactly."""
         cast = self.engine.asarray if exact else self.engine.operand
 
         def on_block(i: int) -> Any:
@@ -142,15 +142,15 @@ class BlockProducts:
 
     def with_patterns(self, rows: Array) -> Array:
         """Return ``rows X'``, shape (l, n)."""
-        product = self.engine.matmul
+        project = self.engine.project
         out = self.engine.zeros((rows.shape[0], self.matrix.n_positions), self.dtype)
-        for index, part in self._each(lambda index, values: (index, product(values, rows.T).T)):
+        for index, part in self._each(lambda index, values: (index, project(values, rows))):
             out[:, index] = part
         return out
 
     def with_maps(self, rows: Array) -> Array:
         """Return ``rows X``, shape (l, m)."""
-        return self._summed(rows.shape[0], lambda index, values: self.engine.matmul(rows[:, index], values))
+        return self._summed(rows.shape[0], lambda index, values: self.engine.combine(rows[:, index], values))
 
     def overlap(self, maps: Array, rows: Array) -> NDArray[np.float64]:
         """Return ``sum_ij maps_li X_ij rows_lj`` for every l, shape (l,), accumulated in float64."""
@@ -164,9 +164,9 @@ class BlockProducts:
 
     def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
         """Return ``sum over blocks of between(positions, rows X_b') X_b``, shape (l', m), in one pass."""
-        product = self.engine.matmul
+        project, combine = self.engine.project, self.engine.combine
         return self._summed(
-            None, lambda index, values: product(between(index, product(values, rows.T).T), values)
+            None, lambda index, values: combine(between(index, project(values, rows)), values)
         )
 
     def _summed(self, n_rows: int | None, work: Callable[[Samples, Array], Array]) -> Array:

@@ -107,48 +107,68 @@ def test_answers_come_in_order(engine) -> None:
     assert list(engine.each(slow_first, range(7))) == [i * i for i in range(7)]
 
 
-def test_products_in_bf16_are_sums_of_rounded_operands(torch) -> None:
-    engine, rng = TorchEngine("cpu", products="bf16"), np.random.default_rng(1)
-    counts = rng.integers(0, 60_000, (29, 4_001)).astype(np.uint16)
-    factor = rng.random((4_001, 5)).astype(np.float32)
-    product = engine.to_host(engine.matmul(engine.operand(counts, "float32"), engine.asarray(factor)))
-    rounded = [torch.from_numpy(a.astype(np.float32)).bfloat16().double().numpy() for a in (counts, factor)]
-    assert product.dtype == np.float32
-    np.testing.assert_allclose(product, rounded[0] @ rounded[1], rtol=1e-5)
-    exact = counts.astype(float) @ factor.astype(float)
-    assert 2e-5 < np.abs(product / exact - 1).max() < 2**-8
-
-
-def test_counts_up_to_256_are_exact_in_bf16(torch) -> None:
-    engine = TorchEngine("cpu", products="bf16")
-    counts = np.arange(257, dtype=np.uint16)
-    operand = engine.operand(counts, "float32")
-    assert operand.dtype == torch.bfloat16
-    np.testing.assert_array_equal(engine.to_host(operand.float()), counts)
+def both_ways(engine, counts, rows, dtype: str = "float32"):
+    """Return ``rows counts'`` and ``rows[:, :b] counts`` on the host."""
+    there, operand = engine.asarray(rows, dtype), engine.operand(counts, dtype)
+    b = len(counts)
+    return engine.to_host(engine.project(operand, there)), engine.to_host(
+        engine.combine(there[:, :b], operand)
+    )
 
 
 @pytest.mark.parametrize("products", ["float32", "tf32", "bf16"])
-def test_data_in_double_precision_stay_so(torch, products: str) -> None:
-    engine, rng = TorchEngine("cpu", products=products), np.random.default_rng(2)
-    a, b = rng.random((7, 31)), rng.random((31, 3))
-    there = engine.matmul(engine.operand(a, "float64"), engine.asarray(b))
-    np.testing.assert_allclose(engine.to_host(there), a @ b, rtol=1e-14)
+@pytest.mark.parametrize("top", [256, 60_000])
+def test_products_lose_nothing_but_what_bf16_cannot_hold_of_the_data(torch, products: str, top: int) -> None:
+    rng = np.random.default_rng(1)
+    counts = rng.integers(0, top + 1, (29, 4_001)).astype(np.uint16)
+    rows = rng.standard_normal((5, 4_001)).astype(np.float32)
+    held = counts.astype(np.float64)
+    if products == "bf16":
+        held = torch.from_numpy(held).bfloat16().double().numpy()
+        assert np.array_equal(held, counts) == (top == 256)
+    exact = rows @ held.T, rows[:, :29] @ held
+    for engine in (TorchEngine("cpu", products=products), NumpyEngine()):
+        if engine.name == "numpy" and products == "bf16":
+            continue
+        for product, wanted in zip(both_ways(engine, counts, rows), exact, strict=True):
+            assert product.dtype == np.float32
+            np.testing.assert_allclose(product, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
+
+
+def test_rounding_of_data_is_less_than_their_noise(torch) -> None:
+    counts = np.arange(65_536, dtype=np.uint16)
+    operand = TorchEngine("cpu", products="bf16").operand(counts, "float32")
+    assert operand.dtype == torch.bfloat16
+    off = np.abs(operand.double().numpy() - counts)
+    assert not off[:257].any()
+    assert (off[1:] / np.sqrt(counts[1:])).max() < 0.71
+
+
+@pytest.mark.parametrize("products", ["float32", "tf32", "bf16"])
+def test_data_in_double_precision_stay_so(products: str, torch) -> None:
+    rng = np.random.default_rng(2)
+    data, rows = rng.random((7, 31)), rng.random((3, 31))
+    engine = TorchEngine("cpu", products=products)
+    for product, wanted in zip(
+        both_ways(engine, data, rows, "float64"), (rows @ data.T, rows[:, :7] @ data), strict=True
+    ):
+        np.testing.assert_allclose(product, wanted, rtol=1e-14)
 
 
 NAME = "fp32_precision"  # since torch 2.9
 
 
 class _Witness:
-    """An operand that notes how GPUs multiply while it is multiplied."""
+    """Data that note how GPUs multiply while they are multiplied."""
 
     dtype = None
 
     def __init__(self, torch) -> None:
-        self.setting, self.seen = torch.backends.cuda.matmul, []
+        self.torch, self.setting, self.seen = torch, torch.backends.cuda.matmul, []
 
     def __matmul__(self, other):
         self.seen.append(getattr(self.setting, NAME if hasattr(self.setting, NAME) else "allow_tf32"))
-        return self
+        return self.torch.zeros(2, other.shape[1])
 
 
 @pytest.mark.parametrize(("products", "wanted"), [("float32", ("ieee", False)), ("tf32", ("tf32", True))])
@@ -158,7 +178,7 @@ def test_the_process_keeps_its_precision(torch, products: str, wanted) -> None:
     name = NAME if hasattr(setting, NAME) else "allow_tf32"
     before = getattr(setting, name)
     with engine.threads():
-        engine.matmul(witness, witness)
+        assert engine.project(witness, torch.zeros(3, 7)).shape == (3, 2)
         assert getattr(setting, name) in ("ieee", False), "other products are in full precision"
     assert witness.seen[0] in wanted
     assert getattr(setting, name) == before
