@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from unmixel.dataset.card import CardRow
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import read_once
 from unmixel.engines.lazy import as_array
 from unmixel.prepare.contract import used_pixels
 from unmixel.prepare.ghosts import SMOOTHED_PIXELS, Asymmetry, slow_and_patchy, smoothed
 from unmixel.prepare.origin import find_spot, known_origin
-from unmixel.prepare.statistics import Statistics, batches, finite_statistics, used_positions
+from unmixel.prepare.statistics import Statistics, finite_statistics, used_positions
 from unmixel.prepare.weights import measured_gain
 
 Image = NDArray[np.float64]
@@ -60,7 +59,7 @@ def inspect_detector(scan: Scan) -> Artefacts:
     Looked for: pixels at the top value; values missing between 0 and a threshold; noise that is not
     Poisson's; lines of the rim that stand out from the next ones; and, in what nearly all positions have
     in common (a low quantile over tiles of the scan), patches larger than four beam spots that their
-    mirror image through the origin does not repeat. Reads the scan twice.
+    mirror image through the origin does not repeat. Reads the scan once.
 
     Limits: a ghost that is symmetric about the beam (a halo of the scintillator, say) cannot be told from an
     amorphous sample, nor one the size of a spot from a Bragg spot. Where one crystal fills more than four
@@ -81,18 +80,20 @@ def inspect_detector(scan: Scan) -> Artefacts:
     >>> inspect_detector(Scan.from_array(frames)).use.all()
     np.True_
     """
-    found = finite_statistics(scan)
+    flat = not scan.is_spectrum and min(scan.pattern_shape) >= 16
+    tiles = TileSums.of(scan) if flat else None
+    found = finite_statistics(scan, beside=None if tiles is None else tiles.add)
     use = ~found.saturated
     rows = [_saturation(found), _threshold(scan, found), _noise(scan, found)]
     margins, ghosts = (0, 0, 0, 0), np.zeros(scan.pattern_shape, bool)
-    if not scan.is_spectrum and min(scan.pattern_shape) >= 16:
+    if tiles is not None:
         strength = [_rim(found.mean, side) for side in _SIDES]
         margins = tuple(n for n, _ in strength)  # type: ignore[assignment]
         rows.append(_rim_row(strength))
         top, bottom, left, right = margins
         inner = np.zeros_like(use)
         inner[top : use.shape[0] - bottom, left : use.shape[1] - right] = True
-        asymmetry = _asymmetry(scan, found, inner & used_pixels(scan))
+        asymmetry = _asymmetry(scan, found, tiles.means(), inner & used_pixels(scan))
         rows += _ghost_rows(asymmetry)
         ghosts = ghosts if asymmetry is None else asymmetry.patches
         use &= inner & ~ghosts
@@ -212,11 +213,11 @@ def _ghost_rows(asymmetry: Asymmetry | None) -> list[CardRow]:
     return rows
 
 
-def _asymmetry(scan: Scan, found: Statistics, used: Mask) -> Asymmetry | None:
+def _asymmetry(scan: Scan, found: Statistics, means: Image, used: Mask) -> Asymmetry | None:
     if found.n_positions < 16:
         return None
     spot = find_spot(found.mean, used=used)
-    tiles = smoothed(tile_means(scan), used)
+    tiles = smoothed(means, used)
     gain = measured_gain(scan, found)
     light = np.maximum(smoothed(found.mean, used), 0) * (1.0 if gain is None else max(1.0, gain.value))
     noise = np.sqrt(light * len(tiles) / found.n_positions / SMOOTHED_PIXELS)
@@ -224,38 +225,48 @@ def _asymmetry(scan: Scan, found: Statistics, used: Mask) -> Asymmetry | None:
     return slow_and_patchy(common, noise, used, origin=known_origin(scan) or spot.center, beam=spot)
 
 
-def tile_means(scan: Scan, *, n_tiles: int = 64) -> Image:
-    """Return the mean patterns of tiles of the scan, reading it once by blocks.
+@dataclass(frozen=True, eq=False)
+class TileSums:
+    """Sums of the patterns of each tile of a scan, frame by frame as they are read.
 
     Parameters
     ----------
-    scan : Scan
-    n_tiles : int
-        About so many; fewer for large patterns, so that they take 64 MB at most.
-
-    Returns
-    -------
-    ndarray, shape (tiles, *pattern_shape)
-        Only tiles with a used position.
+    tiles : ndarray of int, shape (n_positions,)
+        The tile of each position.
+    chosen : ndarray of bool, shape (n_positions,)
+        Positions that count.
+    sums : ndarray, shape (tiles, *pattern_shape)
     """
-    allowed = max(4, min(n_tiles, _TILE_BYTES // (8 * scan.n_pixels)))
-    along = [n for n in scan.scan_shape if n > 1]
-    each = max(1, round(allowed ** (1 / max(1, len(along)))))
-    label = np.zeros(scan.scan_shape, np.intp)
-    for axis, n in enumerate(scan.scan_shape):
-        parts = min(each, n)
-        shape = [1] * len(scan.scan_shape)
-        shape[axis] = n
-        label = label * parts + (np.arange(n) * parts // n).reshape(shape)
-    tiles, chosen = label.reshape(-1), used_positions(scan)
-    n_all = int(tiles.max()) + 1
-    sums, counts = np.zeros((n_all, scan.n_pixels)), np.bincount(tiles[chosen], minlength=n_all)
-    n_scan_axes = len(scan.scan_axes)
-    for block in read_once(as_array(scan.data, n_scan_axes), n_scan_axes):
-        for part in batches(block.values):
-            frames, at = block.values[part], block.positions[part]
-            for tile in np.unique(tiles[at[chosen[at]]]):
-                sums[tile] += frames[(tiles[at] == tile) & chosen[at]].sum(axis=0, dtype=np.float64)
-    seen = counts > 0
-    means: NDArray[Any] = sums[seen] / counts[seen, None]
-    return means.reshape(-1, *scan.pattern_shape)
+
+    tiles: NDArray[np.intp]
+    chosen: Mask
+    sums: Image
+
+    @classmethod
+    def of(cls, scan: Scan, *, n_tiles: int = 64) -> TileSums:
+        """Return empty sums over about `n_tiles` tiles: fewer for large patterns, so that they take 64 MB at most."""
+        allowed = max(4, min(n_tiles, _TILE_BYTES // (8 * scan.n_pixels)))
+        along = [n for n in scan.scan_shape if n > 1]
+        each = max(1, round(allowed ** (1 / max(1, len(along)))))
+        label = np.zeros(scan.scan_shape, np.intp)
+        for axis, n in enumerate(scan.scan_shape):
+            parts = min(each, n)
+            shape = [1] * len(scan.scan_shape)
+            shape[axis] = n
+            label = label * parts + (np.arange(n) * parts // n).reshape(shape)
+        tiles = label.reshape(-1)
+        return cls(tiles, used_positions(scan), np.zeros((int(tiles.max()) + 1, *scan.pattern_shape)))
+
+    def add(self, frames: NDArray[Any], positions: NDArray[np.intp]) -> None:
+        """Add frames, shape (b, n_pixels), at flat positions."""
+        tiles, chosen = self.tiles[positions], self.chosen[positions]
+        for tile in np.unique(tiles[chosen]):
+            rows = frames[(tiles == tile) & chosen]
+            self.sums[tile] += rows.sum(axis=0, dtype=np.float64).reshape(self.sums.shape[1:])
+
+    def means(self) -> Image:
+        """Return the mean pattern of each tile with a used position, shape (tiles, *pattern_shape)."""
+        counts = np.bincount(self.tiles[self.chosen], minlength=len(self.sums))
+        seen = counts > 0
+        means: Image = self.sums[seen] / counts[seen].reshape(-1, *[1] * (self.sums.ndim - 1))
+        return means

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import read_once
 from unmixel.engines.lazy import as_array, is_lazy
+
+Witness = Callable[[NDArray[Any], NDArray[np.intp]], None]
+"""Sees frames, shape (b, n_pixels), and their positions."""
 
 BATCH_BYTES = 8_000_000
 """Bytes of frames that are looked at together, so that float64 copies stay small."""
@@ -119,7 +122,7 @@ def used_positions(scan: Scan) -> NDArray[np.bool_]:
     return np.asarray(scan.position_weights > 0).reshape(-1)
 
 
-def pattern_statistics(scan: Scan) -> Statistics:
+def pattern_statistics(scan: Scan, *, beside: Witness | None = None) -> Statistics:
     """Return the statistics of a scan, reading it once, block by block.
 
     The last few results for lazy data are remembered (under the name dask gives to the data), so that the
@@ -128,6 +131,9 @@ def pattern_statistics(scan: Scan) -> Statistics:
     Parameters
     ----------
     scan : Scan
+    beside : callable(frames, positions), optional
+        Sees every frame too, shapes (b, n_pixels) and (b,), so that one reading serves both; the scan is read then
+        in any case.
 
     Raises
     ------
@@ -147,10 +153,10 @@ def pattern_statistics(scan: Scan) -> Statistics:
     key = ""
     if is_lazy(scan.data):
         key = f"{scan.data.name}/{scan.scan_shape}/{hashlib.sha256(used.tobytes()).hexdigest()}"
-        if key in _memory:
+        if key in _memory and beside is None:
             _memory.move_to_end(key)
             return _memory[key]
-    found = _measure(scan, used)
+    found = _measure(scan, used, beside)
     if key:
         _memory[key] = found
         while len(_memory) > _REMEMBERED:
@@ -158,7 +164,7 @@ def pattern_statistics(scan: Scan) -> Statistics:
     return found
 
 
-def _measure(scan: Scan, used: NDArray[np.bool_]) -> Statistics:
+def _measure(scan: Scan, used: NDArray[np.bool_], beside: Witness | None) -> Statistics:
     n_scan_axes = len(scan.scan_axes)
     running = _Sums(scan.n_pixels)
     sums = np.zeros(scan.n_positions)
@@ -167,6 +173,8 @@ def _measure(scan: Scan, used: NDArray[np.bool_]) -> Statistics:
             for part in batches(block.values):
                 frames, positions = block.values[part], block.positions[part]
                 sums[positions] = frames.sum(axis=1, dtype=np.float64)
+                if beside is not None:
+                    beside(frames, positions)
                 chosen = used[positions]
                 if chosen.any():
                     running.add(frames if chosen.all() else frames[chosen])
@@ -185,7 +193,7 @@ def _measure(scan: Scan, used: NDArray[np.bool_]) -> Statistics:
     )
 
 
-def finite_statistics(scan: Scan) -> Statistics:
+def finite_statistics(scan: Scan, *, beside: Witness | None = None) -> Statistics:
     """Return `pattern_statistics`, refusing data with used pixels that are not finite numbers.
 
     Raises
@@ -193,7 +201,7 @@ def finite_statistics(scan: Scan) -> Statistics:
     InputError
         When a used pixel is NaN or infinite somewhere.
     """
-    found = pattern_statistics(scan)
+    found = pattern_statistics(scan, beside=beside)
     bad = ~found.finite
     if scan.pixel_weights is not None:
         bad &= scan.pixel_weights > 0

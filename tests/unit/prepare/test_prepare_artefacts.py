@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from unmixel.dataset.scan import Scan
-from unmixel.prepare.artefacts import find_artefacts, inspect_detector, tile_means
+from unmixel.engines.blocks import read_once
+from unmixel.engines.lazy import wrap
+from unmixel.prepare import statistics
+from unmixel.prepare.artefacts import TileSums, find_artefacts, inspect_detector
 from unmixel.prepare.masks import MaskImage
+from unmixel.prepare.statistics import pattern_statistics
 
 SHAPE, CENTER, SCAN = (61, 56), (30.3, 27.8), (12, 14)
 REAL = Path(__file__).parents[3].parent / "shared" / "data" / "mgo_sped" / "mgo_nanoparticles.zspy"
@@ -122,6 +126,21 @@ def test_spectra_and_small_scans_are_looked_at_as_far_as_possible():
     assert "not measured" in rows["Noise"].value
     empty = find_artefacts(Scan.from_array(np.zeros((9, 9, 4))))
     assert {r.label: r for r in empty}["Small values"].value == "all values are 0"
+
+
+def tile_means(scan):
+    tiles = TileSums.of(scan)
+    pattern_statistics(scan, beside=tiles.add)
+    return tiles.means()
+
+
+def test_all_frames_are_read_once(monkeypatch):
+    passes = []
+    monkeypatch.setattr(statistics, "read_once", lambda *given: passes.append(given) or read_once(*given))
+    frames = np.random.default_rng(0).poisson(3.0, (9, 8, 31, 26))
+    found = inspect_detector(Scan.from_array(wrap(frames, (2, 8, 31, 26)), n_pattern_axes=2))
+    assert len(passes) == 1
+    assert any(r.label == "Evenness" or "Ghosts" in r.label for r in found.rows)
 
 
 @pytest.mark.parametrize("scan", [(40,), (13, 29), (2, 5, 7)])
