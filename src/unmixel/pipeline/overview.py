@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import block_slices
+from unmixel.engines.blocks import read_once
+from unmixel.engines.lazy import as_array
 
 RINGS = {"virtual_inner": (0.0, 0.15), "virtual_middle": (0.15, 0.5), "virtual_outer": (0.5, 1.0)}
 """Virtual detectors: name -> inner and outer radius as shares of the largest circle about the origin."""
@@ -44,15 +45,14 @@ def overview(scan: Scan, budget: int) -> dict[str, NDArray[Any]]:
         [np.full(scan.n_pixels, 1 / scan.n_pixels), *(r.reshape(-1) for r in rings.values())], axis=1
     )
     pattern = np.zeros(scan.n_pixels)
-    images = np.zeros((*scan.scan_shape, masks.shape[1]))
-    for tile in block_slices(scan.data, n_scan, max(1, budget // 16)):
-        block = np.asarray(scan.data[tile] if tile else scan.data)
-        rows = block.reshape(-1, scan.n_pixels).astype(np.float64, copy=False)
+    images = np.zeros((scan.n_positions, masks.shape[1]))
+    for block in read_once(as_array(scan.data, n_scan), n_scan, budget):
+        rows = block.values.astype(np.float64, copy=False)
         pattern += rows.sum(axis=0)
-        images[tile] = (rows @ masks).reshape(images[tile].shape)
+        images[block.positions] = rows @ masks
     found = {"mean_pattern": (pattern / scan.n_positions).reshape(scan.pattern_shape)}
     for index, name in enumerate(["mean_map", *rings]):
-        found[name] = images[..., index].copy()
+        found[name] = images[:, index].reshape(scan.scan_shape).copy()
     return found
 
 
