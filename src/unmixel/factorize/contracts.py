@@ -207,8 +207,35 @@ class DataProducts(Products, Protocol):
         ...
 
 
+class Extrapolation(Protocol):
+    """Looks ahead along a sequence of patterns."""
+
+    trail: tuple[tuple[Array, Array], ...]
+    """Patterns at the begin and at the end of the last sweeps: all that it remembers."""
+
+    def remember(self, begin: Array, end: Array) -> None:
+        """Add a sweep that led from `begin` to `end`."""
+        ...
+
+    def forget(self) -> None:
+        """Begin anew: the sequence was left."""
+        ...
+
+    def ahead(self) -> Array | None:
+        """Return what the next sweep is to look ahead by; None where too little is known."""
+        ...
+
+
 class Descent(Protocol):
     """Lowers the full objective of one problem, a sweep over both sides at a time."""
+
+    def begin(self, z_maps: Array, z_patterns: Array) -> tuple[Array, Array]:
+        """Return a start from which it can descend (multiplicative steps cannot from 0)."""
+        ...
+
+    def extrapolation(self, side: Any, depth: int, trail: tuple[tuple[Array, Array], ...]) -> Extrapolation:
+        """Return what looks ahead along the patterns of `side`, going on from a trail; never at a `depth` of 0."""
+        ...
 
     def objective(self, z_maps: Array, z_patterns: Array) -> float:
         """Return the full objective (one pass over the data)."""
@@ -224,7 +251,8 @@ class Descent(Protocol):
         z_maps, z_patterns : array
             Where the objective is known; not changed.
         ahead : array, optional
-            Feasible patterns to begin from instead (extrapolated ones): only then may the objective rise.
+            What the `extrapolation` said, for instance patterns to begin from instead: only then may the objective
+            rise.
         """
         ...
 

@@ -150,24 +150,24 @@ def descend(
     objective = list(sweep.objective)
     z_maps, z_patterns = sweep.z_maps, sweep.z_patterns
     if not objective:
-        z_maps, z_patterns = balance(problem, z_maps, z_patterns)
+        z_maps, z_patterns = balance(problem, *descent.begin(z_maps, z_patterns))
     if not objective and rule.max_sweeps == 0:
         objective.append(descent.objective(z_maps, z_patterns))
-    anderson = Anderson(problem.patterns, depth, sweep.trail)
+    extrapolation = descent.extrapolation(problem.patterns, depth, sweep.trail)
     met = rule.met(objective)
     while not met and len(objective) <= rule.max_sweeps:
-        ahead = anderson.ahead()
+        ahead = extrapolation.ahead()
         new_maps, new_patterns, change = descent.sweep(z_maps, z_patterns, ahead)
         if ahead is not None and not change <= 0:
-            anderson.forget()
+            extrapolation.forget()
             ahead = None
             new_maps, new_patterns, change = descent.sweep(z_maps, z_patterns)
         if not objective:
             objective.append(descent.objective(z_maps, z_patterns))
-        anderson.remember(z_patterns if ahead is None else ahead, new_patterns)
+        extrapolation.remember(z_patterns if ahead is None else ahead, new_patterns)
         z_maps, z_patterns = new_maps, new_patterns
         objective.append(objective[-1] + change)
         met = rule.met(objective)
         if on_sweep is not None:
-            on_sweep(Sweep(z_maps, z_patterns, objective, anderson.trail))
-    return Sweep(z_maps, z_patterns, objective, anderson.trail), met
+            on_sweep(Sweep(z_maps, z_patterns, objective, extrapolation.trail))
+    return Sweep(z_maps, z_patterns, objective, extrapolation.trail), met

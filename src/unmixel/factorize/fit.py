@@ -109,7 +109,7 @@ class Work:
 
     def problem(self) -> Problem:
         """Return the bound problem of the data."""
-        return self.plan.problem(self.matrix, self.products, self.noise)
+        return self.plan.problem(self.weighed, self.products, self.noise)
 
     @property
     def reader(self) -> BlockReader:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from unmixel.factorize.contracts import Array, Samples, Solver
+from unmixel.factorize.descent import Anderson
 from unmixel.factorize.problem import Problem, Side, summed
 
 
@@ -119,6 +120,14 @@ class LeastSquares:
     solver: Solver
     _known: tuple[Any, Array] | None = field(default=None, repr=False)
     _overlap: tuple[Any, Any, Any] | None = field(default=None, repr=False)
+
+    def begin(self, z_maps: Array, z_patterns: Array) -> tuple[Array, Array]:
+        """Return the start as it is."""
+        return z_maps, z_patterns
+
+    def extrapolation(self, side: Side, depth: int, trail: tuple[tuple[Array, Array], ...]) -> Anderson:
+        """Return the combination of the last sweeps that moves least."""
+        return Anderson(side, depth, trail)
 
     def objective(self, z_maps: Array, z_patterns: Array) -> float:
         """Return the full objective: without a pass over the data right after a sweep from there."""

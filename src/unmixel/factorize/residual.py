@@ -13,6 +13,9 @@ from unmixel.engines.base import Array, Blocks
 
 ROWS = 16
 
+ENTRIES = 2**17
+"""Numbers of a gathered factor that stay in fast memory."""
+
 
 def residual(
     matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], reader: Blocks, engine: Any
@@ -32,7 +35,9 @@ def residual(
     -------
     Residual
         chi-square per position and per pixel: mean of (x - model)^2 / max(model, floor), where the floor is a
-        hundredth of the mean model (an expected count of almost nothing must not blow up a single electron).
+        hundredth of the mean model (an expected count of almost nothing must not blow up a single electron). Of
+        sparse data, an empty entry whose model is below the floor counts as its model: at most a 400th of the mean
+        model too much, for work that grows with the entries only.
     misfit2, norm2 : float
         ``sum r w (X - model)^2`` and ``sum r w X^2``, formed in the maps' precision, accumulated in float64.
     """
@@ -40,11 +45,69 @@ def residual(
     kept = matrix.position_weights > 0
     mean = float(maps.sum(axis=1, dtype=np.float64) @ patterns[:, used].sum(axis=1, dtype=np.float64))
     floor = max(1e-2 * mean / max(1, matrix.n_positions * int(used.sum())), 1e-12)
+    through = _entries if hasattr(matrix.data, "tocsr") else _blocks
+    by_position, by_pixel, misfit2, norm2 = through(matrix, maps, patterns, floor, reader, engine)
+    by_position /= max(1, int(used.sum()))
+    by_pixel[~used] = 0
+    by_pixel /= max(1, int(kept.sum()))
+    return (
+        Residual(
+            chi2_map=by_position.reshape(matrix.scan_grid.shape),
+            chi2_pattern=by_pixel.reshape(matrix.pattern_grid.shape),
+            chi2=float(by_position[kept].mean()) if kept.any() else float("nan"),
+            floor=floor,
+        ),
+        misfit2,
+        norm2,
+    )
+
+
+Sums = tuple[NDArray[np.float64], NDArray[np.float64], float, float]
+"""Chi-square summed over used pixels (n,) and over used positions (m,), misfit2 and norm2."""
+
+
+def _entries(
+    matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], floor: float, reader: Blocks, engine: Any
+) -> Sums:
+    """Return the sums of sparse data from their entries and the sums of the factors."""
+    csr = matrix.data.tocsr()
+    used, kept = matrix.pixel_weights > 0, matrix.position_weights > 0
+    w, h = (np.ascontiguousarray(factor.T, np.float64) for factor in (maps, patterns))
+    lines = np.repeat(np.arange(matrix.n_positions), np.diff(csr.indptr))
+    r, p = matrix.position_weights[:, None], matrix.pixel_weights[:, None]
+    beyond = np.empty(csr.nnz)
+
+    def on_part(start: int) -> tuple[float, float]:
+        part = slice(start, start + ENTRIES // len(maps))
+        rows, columns, x = lines[part], csr.indices[part], csr.data[part].astype(np.float64)
+        model = np.einsum("ek,ek->e", np.take(w, rows, axis=0), np.take(h, columns, axis=0))
+        # what an entry adds to that of an empty one, which is its model
+        beyond[part] = (x - model) ** 2 / np.maximum(model, floor) - model
+        weights = matrix.position_weights[rows] * matrix.pixel_weights[columns] * x
+        return float(weights @ model), float(weights @ x)
+
+    cross = norm2 = 0.0
+    for own_cross, own_norm2 in engine.each(on_part, range(0, csr.nnz, max(1, ENTRIES // len(maps)))):
+        cross += own_cross
+        norm2 += own_norm2
+    by_position = w @ (h * used[:, None]).sum(axis=0)
+    by_position += np.bincount(lines, beyond * used[csr.indices], matrix.n_positions)
+    by_pixel = h @ (w * kept[:, None]).sum(axis=0)
+    by_pixel += np.bincount(csr.indices, beyond * kept[lines], matrix.n_pixels)
+    misfit2 = norm2 - 2 * cross + float(np.sum((w.T @ (r * w)) * (h.T @ (p * h))))
+    return by_position, by_pixel, max(misfit2, 0.0), norm2
+
+
+def _blocks(
+    matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], floor: float, reader: Blocks, engine: Any
+) -> Sums:
+    """Return the sums of data that are read block by block."""
+    used, kept = matrix.pixel_weights > 0, matrix.position_weights > 0
     xp, dtype = engine.xp, str(maps.dtype)
     by_position = np.zeros(matrix.n_positions)
     rows, columns = (engine.asarray(np.ascontiguousarray(factor)) for factor in (maps.T, patterns))
     weights = engine.asarray(matrix.pixel_weights, dtype)
-    share = engine.asarray(used / max(1, int(used.sum())), dtype)
+    counted = engine.asarray(used, dtype)
     step = max(ROWS, engine.tile // matrix.n_pixels)
 
     def on_block(i: int) -> tuple[Array, Array]:
@@ -66,7 +129,7 @@ def residual(
             x *= x
             squares.append(xp.stack([x @ weights, norm]))
             x /= xp.clip(model, min=floor)
-            chi2.append(x @ share)
+            chi2.append(x @ counted)
             by_pixel += row_kept[part] @ x
         by_position[block.positions] = engine.to_host(xp.concat(chi2))
         return by_pixel, xp.astype(xp.concat(squares, axis=1), xp.float64) @ row_weights
@@ -75,17 +138,5 @@ def residual(
     for own, own_sums in engine.each(on_block, range(len(reader))):
         by_pixel += own
         sums += own_sums
-    by_pixel = engine.to_host(by_pixel)
     misfit2, norm2 = engine.to_host(sums).tolist()
-    by_pixel[~used] = 0
-    by_pixel /= max(1, int(kept.sum()))
-    return (
-        Residual(
-            chi2_map=by_position.reshape(matrix.scan_grid.shape),
-            chi2_pattern=by_pixel.reshape(matrix.pattern_grid.shape),
-            chi2=float(by_position[kept].mean()) if kept.any() else float("nan"),
-            floor=floor,
-        ),
-        misfit2,
-        norm2,
-    )
+    return by_position, np.array(engine.to_host(by_pixel)), misfit2, norm2
