@@ -17,7 +17,9 @@ from unmixel.engines.blocks import BlockReader
 from unmixel.factorize.contracts import Array, DataProducts, Samples
 
 
-def products_of(matrix: Matrix, engine: Any, *, dtype: str, budget: int) -> DataProducts:
+def products_of(
+    matrix: Matrix, engine: Any, *, dtype: str, budget: int, norm2: float = float("nan")
+) -> DataProducts:
     """Return the products of a matrix: sparse data as they are, others block by block.
 
     Parameters
@@ -27,11 +29,18 @@ def products_of(matrix: Matrix, engine: Any, *, dtype: str, budget: int) -> Data
     dtype : str
     budget : int
         Bytes of memory for blocks and their working copies.
+    norm2 : float
+        Weighted squared norm, where an earlier pass found it (and found the numbers to be counts).
     """
+    products: BlockProducts | SparseProducts
     if hasattr(matrix.data, "tocsr"):
-        return SparseProducts(matrix, engine, dtype)
-    reader = engine.resident(BlockReader(matrix.data, matrix.n_scan_axes, budget))
-    return BlockProducts(matrix, engine, dtype, reader)
+        products = SparseProducts(matrix, engine, dtype)
+    else:
+        reader = engine.resident(BlockReader(matrix.data, matrix.n_scan_axes, budget))
+        products = BlockProducts(matrix, engine, dtype, reader)
+    if np.isfinite(norm2):
+        products.__dict__["norm2"] = norm2
+    return products
 
 
 def check_counts(values: Array, xp: Any) -> None:
