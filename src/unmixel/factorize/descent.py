@@ -25,7 +25,7 @@ class StopRule:
     """
 
     max_sweeps: int = 200
-    tol: float = 1e-5
+    tol: float = 3e-5
     window: int = 2
 
     def met(self, objective: list[float]) -> bool:
@@ -54,12 +54,19 @@ class Sweep:
     objective : list of float
     trail : tuple of (array, array)
         Patterns at the begin and at the end of the last sweeps: what the extrapolation remembers.
+    by_patterns, by_maps : array or None
+        Products of the data with the weighted factors, flat, where they are known.
+    settled : bool
+        Whether the sweeps have ended and the maps are the best for the patterns.
     """
 
     z_maps: Array
     z_patterns: Array
     objective: list[float]
     trail: tuple[tuple[Array, Array], ...] = ()
+    by_patterns: Array | None = None
+    by_maps: Array | None = None
+    settled: bool = False
 
 
 def balance(problem: Problem, z_maps: Array, z_patterns: Array) -> tuple[Array, Array]:

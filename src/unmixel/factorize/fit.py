@@ -10,21 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Convergence, Residual
 from unmixel.engines.blocks import BlockReader
-from unmixel.factorize.contracts import DataProducts, State
+from unmixel.factorize.contracts import DataProducts, Descent, SketchState, State
 from unmixel.factorize.descent import Sweep
+from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.plan import Plan
-from unmixel.factorize.polish import polish
+from unmixel.factorize.polish import polish, polish_by_anchors
 from unmixel.factorize.problem import Problem
 from unmixel.factorize.products import products_of
 from unmixel.factorize.residual import residual
-from unmixel.factorize.sketch import Sketch, sketch, width_for
+from unmixel.factorize.sketch import Sketch, sketch_passes, width_for
 from unmixel.factorize.solve import solve
-from unmixel.factorize.start import GivenStart
 
 OnSweep = Callable[[State], None]
+OnSketch = Callable[[SketchState], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,16 +69,28 @@ class Work:
         Of an earlier fit; NaN where it is not known yet.
     width : int, optional
         Of the sketch; what the plan's components need where it is not given.
+    on_sketch : callable, optional
+        Told where the sketch stands after each of its passes.
+    earlier : SketchState, optional
+        Where an earlier sketch of the same data stood.
+    known_norm2 : float
+        Weighted squared norm of the data; NaN where it is not known yet.
     """
 
     matrix: Matrix
     plan: Plan
     known_noise: float = float("nan")
     width: int | None = None
+    on_sketch: OnSketch | None = None
+    earlier: SketchState | None = None
+    known_norm2: float = float("nan")
 
     @cached_property
     def weighed(self) -> Matrix:
         """The data with the weights under which least squares stands for the loss."""
+        if self.earlier is not None:
+            weights = {key: getattr(self.earlier, key) for key in ("position_weights", "pixel_weights")}
+            return replace(self.matrix, **weights)
         matrix: Matrix = self.plan.loss.weigh(self.matrix, budget=self.plan.budget)
         return matrix
 
@@ -84,22 +98,27 @@ class Work:
     def products(self) -> DataProducts:
         """Products of the weighed data."""
         plan = self.plan
-        return products_of(self.weighed, plan.engine, dtype=plan.dtype, budget=plan.budget)
+        norm2 = self.known_norm2 if self.earlier is None else self.earlier.norm2
+        return products_of(self.weighed, plan.engine, dtype=plan.dtype, budget=plan.budget, norm2=norm2)
 
     @cached_property
     def sketch(self) -> Sketch:
         """The sketch of the weighed data."""
         plan = self.plan
         width = self.width or width_for(plan.n_components)
-        return sketch(
-            self.products, self.weighed, width=width, engine=plan.engine, dtype=plan.dtype, seed=plan.seed
-        )
+        for state in sketch_passes(
+            self.products, self.weighed, width=width, engine=plan.engine, dtype=plan.dtype, seed=plan.seed,
+            begin=self.earlier,
+        ):  # fmt: skip
+            if self.on_sketch is not None:
+                self.on_sketch(state)
+        return Sketch.of(state, self.weighed, plan.engine, plan.dtype)
 
     @property
-    def small(self) -> bool:
-        """Whether a sketch would be about as large as the data."""
+    def sketched(self) -> bool:
+        """Whether a sketch is made: not where it would be about as large as the data."""
         sides = self.matrix.n_positions, self.matrix.n_pixels
-        return min(sides) < 4 * width_for(self.plan.n_components)
+        return self.plan.sketch_sweeps > 0 and min(sides) >= 4 * width_for(self.plan.n_components)
 
     def noise(self) -> float:
         """Return what penalties are tied to."""
@@ -118,7 +137,15 @@ class Work:
         return reader or BlockReader(self.matrix.data, self.matrix.n_scan_axes, self.plan.budget)
 
 
-def fit(matrix: Matrix, plan: Plan, *, on_sweep: OnSweep | None = None, resume: State | None = None) -> Fit:
+def fit(
+    matrix: Matrix,
+    plan: Plan,
+    *,
+    on_sweep: OnSweep | None = None,
+    on_sketch: OnSketch | None = None,
+    resume: State | None = None,
+    sketch: SketchState | None = None,
+) -> Fit:
     """Return the factorisation of a matrix.
 
     Parameters
@@ -126,23 +153,41 @@ def fit(matrix: Matrix, plan: Plan, *, on_sweep: OnSweep | None = None, resume: 
     matrix : Matrix
     plan : Plan
     on_sweep : callable, optional
-        Told the state after every exact sweep; whatever it raises ends the fit.
+        Told the state after the solve on the sketch, after every exact sweep, and when the maps have settled;
+        whatever it raises ends the fit.
+    on_sketch : callable, optional
+        Told where the sketch stands after each of its passes over the data.
     resume : State, optional
-        Go on from here; start and sketch are left out.
+        Go on from here: nothing that was done before is done again, but a sketch that is needed and not given.
+    sketch : SketchState, optional
+        Where the sketch stood.
     """
-    work = Work(matrix, plan) if resume is None else Work(matrix, plan, resume.noise)
+    work = Work(matrix, plan, on_sketch=on_sketch, earlier=sketch)
+    if resume is not None:
+        work.known_noise, work.known_norm2 = resume.noise, resume.norm2
     with plan.engine.threads():
-        sketched = resume is None and not work.small and plan.sketch_sweeps > 0
-        _ = work.sketch if sketched else work.products.norm2  # either checks the data in its first pass
+        if resume is None:
+            # either checks the data in its first pass
+            _ = work.sketch if work.sketched else work.products.norm2
         problem = work.problem()
         descent = plan.loss.descent(matrix, problem, plan.solver, budget=plan.budget)
-        sweep, warm = _begin(work, problem, resume)
+        begin, warm = (
+            _begin(work, problem) if resume is None else (_where(problem, resume), resume.sketch_sweeps)
+        )
+        if isinstance(descent, LeastSquares) and begin.by_maps is not None:
+            descent.recall(begin.z_maps, begin.by_maps)
 
         def tell(now: Sweep) -> None:
             if on_sweep is not None:
-                on_sweep(_state(problem, now, work.known_noise))
+                on_sweep(_state(work, problem, descent, now, warm))
 
-        sweep, met = polish(problem, descent, sweep, plan.rule, tell)
+        if resume is None and work.sketched:
+            tell(begin)
+        if work.sketched and isinstance(descent, LeastSquares) and not problem.maps.separable:
+            inner = replace(plan.rule, max_sweeps=plan.sketch_sweeps, tol=0.3 * plan.rule.tol or 1e-6)
+            sweep, met = polish_by_anchors(problem, work.sketch, plan.solver, begin, plan.rule, inner, tell)
+        else:
+            sweep, met = polish(problem, descent, begin, plan.rule, tell)
         return finish(work, problem, sweep, met, warm)
 
 
@@ -162,18 +207,10 @@ def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -
         return host_factor(problem.maps, problem.maps.forward(descent.settle(z, h)))
 
 
-def _begin(work: Work, problem: Problem, resume: State | None) -> tuple[Sweep, int]:
+def _begin(work: Work, problem: Problem) -> tuple[Sweep, int]:
     """Return the state before the first exact sweep and the number of sweeps done on the sketch."""
     plan = work.plan
-    if resume is not None:
-        z = GivenStart.of(resume).make(problem, sketch=lambda: work.sketch, seed=plan.seed)
-        side = problem.patterns
-        trail = tuple(
-            tuple(side.fold(side.engine.asarray(np.ascontiguousarray(point), side.dtype)) for point in points)
-            for points in resume.trail
-        )
-        return Sweep(*z, list(resume.objective), trail), 0
-    if work.small or not plan.sketch_sweeps:
+    if not work.sketched:
         return Sweep(*plan.start.make(problem, sketch=lambda: work.sketch, seed=plan.seed), []), 0
     _, warm = solve(work.sketch, plan, noise=work.noise)
     return Sweep(warm.z_maps, warm.z_patterns, []), len(warm.objective) - 1
@@ -185,16 +222,50 @@ def host_factor(side: Any, f: Any) -> NDArray[Any]:
     return np.asarray(np.clip(side.engine.to_host(side.flat(f)), 0, None))
 
 
-def _state(problem: Problem, sweep: Sweep, noise: float) -> State:
-    host, side = problem.maps.engine.to_host, problem.patterns
-    trail = [[host(side.flat(point)) for point in points] for points in sweep.trail]
+def _state(work: Work, problem: Problem, descent: Descent, sweep: Sweep, warm: int) -> State:
+    host, maps, patterns = problem.maps.engine.to_host, problem.maps, problem.patterns
+    by_maps = sweep.by_maps
+    if by_maps is None and isinstance(descent, LeastSquares):
+        by_maps = descent.known_by(sweep.z_maps)
+    trail = [[host(patterns.flat(point)) for point in points] for points in sweep.trail]
+    products = {"by_patterns": sweep.by_patterns, "by_maps": by_maps}
     return State(
-        sweep=len(sweep.objective) - 1,
+        sweep=max(0, len(sweep.objective) - 1),
         objective=tuple(sweep.objective),
-        maps=host(problem.maps.flat(sweep.z_maps)),
-        patterns=host(problem.patterns.flat(sweep.z_patterns)),
-        noise=noise,
+        maps=host(maps.flat(sweep.z_maps)),
+        patterns=host(patterns.flat(sweep.z_patterns)),
+        noise=work.known_noise,
         trail=np.array(trail) if trail else np.zeros((0, 2, 0, 0)),
+        norm2=work.products.norm2,
+        sketch_sweeps=warm,
+        settled=sweep.settled,
+        **{key: host(product) for key, product in products.items() if product is not None},
+    )
+
+
+def _where(problem: Problem, state: State) -> Sweep:
+    """Return a state as arrays of the engine."""
+    maps, patterns = problem.maps, problem.patterns
+    wanted = (problem.n_components, maps.grid.size), (problem.n_components, patterns.grid.size)
+    if (state.maps.shape, state.patterns.shape) != wanted:
+        raise InputError(
+            "resume",
+            expected=f"maps and patterns of shapes {wanted[0]} and {wanted[1]}",
+            got=f"{state.maps.shape} and {state.patterns.shape}",
+            hint="go on with the same data and settings, or begin anew",
+        )
+
+    def there(values: NDArray[Any]) -> Any:
+        return maps.engine.asarray(np.ascontiguousarray(values), maps.dtype)
+
+    return Sweep(
+        maps.fold(there(state.maps)),
+        patterns.fold(there(state.patterns)),
+        list(state.objective),
+        tuple((patterns.fold(there(begin)), patterns.fold(there(end))) for begin, end in state.trail),
+        by_patterns=there(state.by_patterns) if state.by_patterns.size else None,
+        by_maps=there(state.by_maps) if state.by_maps.size else None,
+        settled=state.settled,
     )
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from unmixel.factorize.contracts import Array, Samples, Solver
 from unmixel.factorize.descent import Anderson
 from unmixel.factorize.problem import Problem, Side, summed
@@ -131,22 +129,22 @@ class LeastSquares:
 
     def objective(self, z_maps: Array, z_patterns: Array) -> float:
         """Return the full objective: without a pass over the data right after a sweep from there."""
-        problem = self.problem
         if self._overlap is not None and self._overlap[0] is z_maps and self._overlap[1] is z_patterns:
-            misfit2 = self._misfit2(z_maps, z_patterns, self._overlap[2])
-            # a smaller one would drown in the rounding of single precision
-            if misfit2 > 1e-4 * problem.products.norm2:
-                return 0.5 * misfit2 + problem.penalty(z_maps, z_patterns)
-        return problem.objective(z_maps, z_patterns)
+            return self.objective_from(z_maps, z_patterns, self._overlap[2])
+        return self.problem.objective(z_maps, z_patterns)
 
-    def _misfit2(self, z_maps: Array, z_patterns: Array, overlap: float) -> float:
-        grams = np.ones(())
-        for side, z in ((self.problem.maps, z_maps), (self.problem.patterns, z_patterns)):
+    def objective_from(self, z_maps: Array, z_patterns: Array, overlap: float) -> float:
+        """Return the full objective where ``<X, W H>`` is known (by a pass where rounding would drown it)."""
+        problem = self.problem
+        xp, grams = problem.xp, 1.0
+        for side, z in ((problem.maps, z_maps), (problem.patterns, z_patterns)):
             factor = side.forward(z)
-            views = side.flat(factor), side.weighted(factor)
-            flat, weighted = (side.engine.to_host(view).astype(np.float64) for view in views)
+            flat, weighted = (xp.astype(f, xp.float64) for f in (side.flat(factor), side.weighted(factor)))
             grams = grams * (weighted @ flat.T)
-        return self.problem.products.norm2 - 2 * float(overlap) + float(np.sum(grams))
+        misfit2 = float(problem.products.norm2 - 2 * overlap + xp.sum(grams))
+        if problem.maps.engine.exact and misfit2 > 1e-4 * problem.products.norm2:
+            return 0.5 * misfit2 + problem.penalty(z_maps, z_patterns)
+        return problem.objective(z_maps, z_patterns)
 
     def sweep(
         self, z_maps: Array, z_patterns: Array, ahead: Array | None = None
@@ -164,6 +162,15 @@ class LeastSquares:
         z_patterns, by_patterns = turn.solve_tiles(self.solver, z_patterns, self._target(z_maps, turn))
         change = change + by_maps + by_patterns + turn.partner_change(z_patterns)
         return z_maps, z_patterns, float(change)
+
+    def known_by(self, z_maps: Array) -> Array | None:
+        """Return the product of the data with these maps, shape (k, m), if the last pass told it."""
+        known = self._known is not None and self._known[0] is z_maps
+        return self.problem.patterns.flat(self._known[1]) if known and self._known else None
+
+    def recall(self, z_maps: Array, by_maps: Array) -> None:
+        """Take over the product of the data with these maps, which an earlier pass told."""
+        self._known = z_maps, self.problem.patterns.fold(by_maps)
 
     def _target(self, z_maps: Array, turn: Turn) -> Array:
         """Return the product of the data with the maps, folded as patterns (known since the last sweep)."""

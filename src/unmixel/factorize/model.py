@@ -20,9 +20,9 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.base import host_dtype
 from unmixel.engines.blocks import DEFAULT_BUDGET
 from unmixel.engines.lazy import is_lazy
-from unmixel.factorize.contracts import State
+from unmixel.factorize.contracts import SketchState, State
 from unmixel.factorize.descent import StopRule
-from unmixel.factorize.fit import Fit, OnSweep, fit, maps_for
+from unmixel.factorize.fit import Fit, OnSketch, OnSweep, fit, maps_for
 from unmixel.factorize.plan import Plan
 
 
@@ -66,7 +66,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     max_iter : int, >= 1
         Most exact sweeps.
     tol : float, >= 0
-        Stop when the objective falls by less than this share of itself per sweep (mean over 5 sweeps).
+        Stop when the objective falls by less than this share of itself per sweep (mean over 2 sweeps).
     random_state : int, RandomState or None
         Seed of start and sketch; the same whole number gives the same result.
     engine : str or Engine
@@ -109,9 +109,9 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         loss: Any = "frobenius",
         solver: Any = "auto",
         start: Any = "svd",
-        sketch_sweeps: int = 60,
+        sketch_sweeps: int = 100,
         max_iter: int = 200,
-        tol: float = 1e-5,
+        tol: float = 3e-5,
         random_state: Any = 0,
         engine: Any = "numpy",
         memory_budget: int = DEFAULT_BUDGET,
@@ -175,7 +175,13 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         return np.asarray(np.asarray(X) @ self.components_)
 
     def factorize(
-        self, scan: Scan, *, on_sweep: OnSweep | None = None, resume: State | None = None
+        self,
+        scan: Scan,
+        *,
+        on_sweep: OnSweep | None = None,
+        on_sketch: OnSketch | None = None,
+        resume: State | None = None,
+        sketch: SketchState | None = None,
     ) -> Factors:
         """Fit a scan and return its factors with axes, residual and settings; strongest component first.
 
@@ -183,13 +189,18 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         ----------
         scan : Scan
         on_sweep : callable(State), optional
-            Told after every exact sweep; whatever it raises ends the fit.
+            Told after the solve on the sketch, after every exact sweep and when the maps have settled; whatever it
+            raises ends the fit.
+        on_sketch : callable(SketchState), optional
+            Told after every pass of the sketch.
         resume : State, optional
             Go on from a state that `on_sweep` was told.
+        sketch : SketchState, optional
+            Go on from a state that `on_sketch` was told; give both where both are there.
         """
         matrix = self._matrix(scan, reset=True)
         plan = self.plan_for(matrix)
-        found = fit(matrix, plan, on_sweep=on_sweep, resume=resume)
+        found = fit(matrix, plan, on_sweep=on_sweep, on_sketch=on_sketch, resume=resume, sketch=sketch)
         self._keep(found)
         light = found.maps.sum(axis=1, dtype=np.float64)
         order = np.argsort(-light, kind="stable")

@@ -41,7 +41,7 @@ class Plan:
     engine: Any
     dtype: str = "float32"
     rule: StopRule = StopRule()
-    sketch_sweeps: int = 60
+    sketch_sweeps: int = 100
     seed: int = 0
     budget: int = DEFAULT_BUDGET
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid, Matrix
-from unmixel.factorize.contracts import Array, DataProducts, Samples
+from unmixel.factorize.contracts import Array, DataProducts, Samples, SketchState
 
 OVERSAMPLING = 4
 """Groups of positions mixed in the first pass, as a multiple of the width (measured, docs/decisions/0007)."""
@@ -60,6 +61,19 @@ class Sketch:
     engine: Any
     dtype: str
 
+    @classmethod
+    def of(cls, state: SketchState, matrix: Matrix, engine: Any, dtype: str) -> Sketch:
+        """Return the sketch of a matrix from where its passes ended."""
+        # the long side is dealt with where the arrays live: decomposing what is left costs nothing
+        long, core = engine.xp.linalg.qr(engine.asarray(state.core.T, "float64"))
+        turn, values, inner = np.linalg.svd(engine.to_host(core))
+        left = engine.to_host(long @ engine.asarray(turn))
+        roots = np.sqrt(state.position_weights), np.sqrt(state.pixel_weights)
+        grids = matrix.scan_grid, matrix.pattern_grid
+        return cls(
+            left, values, inner @ state.basis.astype(np.float64), *roots, state.norm2, *grids, engine, dtype
+        )
+
     @property
     def position_weights(self) -> NDArray[Any]:
         """Weights of the positions, shape (n,)."""
@@ -71,13 +85,15 @@ class Sketch:
         return self.root_pixels**2
 
     @cached_property
-    def _rows(self) -> Array:
+    def rows(self) -> Array:
+        """What stands for the positions: X is about ``rows' columns``, shape (l, n)."""
         return self.engine.asarray(
             (self.left * self.values).T * inverse_root(self.root_positions), self.dtype
         )
 
     @cached_property
-    def _columns(self) -> Array:
+    def columns(self) -> Array:
+        """What stands for the pixels, shape (l, m)."""
         return self.engine.asarray(self.right * inverse_root(self.root_pixels), self.dtype)
 
     @property
@@ -103,11 +119,11 @@ class Sketch:
 
     def with_patterns(self, rows: Array) -> Array:
         """Return ``rows X'`` of the sketched X."""
-        return (rows @ self._columns.T) @ self._rows
+        return (rows @ self.columns.T) @ self.rows
 
     def with_maps(self, rows: Array) -> Array:
         """Return ``rows X`` of the sketched X."""
-        return (rows @ self._rows.T) @ self._columns
+        return (rows @ self.rows.T) @ self.columns
 
     def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
         """Return ``between(all, rows X') X`` of the sketched X."""
@@ -126,9 +142,30 @@ def sketch(
 ) -> Sketch:
     """Return the sketch of a matrix by a randomised range finder, from ``power + 2`` passes over the data.
 
+    Parameters are those of `sketch_passes`.
+    """
+    (*_, last) = sketch_passes(
+        products, matrix, width=width, engine=engine, dtype=dtype, power=power, seed=seed
+    )
+    return Sketch.of(last, matrix, engine, dtype)
+
+
+def sketch_passes(
+    products: DataProducts,
+    matrix: Matrix,
+    *,
+    width: int,
+    engine: Any,
+    dtype: str,
+    power: int = 1,
+    seed: int = 0,
+    begin: SketchState | None = None,
+) -> Iterator[SketchState]:
+    """Yield where a sketch stands after each of its ``power + 2`` passes over the data.
+
     The first pass sums positions with random signs into a few groups: `OVERSAMPLING` times more than the width, for
     the price of additions. The leading directions of these sums are sharpened by `power` passes, each of which
-    multiplies by X and X' at once, block by block; the last pass gives the singular value decomposition.
+    multiplies by X and X' at once, block by block; the last pass gives the data along these directions.
 
     Parameters
     ----------
@@ -141,37 +178,59 @@ def sketch(
     power : int, >= 0
         Power passes; one is enough after the mixing of many groups, as two are without.
     seed : int
+    begin : SketchState, optional
+        Where an earlier sketch of the same data stood: its passes are not done again.
 
     References
     ----------
     Halko, Martinsson & Tropp, SIAM Rev. 53, 217 (2011); signed sums: Clarkson & Woodruff, J. ACM 63, 54 (2017).
     """
-    roots = np.sqrt(matrix.position_weights), np.sqrt(matrix.pixel_weights)
-    root_n, root_m = (engine.asarray(root, dtype) for root in roots)
+    weights = matrix.position_weights, matrix.pixel_weights
+    root_n, root_m = (engine.asarray(np.sqrt(weight), dtype) for weight in weights)
     weights_n = engine.asarray(matrix.position_weights, dtype)
-    width = max(1, min(width, *(int(np.count_nonzero(root)) for root in roots)))
+    width = max(1, min(width, *(int(np.count_nonzero(weight)) for weight in weights)))
 
-    def orthonormal(rows: Array) -> Array:
-        return engine.xp.linalg.qr(rows.T)[0].T
+    def after(passes: int, directions: Array) -> SketchState:
+        basis = engine.to_host(engine.xp.linalg.qr(directions.T)[0].T)
+        # as it would be read back: products may round differently in another layout
+        return SketchState(passes, products.norm2, np.ascontiguousarray(basis), *weights)
 
+    if begin is None:
+        mixed = _mixed(products, matrix, OVERSAMPLING * width, seed) * root_m
+        state = after(1, _leading(mixed, width, engine, dtype))
+    else:
+        state = _fitting(begin, width, matrix)
+    yield state
+    while state.passes <= power:
+        rows = engine.asarray(state.basis, dtype) * root_m
+        sharper = products.through(rows, lambda index, rows: rows * weights_n[index]) * root_m
+        state = after(state.passes + 1, sharper)
+        yield state
+    if state.passes == power + 1:
+        core = products.with_patterns(engine.asarray(state.basis, dtype) * root_m) * root_n
+        yield replace(state, passes=power + 2, core=np.ascontiguousarray(engine.to_host(core)))
+
+
+def _mixed(products: DataProducts, matrix: Matrix, size: int, seed: int) -> Array:
+    """Return the positions summed with random signs into about `size` groups."""
     rng = np.random.default_rng(seed)
-    size = min(OVERSAMPLING * width, matrix.n_positions)
+    size = min(size, matrix.n_positions)
     # every group gets a position, whatever their number
     groups = rng.permutation(np.arange(matrix.n_positions) % size)
-    mixed = products.mixed(groups, rng.choice([-1.0, 1.0], matrix.n_positions), size) * root_m
-    basis = orthonormal(_leading(mixed, width, engine, dtype))
-    for _ in range(power):
-        sharper = products.through(basis * root_m, lambda index, rows: rows * weights_n[index]) * root_m
-        basis = orthonormal(sharper)
-    # the long side is dealt with where the arrays live: a singular value decomposition of what is left costs nothing
-    long, core = engine.xp.linalg.qr(
-        engine.asarray((products.with_patterns(basis * root_m) * root_n).T, "float64")
-    )
-    turn, values, inner = np.linalg.svd(engine.to_host(core))
-    left = engine.to_host(long @ engine.asarray(turn))
-    right = inner @ engine.to_host(basis).astype(np.float64)
-    grids = matrix.scan_grid, matrix.pattern_grid
-    return Sketch(left, values, right, *roots, products.norm2, *grids, engine, dtype)
+    return products.mixed(groups, rng.choice([-1.0, 1.0], matrix.n_positions), size)
+
+
+def _fitting(begin: SketchState, width: int, matrix: Matrix) -> SketchState:
+    """Return where an earlier sketch stood, if it is one of such a matrix and width."""
+    wanted = (width, matrix.n_pixels)
+    if begin.basis.shape != wanted or begin.core.size not in (0, width * matrix.n_positions):
+        raise InputError(
+            "sketch",
+            expected=f"{wanted[0]} directions of {wanted[1]} pixels, of {matrix.n_positions} positions",
+            got=f"{begin.basis.shape[0]} of {begin.basis.shape[1]}",
+            hint="go on with the same data and settings, or begin anew",
+        )
+    return begin
 
 
 def _leading(rows: Array, width: int, engine: Any, dtype: str) -> Array:

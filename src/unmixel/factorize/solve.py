@@ -26,6 +26,6 @@ def solve(low: Sketch, plan: Plan, *, noise: Callable[[], float] | None = None) 
     problem = plan.problem(low, low, noise or (lambda: low.noise))
     plan.solver.check(problem)
     z = plan.start.make(problem, sketch=lambda: low, seed=plan.seed)
-    rule = replace(plan.rule, max_sweeps=plan.sketch_sweeps)
+    rule = replace(plan.rule, max_sweeps=plan.sketch_sweeps, tol=plan.rule.tol)
     sweep, _ = descend(problem, LeastSquares(problem, plan.solver), Sweep(*z, []), rule)
     return problem, sweep

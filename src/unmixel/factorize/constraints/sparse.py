@@ -79,8 +79,8 @@ class BoundSparse:
 
     def prox(self, z: Array, step: Array) -> Array:
         """Return z drawn towards 0 by step * weight."""
-        size = self.xp.abs(z) - step * self._threshold(z)
-        return self.xp.sign(z) * self.xp.where(size > 0, size, self.xp.zeros_like(size))
+        threshold = step * self._threshold(z)
+        return z - self.xp.clip(z, -threshold, threshold)
 
     def value(self, z: Array) -> Array:
         """Return the weighted sum of absolute values per component."""

@@ -53,12 +53,35 @@ class AcceleratedGradient:
         step = self._step(side, gram, scale)
         f = side.forward(z)
         gf = side.fold(gram @ side.flat(f))
-        block = _Block(side, gram, target, scale, f, gf, side.penalty(z, f, scale))
-        value = 0.0
+        block = _Block(side, gram, target, scale, f, gf, side.penalty(z, f, scale) if side.penalised else 0.0)
+        new = self._hurried(block, z, step)
+        return self._guarded(block, z, step) if new is None else new
+
+    def _hurried(self, block: _Block, z: Array, step: Array) -> Array | None:
+        """Return where all steps lead, looked at only in the end; None where that is higher."""
+        side, f, gf, t = block.side, block.f0, block.gf0, 1.0
+        y, fy, gfy = z, f, gf
+        for _ in range(self.inner_steps):
+            slope = block.gradient(fy, gfy)
+            slope *= step
+            new = side.prox(y - slope, step, block.scale)
+            f_new = side.forward(new)
+            gf_new = block.times_gram(f_new)
+            t_new = (1 + (1 + 4 * t * t) ** 0.5) / 2
+            beta = (t - 1) / t_new
+            # only a smooth penalty looks at the factor itself
+            fy = _ahead(f_new, f, beta) if side.smooth else f_new
+            y, gfy = _ahead(new, z, beta), _ahead(gf_new, gf, beta)
+            z, f, gf, t = new, f_new, gf_new, t_new
+        return z if block.change(z, f, gf) <= 0 else None
+
+    def _guarded(self, block: _Block, z: Array, step: Array) -> Array:
+        """Return where steps lead of which none may rise."""
+        side, f, gf, value = block.side, block.f0, block.gf0, 0.0
         # the momentum point y and its images; forward is affine, so they extrapolate without another product
         y, fy, gfy, t = z, f, gf, 1.0
         for _ in range(self.inner_steps):
-            new = side.prox(y - step * block.gradient(fy, gfy), step, scale)
+            new = side.prox(y - step * block.gradient(fy, gfy), step, block.scale)
             f_new = side.forward(new)
             gf_new = block.times_gram(f_new)
             value_new = block.change(new, f_new, gf_new)
@@ -88,6 +111,14 @@ class AcceleratedGradient:
         return xp.where(bound > floor, 1 / safe, xp.zeros_like(bound))
 
 
+def _ahead(new: Array, old: Array, beta: float) -> Array:
+    """Return ``new + beta (new - old)``."""
+    ahead = new - old
+    ahead *= beta
+    ahead += new
+    return ahead
+
+
 @dataclass(frozen=True, eq=False)
 class _Block:
     """The objective of one side with the other held fixed, counted from where the update began."""
@@ -104,7 +135,8 @@ class _Block:
         return self.side.fold(self.gram @ self.side.flat(f))
 
     def gradient(self, f: Array, gf: Array) -> Array:
-        slope = (gf - self.target) * self.side.weights
+        slope = gf - self.target
+        slope *= self.side.weights
         for penalty in self.side.smooth:
             slope = slope + self.side.column(self.scale**penalty.degree) * penalty.gradient(f)
         return self.side.adjoint(slope)
