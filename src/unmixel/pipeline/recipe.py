@@ -143,10 +143,10 @@ class Factorize(_Section):
         why="frobenius (least squares), which with Poisson weights is Poisson's likelihood to first order",
     )
     solver: Annotated[str, AfterValidator(partial(check_name, "solvers"))] = _field(
-        "gradient",
+        "auto",
         "Algorithm that lowers the misfit.",
         valid="an installed solver",
-        why="gradient, the one that takes every constraint",
+        why="auto, for each side the fastest that its constraints allow",
     )
     start: Annotated[str, AfterValidator(_start)] = _field(
         "svd",
@@ -163,18 +163,18 @@ class Factorize(_Section):
         ge=1,
     )
     sketch_sweeps: int = _field(
-        60,
+        100,
         "Largest number of sweeps on a sketch of the data, before those over all data; they cost little.",
         unit="sweeps",
         valid="a whole number >= 0; 0 leaves the sketch out",
-        why="60, after which the sketch has told what it can",
+        why="100, which most sketches do not need",
         ge=0,
     )
     tol: float = _field(
         3e-5,
         "The run stops when the objective falls by less than this share of itself per sweep.",
         valid="a number >= 0; 0 runs all sweeps",
-        why="3e-5: on simulated glasses a tenth of it found no more crystals",
+        why="3e-5: on simulated glasses a third of it found no more crystals",
         ge=0,
     )
     seed: int = _field(
