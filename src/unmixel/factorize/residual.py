@@ -71,6 +71,9 @@ def _entries(
 ) -> Sums:
     """Return the sums of sparse data from their entries and the sums of the factors."""
     csr = matrix.data.tocsr()
+    if not csr.has_canonical_format:
+        csr = csr.copy()  # the same entry twice is their sum
+        csr.sum_duplicates()
     used, kept = matrix.pixel_weights > 0, matrix.position_weights > 0
     w, h = (np.ascontiguousarray(factor.T, np.float64) for factor in (maps, patterns))
     lines = np.repeat(np.arange(matrix.n_positions), np.diff(csr.indptr))

@@ -26,6 +26,9 @@ TILE = 160_000
 CHUNK = 2**18
 """Entries that a thread works through before it gives back what it found."""
 
+ROWS_AT_ONCE = 2**12
+"""Rows that are sorted at once."""
+
 MIN_ROWS = 8
 """Fewest rows of dense data in a tile, however long they are: products of fewer are slow."""
 
@@ -107,16 +110,21 @@ def counts_of(matrix: Matrix, engine: Any, *, dtype: str, reader: Blocks, budget
     """
     if hasattr(matrix.data, "tocsr"):
         return SparseCounts.of(matrix, matrix.data.tocsr(), engine, dtype)
-    found = _gathered(matrix, reader, dtype, budget // 2)
-    if found is not None:
-        return SparseCounts.of(matrix, found, engine, dtype)
-    return DenseCounts(matrix, engine, dtype, reader)
+    # not on a device, where products are so much faster than gathering that zeros may stay, and not of a few numbers
+    small = engine.tile > matrix.n_positions * matrix.n_pixels
+    found = None if small else _gathered(matrix, reader, dtype, budget)
+    return (
+        DenseCounts(matrix, engine, dtype, reader)
+        if found is None
+        else SparseCounts.of(matrix, found, engine, dtype)
+    )
 
 
-def _gathered(matrix: Matrix, reader: Blocks, dtype: str, limit: int) -> Any | None:
-    """Return the entries of dense data as compressed rows; None where they are many or take more than `limit`."""
+def _gathered(matrix: Matrix, reader: Blocks, dtype: str, budget: int) -> Any | None:
+    """Return the entries of dense data as compressed rows; None where they are many, or too large."""
     import scipy.sparse
 
+    limit = budget // 2
     parts, places, held = [], [], 0
     most = DENSE_SHARE * matrix.n_positions * matrix.n_pixels
     for i in range(len(reader)):
@@ -128,9 +136,8 @@ def _gathered(matrix: Matrix, reader: Blocks, dtype: str, limit: int) -> Any | N
             return None
         parts.append(scipy.sparse.csr_matrix(block.values).astype(dtype))
         places.append(block.positions)
-    rows = scipy.sparse.vstack(parts, format="csr")
-    order = np.argsort(np.concatenate(places), kind="stable")
-    return rows[order]
+    rows, positions = scipy.sparse.vstack(parts, format="csr"), np.concatenate(places)
+    return rows if np.all(np.diff(positions) > 0) else rows[np.argsort(positions)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,19 +189,27 @@ class SparseCounts:
     @classmethod
     def of(cls, matrix: Matrix, csr: Any, engine: Any, dtype: str) -> SparseCounts:
         """Return the weighted entries of compressed rows; those of weight 0 or count 0 are dropped."""
-        lengths = np.diff(csr.indptr)
-        multiplicity = np.repeat(matrix.position_weights, lengths) * matrix.pixel_weights[csr.indices]
-        used = (multiplicity > 0) & (csr.data > 0)
-        raw = csr.data[used].astype(np.float64)
-        constant = float(np.sum(multiplicity[used] * (raw * np.log(raw) - raw)))
-        counts = (raw * multiplicity[used]).astype(dtype)
-        ends = np.concatenate([[0], np.cumsum(used)])[csr.indptr]
-        lengths, begins = np.diff(ends), ends[:-1]
+        r, w = matrix.position_weights, matrix.pixel_weights
+        if not csr.has_canonical_format:
+            csr = csr.copy()  # the same entry twice is their sum
+            csr.sum_duplicates()
+        used = (csr.data > 0) & (w > 0)[csr.indices]
+        lengths = np.where(r > 0, np.diff(np.concatenate([[0], np.cumsum(used)])[csr.indptr]), 0)
         order = np.argsort(lengths, kind="stable")
         starts = np.concatenate([[0], np.cumsum(lengths[order])])
-        take = np.arange(len(counts)) + np.repeat(begins[order] - starts[:-1], lengths[order])
-        pixels = csr.indices[used][take]
-        return cls(order, starts, pixels, counts[take], matrix.n_pixels, engine, constant)
+        pixels, counts = np.empty(starts[-1], csr.indices.dtype), np.empty(starts[-1], dtype)
+        constant = 0.0
+        # some rows at a time: a few copies of all entries would be most of the memory
+        for first in range(0, len(order), ROWS_AT_ONCE):
+            rows = order[first : first + ROWS_AT_ONCE]
+            part = csr[rows]
+            weights = np.repeat(r[rows], np.diff(part.indptr)) * w[part.indices]
+            keep = (part.data > 0) & (w[part.indices] > 0) & np.repeat(r[rows] > 0, np.diff(part.indptr))
+            x, weights = part.data[keep].astype(np.float64), weights[keep]
+            here = slice(starts[first], starts[first + len(rows)])
+            pixels[here], counts[here] = part.indices[keep], x * weights
+            constant += float(weights @ (x * np.log(x) - x))
+        return cls(order, starts, pixels, counts, matrix.n_pixels, engine, constant)
 
     def _chunks(self) -> list[slice]:
         """Return runs of rows of about `CHUNK` entries each (more where patterns are larger than that)."""

@@ -91,9 +91,11 @@ class ExpectationMaximisation:
     ) -> tuple[Array, Array, float]:
         """Return both sides after a sweep and how the objective changed; see `Descent.sweep`."""
         known = self._at(z_maps, z_patterns)
-        before, here = self._pass(z_maps, z_patterns, self.steps) if known is None else (known.value, known)
+        # a fit that goes on must stand where it stood; a new one may as well begin with better maps
+        steps = self.steps if ahead is None else 0
+        before, here = self._pass(z_maps, z_patterns, steps) if known is None else (known.value, known)
         self._began = z_maps, z_patterns, before
-        new_maps, new_patterns = self._moved(here, ahead)
+        new_maps, new_patterns = self._next(here, ahead)
         _, there = self._pass(new_maps, new_patterns, self.steps)
         if ahead is None and not there.value <= here.value:
             there = here  # only rounding can do that
@@ -103,21 +105,37 @@ class ExpectationMaximisation:
     def settle(self, z_maps: Array, z_patterns: Array) -> Array:
         """Return the maps that are best for fixed patterns."""
         side = self.problem.maps
-        z_maps = _lifted(side, self.r, z_maps)
         precision = 1e-9 if side.dtype == "float64" else 1e-5
-        if side.separable:
-            return self._pass(z_maps, z_patterns, None, precision)[1].z_maps
-        _, here = self._pass(z_maps, z_patterns, 0)
+        z_maps = _lifted(side, self.r, z_maps)
+        if not side.separable:
+            return self._settled(z_maps, z_patterns, precision)
+        # once is enough where no penalty of the patterns depends on the norms of the maps
+        for _ in range(MOST_PASSES if self.problem.patterns.penalised else 1):
+            last, z_maps = z_maps, self._pass(z_maps, z_patterns, None, precision)[1].z_maps
+            if _moved(side, last, z_maps) <= precision:
+                break
+        return z_maps
+
+    def _settled(self, z_maps: Array, z_patterns: Array, precision: float) -> Array:
+        """Return coupled maps that are best for fixed patterns, a pass a step; steps are carried on while it helps."""
+        side, xp = self.problem.maps, self.problem.xp
+        _, best = self._pass(z_maps, z_patterns, 0)
+        last, pace = z_maps, 0.0
         for _ in range(MOST_PASSES):
-            new = self._stepped(side, here.z_maps, here.z_patterns, here.maps_back)
-            _, there = self._pass(new, z_patterns, 0)
-            if not there.value < here.value:
+            new = self._stepped(side, best.z_maps, z_patterns, best.maps_back)
+            further = new + pace * (new - last)
+            point = side.project(xp.where(further > 0.1 * new, further, 0.1 * new)) if pace else new
+            _, there = self._pass(point, z_patterns, 0)
+            if there.value < best.value:
+                moved = _moved(side, best.z_maps, point)
+                last, best, pace = new, there, pace + 0.15 * (0.97 - pace)
+                if moved <= precision:
+                    break
+            elif pace:
+                last, pace = best.z_maps, 0.0
+            else:
                 break
-            moved = float(side.xp.max(side.xp.abs(there.z_maps - here.z_maps)))
-            here = there
-            if moved <= precision * float(side.xp.max(new)):
-                break
-        return here.z_maps
+        return best.z_maps
 
     def _at(self, z_maps: Array, z_patterns: Array) -> Standing | None:
         for known in self._known:
@@ -132,7 +150,7 @@ class ExpectationMaximisation:
     def _stepped(self, side: Side, z: Array, z_partner: Array, back: Array) -> Array:
         return self._terms(side, z, z_partner).step(z, back, REPEATS)
 
-    def _moved(self, here: Standing, ahead: Array | None) -> tuple[Array, Array]:
+    def _next(self, here: Standing, ahead: Array | None) -> tuple[Array, Array]:
         """Return the sides moved by what a pass told: patterns, and maps where positions are coupled."""
         problem = self.problem
         z_maps, z_patterns = here.z_maps, here.z_patterns
@@ -199,6 +217,12 @@ def _turned(xp: Any, f: Array) -> Array:
     return xp.reshape(xp.reshape(f.T, (-1,)), (f.shape[1], f.shape[0]))
 
 
+def _moved(side: Side, one: Array, two: Array) -> float:
+    """Return the largest change of z as a share of the largest z."""
+    xp = side.xp
+    return float(xp.max(xp.abs(two - one))) / max(float(xp.max(two)), 1e-30)
+
+
 def _likelihood(xp: Any, counts: Array, model: Array) -> Any:
     return xp.sum(counts * xp.log(model), dtype=xp.float64)
 
@@ -213,6 +237,7 @@ def _lifted(side: Side, weights: Array, z: Array) -> Array:
     )
     profile = profile / (xp.mean(profile) + 1e-30)
     mean = xp.mean(side.flat(z), axis=1)
-    mean = xp.where(mean > 1e-3 * xp.max(mean), mean, xp.ones_like(mean) * 1e-3 * xp.max(mean))
+    usual = xp.where(xp.max(mean) > 0, xp.max(mean), xp.ones_like(xp.max(mean)))
+    mean = xp.where(mean > 1e-3 * usual, mean, xp.ones_like(mean) * 1e-3 * usual)
     least = LIFT * side.column(mean) * profile
     return side.project(xp.where((side.majoriser > 0) & (z < least), least, z))
