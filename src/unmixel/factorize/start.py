@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
-from unmixel.factorize.contracts import Array, State
+from unmixel.factorize.contracts import Array
 from unmixel.factorize.problem import Problem
 from unmixel.factorize.sketch import Sketch, inverse_root
 
@@ -178,11 +178,6 @@ class GivenStart:
     maps: NDArray[Any]
     patterns: NDArray[Any]
     name: ClassVar[str] = "given"
-
-    @classmethod
-    def of(cls, state: State) -> GivenStart:
-        """Return the start that goes on from a state."""
-        return cls(state.maps, state.patterns)
 
     def make(self, problem: Problem, *, sketch: SketchMaker, seed: int) -> tuple[Array, Array]:
         """Return the given factors as Z."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Generic, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import RunExistsError
 from unmixel.dataset.scan import Scan
-from unmixel.factorize.contracts import State
+from unmixel.factorize.contracts import SketchState, State
 from unmixel.io.atomic import replacing, write_text
 from unmixel.io.nexus import jsonable
 
 OURS = (
     "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html",
-    "checkpoint.npz", "record.json", "use_pixels.npy",
+    "checkpoint.npz", "sketch.npz", "record.json", "use_pixels.npy",
 )  # fmt: skip
 """Every file of a run folder; nothing else in it is ever touched."""
 
@@ -67,6 +67,11 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """State of a factorisation that did not end."""
         return self.path / "checkpoint.npz"
+
+    @property
+    def sketch(self) -> Path:
+        """State of the sketch of a factorisation that did not end."""
+        return self.path / "sketch.npz"
 
     @property
     def pixels(self) -> Path:
@@ -173,54 +178,114 @@ def _stem(name: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "scan"
 
 
+K = TypeVar("K", State, SketchState)
+
+
 @dataclass
-class Checkpoint:
-    """Keeps the last state of a factorisation, on disk every now and then.
+class Checkpoint(Generic[K]):
+    """Keeps the last state of a factorisation or of its sketch, on disk every now and then.
 
     Parameters
     ----------
     path : Path
     identity : str
         What the state belongs to: recipe and input.
+    noun : type
+        What is kept: `State` or `SketchState`.
     every_s : float
         Least time between two writes, in seconds.
     """
 
     path: Path
     identity: str
+    noun: type[K]
     every_s: float = 20.0
-    _state: State | None = field(default=None, init=False, repr=False)
-    _written: int = field(default=-1, init=False, repr=False)
-    _last: float = field(default_factory=monotonic, init=False, repr=False)
+    last: K | None = field(default=None, init=False, repr=False)
+    _written: K | None = field(default=None, init=False, repr=False)
+    _when: float = field(default_factory=monotonic, init=False, repr=False)
 
-    def offer(self, state: State) -> None:
-        """Keep a state in memory; write it when the last writing is long enough ago."""
-        self._state = state
-        if monotonic() - self._last >= self.every_s:
+    def offer(self, state: K) -> bool:
+        """Keep a state in memory; write it, and say so, when the last writing is long enough ago."""
+        self.last = state
+        due = monotonic() - self._when >= self.every_s
+        if due:
             self.save()
+        return due
 
-    def save(self) -> int | None:
-        """Write the last state, if it is not on disk yet, and return its sweep (None where there is none)."""
-        state = self._state
-        if state is None:
-            return None
-        if state.sweep != self._written:
-            values = {item.name: getattr(state, item.name) for item in fields(State)}
-            with replacing(self.path) as draft, draft.open("wb") as stream:
-                np.savez(stream, identity=np.array(self.identity), **values)
-            self._written, self._last = state.sweep, monotonic()
-        return state.sweep
+    def save(self) -> None:
+        """Write the last state, if there is one that is not on disk yet."""
+        state = self.last
+        if state is None or state is self._written:
+            return
+        values = {item.name: getattr(state, item.name) for item in fields(self.noun)}
+        with replacing(self.path) as draft, draft.open("wb") as stream:
+            np.savez(stream, identity=np.array(self.identity), **values)
+        self._written, self._when = state, monotonic()
 
-    def load(self) -> State | None:
-        """Return the state on disk, or None where there is none that belongs to this run."""
+    def load(self) -> K | None:
+        """Return the state on disk, or None where there is none that is whole and belongs to this run."""
         try:
             with self.path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 if str(archive["identity"]) != self.identity:
                     return None
-                values = {item.name: archive[item.name] for item in fields(State)}
+                values = {item.name: archive[item.name] for item in fields(self.noun)}
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
-        values["sweep"] = int(values["sweep"])
-        values["objective"] = tuple(float(value) for value in values["objective"])
-        values["noise"] = float(values["noise"])
-        return State(**values)
+        plain = {name: value.item() for name, value in values.items() if value.ndim == 0}
+        if "objective" in values:
+            plain["objective"] = tuple(values["objective"].tolist())
+        self.last = self._written = self.noun(**(values | plain))
+        return self.last
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """What is kept of a factorisation that has not ended: where its sketch stands, and where it stands itself.
+
+    Parameters
+    ----------
+    sketch : Checkpoint of SketchState
+    state : Checkpoint of State
+    """
+
+    sketch: Checkpoint[SketchState]
+    state: Checkpoint[State]
+
+    @classmethod
+    def of(cls, folder: RunFolder, identity: str) -> Checkpoints:
+        """Return the checkpoints of a run."""
+        return cls(
+            Checkpoint(folder.sketch, identity, SketchState), Checkpoint(folder.checkpoint, identity, State)
+        )
+
+    def save(self) -> dict[str, Any]:
+        """Write both and return what the record says of them."""
+        self.sketch.save()
+        self.state.save()
+        return self.told
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is kept, for the record: ``checkpoint`` in words, ``checkpoint_sweep`` as a number."""
+        sketch, state = self.sketch.last, self.state.last
+        if state is not None:
+            where = (
+                f"sweep {state.sweep} of the factorisation" if state.objective else "the solve on the sketch"
+            )
+            return {
+                "checkpoint": "the end of the sweeps" if state.settled else where,
+                "checkpoint_sweep": state.sweep,
+            }
+        return {} if sketch is None else {"checkpoint": f"pass {sketch.passes} of the sketch"}
+
+    @property
+    def useless(self) -> list[str]:
+        """Names of files that are there and could not be read."""
+        return [
+            mark.path.name for mark in (self.sketch, self.state) if mark.last is None and mark.path.exists()
+        ]
+
+    def clear(self) -> None:
+        """Remove both files."""
+        for mark in (self.sketch, self.state):
+            mark.path.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from unmixel.io.nexus import jsonable
 from unmixel.io.store import read_bundle, write_bundle
 from unmixel.io.tables import write_tables
 from unmixel.pipeline import stages
-from unmixel.pipeline.folder import Checkpoint, RunFolder
+from unmixel.pipeline.folder import Checkpoints, RunFolder
 from unmixel.pipeline.logbook import Logbook
 from unmixel.pipeline.overview import overview
 from unmixel.pipeline.progress import Progress, Silent
@@ -106,27 +106,27 @@ class _Job:
         """Do everything; whatever ends it early leaves a record that says so."""
         if force:
             self.folder.clear()
-        checkpoint = Checkpoint(self.folder.checkpoint, "/".join(self.identity.values()))
+        marks = Checkpoints.of(self.folder, "/".join(self.identity.values()))
         try:
-            self._stages(earlier, checkpoint)
+            self._stages(earlier, marks)
         except KeyboardInterrupt:
             with shielded():
-                sweep = checkpoint.save()
-                if sweep is not None:
-                    self.log.values["checkpoint_sweep"] = sweep
+                self.log.values |= marks.save()
                 self.log.end("interrupted")
             raise
         except Exception as error:
             with suppress(OSError):  # the first error is the one to tell
-                checkpoint.save()
+                self.log.values |= marks.save()
             self.log.end("failed", error=f"{type(error).__name__}: {error}")
             raise
         assert self.result is not None
-        self.folder.checkpoint.unlink(missing_ok=True)
+        marks.clear()
+        for key in ("checkpoint", "checkpoint_sweep"):
+            self.log.values.pop(key, None)
         self.log.end("finished")
         return replace(self.result, record=jsonable(self.log.values))
 
-    def _stages(self, earlier: Mapping[str, Any] | None, checkpoint: Checkpoint) -> None:
+    def _stages(self, earlier: Mapping[str, Any] | None, marks: Checkpoints) -> None:
         self.log.folder = self.folder
         self.result = self._kept(earlier)
         self.log.write()
@@ -136,7 +136,7 @@ class _Job:
         )
         write_text(self.folder.recipe, write(self.recipe, header=header))
         if self.result is None:
-            self.result = self._separate(earlier, checkpoint)
+            self.result = self._separate(earlier, marks)
             self._store(self.result)
         with self.log.stage("interpret"):
             factors = stages.flag(self.result.factors)
@@ -173,7 +173,7 @@ class _Job:
             self.log.note(text)
         return replace(kept, folder=self.folder.path, recipe=plain(self.recipe))
 
-    def _separate(self, earlier: Mapping[str, Any] | None, checkpoint: Checkpoint) -> Result:
+    def _separate(self, earlier: Mapping[str, Any] | None, marks: Checkpoints) -> Result:
         """Read, prepare and factorise."""
         with self.log.stage("card"):
             card, use = stages.card(self.scan)
@@ -192,19 +192,42 @@ class _Job:
             images = overview(prepared, int(self.recipe.factorize.memory_budget_MB * 1e6))
             extras = {**images, **{name: np.asarray(value) for name, value in prepared.extras.items()}}
         with self.log.stage("factorize"):
-            state = checkpoint.load() if earlier is not None else None
-            if state is not None and earlier is not None:
-                self.log.goes_on_from(earlier, f"sweep {state.sweep} of the factorisation")
-                self.log.write()
-            factors = stages.factorize(prepared, self.recipe, on_sweep=self._hear(checkpoint), resume=state)
+            if earlier is not None:
+                self._go_on(earlier, marks)
+            factors = stages.factorize(
+                prepared,
+                self.recipe,
+                on_sweep=self._hear(marks),
+                on_sketch=lambda state: self._keep(marks, marks.sketch.offer(state)),
+                resume=marks.state.last,
+                sketch=marks.sketch.last,
+            )
         return Result(factors, card=card, recipe=plain(self.recipe), extras=extras, folder=self.folder.path)
 
-    def _hear(self, checkpoint: Checkpoint) -> Any:
+    def _go_on(self, earlier: Mapping[str, Any], marks: Checkpoints) -> None:
+        """Read what an unfinished run left of its factorisation, and say so."""
+        marks.sketch.load()
+        marks.state.load()
+        if marks.told:
+            self.log.goes_on_from(earlier, marks.told["checkpoint"])
+        for name in marks.useless:
+            self.log.note(
+                f"{name} in the run folder cannot be used: it is damaged, or of another version of unmixel. What it "
+                "stood for is done again."
+            )
+        self.log.write()
+
+    def _keep(self, marks: Checkpoints, written: bool) -> None:
+        if written:
+            self.log.update(**marks.told)
+
+    def _hear(self, marks: Checkpoints) -> Any:
         limit = self.recipe.factorize.max_iter
 
         def on_sweep(state: State) -> None:
-            checkpoint.offer(state)
-            self.log.progress.sweep(state.sweep, limit, state.objective[-1])
+            self._keep(marks, marks.state.offer(state))
+            if state.sweep and not state.settled:
+                self.log.progress.sweep(state.sweep, limit, state.objective[-1])
 
         return on_sweep
 
@@ -243,7 +266,7 @@ def _check_same(earlier: Mapping[str, Any] | None, job: _Job) -> None:
     """Refuse to lose an unfinished run of something else."""
     if earlier is None or earlier.get("identity") == job.identity:
         return
-    if not (job.folder.bundle.exists() or job.folder.checkpoint.exists()):
+    if not any(path.exists() for path in (job.folder.bundle, job.folder.checkpoint, job.folder.sketch)):
         return  # it ended before there was anything to keep
     known = earlier.get("identity") or {}
     other = [

@@ -15,7 +15,7 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.card import DataCard
 from unmixel.dataset.results import Factors, Groups, Particles
 from unmixel.dataset.scan import Scan
-from unmixel.factorize.contracts import State
+from unmixel.factorize.contracts import SketchState, State
 from unmixel.pipeline.entries import Entry
 from unmixel.pipeline.recipe import Read, Recipe
 from unmixel.pipeline.resolve import instrument_from
@@ -96,9 +96,15 @@ def _constraint(entry: Entry, scan: Scan) -> Any:
 
 
 def factorize(
-    scan: Scan, recipe: Recipe, *, on_sweep: Callable[[State], None], resume: State | None
+    scan: Scan,
+    recipe: Recipe,
+    *,
+    on_sweep: Callable[[State], None],
+    on_sketch: Callable[[SketchState], None],
+    resume: State | None,
+    sketch: SketchState | None,
 ) -> Factors:
-    """Return the factors of a prepared scan."""
+    """Return the factors of a prepared scan, going on from where an earlier factorisation and its sketch stood."""
     from unmixel.factorize.model import NMF
 
     how = recipe.factorize
@@ -115,7 +121,7 @@ def factorize(
         engine=how.engine,
         memory_budget=int(how.memory_budget_MB * 1e6),
     )
-    return model.factorize(scan, on_sweep=on_sweep, resume=resume)
+    return model.factorize(scan, on_sweep=on_sweep, on_sketch=on_sketch, resume=resume, sketch=sketch)
 
 
 def flag(factors: Factors) -> Factors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ import pytest
 from unmixel.core.errors import RunExistsError
 from unmixel.dataset.record import Source
 from unmixel.dataset.scan import Scan
-from unmixel.factorize.contracts import State
-from unmixel.pipeline.folder import OURS, Checkpoint, RunFolder
+from unmixel.factorize.contracts import SketchState, State
+from unmixel.pipeline.folder import OURS, Checkpoint, Checkpoints, RunFolder
 
 
 def a_state(sweep: int = 3) -> State:
@@ -82,27 +83,33 @@ def test_two_runs_cannot_write_to_one_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def a_sketch(passes: int = 2) -> SketchState:
+    rng = np.random.default_rng(0)
+    return SketchState(passes, 12.5, rng.random((4, 9)).astype(np.float32), rng.random(7), rng.random(9))
+
+
 def test_a_checkpoint_comes_back_exactly(tmp_path: Path) -> None:
-    keeper = Checkpoint(tmp_path / "c.npz", "me", every_s=1000)
-    assert keeper.save() is None
-    assert keeper.load() is None
-    keeper.offer(a_state())
-    assert not keeper.path.exists()
-    assert keeper.save() == 3
-    found = Checkpoint(keeper.path, "me").load()
-    wanted = a_state()
-    assert found is not None
-    assert (found.sweep, found.objective, found.noise) == (3, wanted.objective, 1.5)
-    np.testing.assert_array_equal(found.maps, wanted.maps, strict=True)
-    np.testing.assert_array_equal(found.patterns, wanted.patterns, strict=True)
-    assert Checkpoint(keeper.path, "another").load() is None
+    for noun, wanted in ((State, replace(a_state(), settled=True, norm2=7.5)), (SketchState, a_sketch())):
+        keeper = Checkpoint(tmp_path / f"{noun.__name__}.npz", "me", noun, every_s=1000)
+        keeper.save()
+        assert keeper.load() is None
+        assert not keeper.offer(wanted)
+        assert not keeper.path.exists()
+        keeper.save()
+        found = Checkpoint(keeper.path, "me", noun).load()
+        assert type(found) is noun
+        for item in fields(noun):
+            value, kept = getattr(wanted, item.name), getattr(found, item.name)
+            assert type(kept) is type(value)
+            np.testing.assert_array_equal(kept, value, strict=isinstance(value, np.ndarray))
+        assert Checkpoint(keeper.path, "another", noun).load() is None
 
 
 def test_a_checkpoint_is_written_now_and_then(tmp_path: Path) -> None:
-    keeper = Checkpoint(tmp_path / "c.npz", "me", every_s=0)
-    keeper.offer(a_state(1))
+    keeper = Checkpoint(tmp_path / "c.npz", "me", State, every_s=0)
+    assert keeper.offer(a_state(1))
     first = keeper.path.read_bytes()
-    keeper.offer(a_state(2))
+    assert keeper.offer(a_state(2))
     assert keeper.path.read_bytes() != first
     loaded = keeper.load()
     assert loaded is not None
@@ -111,12 +118,33 @@ def test_a_checkpoint_is_written_now_and_then(tmp_path: Path) -> None:
 
 
 def test_a_torn_checkpoint_counts_as_none(tmp_path: Path) -> None:
-    keeper = Checkpoint(tmp_path / "c.npz", "me", every_s=0)
+    keeper = Checkpoint(tmp_path / "c.npz", "me", State, every_s=0)
     keeper.offer(a_state())
     whole = keeper.path.read_bytes()
     for part in (b"", whole[: len(whole) // 2], b"x" * 100):
         keeper.path.write_bytes(part)
         assert keeper.load() is None
+
+
+def test_checkpoints_say_where_the_run_stands(tmp_path: Path) -> None:
+    marks = Checkpoints.of(RunFolder(tmp_path), "me")
+    assert marks.told == {}
+    marks.sketch.offer(a_sketch())
+    assert marks.save() == {"checkpoint": "pass 2 of the sketch"}
+    marks.state.offer(replace(a_state(0), objective=()))
+    assert marks.save() == {"checkpoint": "the solve on the sketch", "checkpoint_sweep": 0}
+    marks.state.offer(a_state(4))
+    assert marks.save() == {"checkpoint": "sweep 4 of the factorisation", "checkpoint_sweep": 4}
+    marks.state.offer(replace(a_state(4), settled=True))
+    assert marks.save()["checkpoint"] == "the end of the sweeps"
+    assert sorted(member.name for member in tmp_path.iterdir()) == ["checkpoint.npz", "sketch.npz"]
+    (tmp_path / "sketch.npz").write_bytes(b"torn")
+    again = Checkpoints.of(RunFolder(tmp_path), "me")
+    assert again.sketch.load() is None
+    assert again.state.load() is not None
+    assert again.useless == ["sketch.npz"]
+    again.clear()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_record_is_json_for_everyone(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from unmixel.core.errors import ReadError, RunExistsError
 from unmixel.dataset.scan import Scan
+from unmixel.engines.lazy import wrap
 from unmixel.pipeline import stages
 from unmixel.pipeline.run import load, resume, run
 
@@ -81,6 +83,77 @@ def test_resumed_equals_uninterrupted(file: Path, quick: Any, tmp_path: Path) ->
     assert_same_result(load(out), wanted)
 
 
+class Source:
+    """A scan on disk that is interrupted at a given pass over its data."""
+
+    def __init__(self, data: Any) -> None:
+        self.data, self.shape, self.dtype, self.ndim = data, data.shape, data.dtype, data.ndim
+        self.chunks = (1, *data.shape[1:])
+        self.rows, self.fails, self.lock = 0, None, threading.Lock()  # type: int, float | None, Any
+
+    def __getitem__(self, key: Any) -> Any:
+        with self.lock:
+            if self.fails is not None and self.rows >= self.fails * self.shape[0]:
+                raise KeyboardInterrupt
+            values = self.data[key]
+            self.rows += len(values)
+        return values
+
+    def __dask_tokenize__(self) -> int:
+        return id(self)
+
+
+class Hears(StopAt):
+    """Progress that notes how much was read before the factorisation."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(None)
+        self.source, self.before = source, 0
+
+    def stage(self, name: str) -> None:
+        if name == "factorize":
+            self.before = self.source.rows
+
+
+@pytest.mark.parametrize("constraints", [[], [{"resolution": {"fwhm": 2.0, "unit": "px"}}]])
+def test_interrupted_at_any_pass_even_of_the_sketch(constraints: Any, quick: Any, tmp_path: Path) -> None:
+    # a sixth of the budget holds a row of positions, half of it not the scan at 8 bits
+    rng = np.random.default_rng(5)
+    rates = rng.gamma(0.5, 60.0, (16 * 17, 3)) @ rng.dirichlet(np.full(44 * 50, 0.3), 3)
+    data = rng.poisson(20 * rates).astype(np.uint16).reshape(16, 17, 44, 50)
+    quick["factorize"] |= {"max_iter": 2, "sketch_sweeps": 6, "start": "svd", "memory_budget_MB": 1}
+    quick["factorize"]["constraints"] = constraints
+
+    def attempt(name: str, fails: float | None) -> tuple[Any, Source, Hears]:
+        source = Source(data)
+        heard, source.fails = Hears(source), fails
+        try:
+            scan = Scan.from_array(wrap(source, data.shape), n_pattern_axes=2)
+            found = run(scan, quick, out=tmp_path / name, progress=heard)
+        except KeyboardInterrupt:
+            found = None
+        return found, source, heard
+
+    wanted, source, heard = attempt("whole", None)
+    assert "every pass reads" in wanted.factors.settings["held_in_memory"]
+    n_passes, before, told = source.rows / 16, heard.before / 16, set()
+    for done in range(1, round(n_passes - before)):
+        assert attempt(f"o {done}", before + done + 0.5)[0] is None
+        record = record_of(tmp_path / f"o {done}")
+        assert record["status"] == "interrupted"
+        told.add(record["checkpoint"])
+        found, source, heard = attempt(f"o {done}", None)
+        assert any(f"unfinished run: {record['checkpoint']}" in note for note in heard.notes)
+        assert_same_result(found, wanted)
+        left = {member.name for member in (tmp_path / f"o {done}").iterdir()}
+        assert not {"sketch.npz", "checkpoint.npz"} & left
+        assert "checkpoint" not in record_of(tmp_path / f"o {done}")
+        if not constraints:  # a sweep that took several passes would be done again as a whole
+            assert source.rows / 16 == n_passes - done
+    assert {"pass 1 of the sketch", "pass 2 of the sketch", "the end of the sweeps"} < told
+    assert {"sweep 1 of the factorisation", "the solve on the sketch"} & told
+
+
 def test_a_scan_in_memory_is_resumed_too(scan: Scan, quick: Any, tmp_path: Path) -> None:
     wanted = run(scan, quick, out=tmp_path / "a")
     interrupt(scan, quick, tmp_path / "b", 5)
@@ -125,6 +198,20 @@ def test_without_a_checkpoint_it_starts_again(file: Path, quick: Any, tmp_path: 
     heard = StopAt(None)
     assert_same_result(run(file, quick, out=tmp_path / "b", progress=heard), wanted)
     assert heard.seen[0] == 1
+    assert any("checkpoint.npz" in note and "done again" in note for note in heard.notes)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_not_mistaken(file: Path, quick: Any, tmp_path: Path) -> None:
+    wanted = run(file, quick, out=tmp_path / "a")
+    interrupt(file, quick, tmp_path / "b", 4)
+    place = tmp_path / "b" / "checkpoint.npz"
+    with np.load(place) as archive:
+        values = {key: archive[key] for key in archive.files if key not in ("trail", "by_maps")}
+    np.savez(place, **values)
+    heard = StopAt(None)
+    assert_same_result(run(file, quick, out=tmp_path / "b", progress=heard), wanted)
+    assert heard.seen[0] == 1
+    assert any("another version" in note for note in heard.notes)
 
 
 def test_a_crash_while_sweeping_keeps_the_last_sweep(file: Path, quick: Any, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_run_writes_everything_and_load_gives_it_back(file: Path, quick: Any, 
     heard = Heard()
     result = run(file, quick, out=tmp_path / "o", progress=heard)
     assert sorted(member.name for member in (tmp_path / "o").iterdir()) == sorted(
-        set(OURS) - {"checkpoint.npz", "use_pixels.npy"}
+        set(OURS) - {"checkpoint.npz", "sketch.npz", "use_pixels.npy"}
     )
     assert heard.stages == [
         "read",
