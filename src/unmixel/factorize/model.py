@@ -19,7 +19,7 @@ from unmixel.dataset.results import Factors
 from unmixel.dataset.scan import Scan
 from unmixel.engines.base import host_dtype
 from unmixel.engines.blocks import DEFAULT_BUDGET
-from unmixel.engines.lazy import is_lazy
+from unmixel.engines.lazy import is_lazy, mapping_of
 from unmixel.factorize.contracts import SketchState, State
 from unmixel.factorize.descent import StopRule
 from unmixel.factorize.fit import Fit, OnSketch, OnSweep, fit, maps_for
@@ -149,7 +149,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         Parameters
         ----------
         X : array, sparse matrix, Matrix or Scan
-            Positions x pixels, finite and >= 0; integers are welcome; dask arrays stay lazy.
+            Positions x pixels, finite and >= 0; integers are welcome; dask arrays and memory maps stay on disk.
         y : None
             Ignored; there for scikit-learn.
         """
@@ -274,21 +274,27 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         """Return data (array, sparse matrix, Scan or Matrix) as a checked Matrix."""
         return self._matrix(X, reset=True)
 
+    def _check_pixels(self, n_pixels: int) -> None:
+        if n_pixels != self.n_features_in_:
+            raise InputError(
+                "X",
+                expected=f"{self.n_features_in_} pixels as in fit",
+                got=str(n_pixels),
+                hint="prepare it as the data of fit",
+            )
+
     def _matrix(self, X: Any, *, reset: bool) -> Matrix:
         """Return X as a Matrix, checked once, here."""
         if isinstance(X, (Scan, Matrix)):
             matrix = Matrix.from_scan(X) if isinstance(X, Scan) else X
             if reset:
                 self.n_features_in_ = matrix.n_pixels
-            elif matrix.n_pixels != self.n_features_in_:
-                raise InputError(
-                    "X",
-                    expected=f"{self.n_features_in_} pixels as in fit",
-                    got=str(matrix.n_pixels),
-                    hint="prepare it as the data of fit",
-                )
+            else:
+                self._check_pixels(matrix.n_pixels)
             return matrix
-        if not is_lazy(X):
+        # what is not in memory is checked as it is read: the first pass refuses what is negative or not finite
+        mapped = mapping_of(X) is not None and X.ndim == 2 and X.dtype.kind in "uif"
+        if not (is_lazy(X) or mapped):
             integers = isinstance(X, np.ndarray) and X.dtype.kind in "ui"
             X = validate_data(
                 self, X, reset=reset, accept_sparse="csr",
@@ -298,6 +304,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
                 check_non_negative(X, "NMF")
         elif reset:
             self.n_features_in_ = int(X.shape[1])
+        else:
+            self._check_pixels(int(X.shape[1]))
         local = [c.name for c in self.constraints if getattr(c, "local", False) and c.side == "maps"]
         if local and self.scan_shape is None:
             raise InputError(

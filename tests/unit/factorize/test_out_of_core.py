@@ -272,3 +272,23 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     tracemalloc.stop()
     # a third of it are the signed sums of the sketch, which have the size of the detector
     assert peak < data.nbytes / 2.5
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.int16])
+def test_a_memory_map_stays_one(tmp_path, dtype):
+    """Checks of the input read nothing, and its pages do not stay with the process."""
+    data = poisson(24).reshape(24 * 52, -1)
+    np.save(tmp_path / "table.npy", data.astype(dtype))
+    mapped = np.load(tmp_path / "table.npy", mmap_mode="r")
+    model = NMF(**STREAMED.get_params()).fit(mapped)
+    assert model.n_features_in_ == data.shape[1]
+    expected = NMF(**STREAMED.get_params()).fit(data).reconstruction_err_
+    assert model.reconstruction_err_ == pytest.approx(expected, rel=1e-5)
+    assert model.transform(mapped[:30]).shape == (30, 3)
+    with pytest.raises(InputError, match="pixels as in fit"):
+        model.transform(mapped[:, 1:])
+    wrong = np.load(tmp_path / "table.npy", mmap_mode="c")
+    if dtype != np.uint16:
+        wrong[700, 3] = -1
+        with pytest.raises(InputError, match="negative"):
+            model.fit(wrong)
