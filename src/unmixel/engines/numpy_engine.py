@@ -58,7 +58,7 @@ class NumpyEngine:
 
     n_threads: int | None = None
     name: ClassVar[str] = "numpy"
-    tile: ClassVar[int] = 16_384
+    tile: ClassVar[int] = 65_536
     """Numbers of one array that a tile may hold: several such arrays stay in a core's second-level cache."""
     exact: ClassVar[bool] = True
 

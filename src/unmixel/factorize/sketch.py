@@ -84,6 +84,11 @@ class Sketch:
         """Weights of the pixels, shape (m,)."""
         return self.root_pixels**2
 
+    def narrow(self, width: int) -> Sketch:
+        """Return the sketch cut to its leading `width` directions: all that fewer components need."""
+        cut = slice(0, width)
+        return replace(self, left=self.left[:, cut], values=self.values[cut], right=self.right[cut])
+
     @cached_property
     def rows(self) -> Array:
         """What stands for the positions: X is about ``rows' columns``, shape (l, n)."""

@@ -121,7 +121,7 @@ def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | No
         low = work.sketch
 
         def one(job: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any], int]:
-            problem, end = solve(low, _trial_plan(plan, *job), noise=work.noise)
+            problem, end = solve(low.narrow(width_for(job[0])), _trial_plan(plan, *job), noise=work.noise)
             return *finished(problem, end), len(end.objective) - 1
 
         found = list(plan.engine.each(one, jobs))

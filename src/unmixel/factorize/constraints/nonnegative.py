@@ -51,7 +51,7 @@ class BoundNonNegative:
 
     def prox(self, z: Array, step: Array) -> Array:
         """Return z with negative values set to 0."""
-        return self.xp.clip(z, 0, None)
+        return self.xp.maximum(z, self.xp.zeros((), dtype=z.dtype, device=z.device))
 
     def value(self, z: Array) -> Array:
         """Return 0 per component."""

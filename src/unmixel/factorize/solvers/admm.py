@@ -65,17 +65,17 @@ class Admm:
     def update(self, side: Side, z: Array, gram: Array, target: Array, scale: Array) -> Array:
         """Return a Z with a lower objective; see `contracts.Solver`."""
         quadratic = _Quadratic.of(side, gram, self.penalty)
-        step = quadratic.prox_step(side, self.penalty)
-        start = side.flat(z) * quadratic.root
-        aim = side.flat(target) * quadratic.inverse
+        step = quadratic.length / side.xp.where(
+            side.weights > 0, side.weights, side.xp.ones_like(side.weights)
+        )
+        start, aim = side.flat(z), side.flat(target)
 
         def prox(values: Array) -> Array:
-            own = side.prox(side.fold(values * quadratic.inverse), step, scale)
-            return side.flat(own) * quadratic.root
+            return side.flat(side.prox(side.fold(values), step, scale))
 
-        slope = quadratic.gram @ start
+        slope = gram @ start
         slope -= aim
-        moved = start - slope / self.penalty
+        moved = start - slope * side.xp.reshape(quadratic.length, (-1, 1))
         copy = prox(moved)
         dual = copy - moved
         constant = quadratic.solve @ aim
@@ -86,8 +86,8 @@ class Admm:
             moved -= dual
             copy = prox(moved)
             dual = copy - moved
-        new = self._kept(side, z, side.fold(copy * quadratic.inverse), quadratic)
-        if not self._change(side, z, new, quadratic, slope, scale) <= 0:
+        new = self._kept(side, z, side.fold(copy), quadratic)
+        if not self._change(side, z, new, gram, slope, scale) <= 0:
             new = self._plain(side, z, gram, target, scale, quadratic)
         return new
 
@@ -99,10 +99,10 @@ class Admm:
         return xp.where(side.weights > 0, new, xp.zeros_like(new))
 
     @staticmethod
-    def _change(side: Side, z: Array, new: Array, quadratic: _Quadratic, slope: Array, scale: Array) -> Array:
+    def _change(side: Side, z: Array, new: Array, gram: Array, slope: Array, scale: Array) -> Array:
         # summed from differences: whole values would drown the change in single precision
-        step = side.flat(new - z) * quadratic.root
-        change = side.change(side.fold(step), side.fold(quadratic.gram @ step), side.fold(slope))
+        step = new - z
+        change = side.change(step, side.fold(gram @ side.flat(step)), side.fold(slope))
         if side.penalised:
             change = change + side.penalty(new, new, scale) - side.penalty(z, z, scale)
         return change
@@ -112,7 +112,8 @@ class Admm:
     ) -> Array:
         """Return z after proximal gradient steps of the safe length, which cannot rise."""
         xp = side.xp
-        length = quadratic.prox_step(side, 1.0) / quadratic.largest
+        safe = xp.where(side.weights > 0, side.weights, xp.ones_like(side.weights))
+        length = quadratic.length * (self.penalty / quadratic.largest) / safe
         for _ in range(self.inner_steps):
             slope = (side.fold(gram @ side.flat(z)) - target) * side.weights
             z = self._kept(side, z, side.prox(z - length * slope, length, scale), quadratic)
@@ -121,44 +122,33 @@ class Admm:
 
 @dataclass(frozen=True, eq=False)
 class _Quadratic:
-    """A Gram matrix scaled to unit diagonal and what is made from it once a turn."""
+    """What is made from a Gram matrix once: with D its diagonal, inverses of ``gram + penalty D``."""
 
-    gram: Array
     solve: Array
     pull: Array
-    root: Array
-    inverse: Array
+    length: Array
     alive: Array
     all_alive: bool
     largest: float
 
     @classmethod
     def of(cls, side: Side, gram: Array, penalty: float) -> _Quadratic:
-        engine, k = side.engine, len(gram)
+        engine, k = side.engine, gram.shape[0]
         host = engine.to_host(gram).astype(np.float64)
         diagonal = np.diagonal(host)
         alive = diagonal > max(float(diagonal.max()), 0.0) * 1e-12
         root = np.sqrt(np.where(alive, diagonal, 1.0))
+        # inverted at unit diagonal, where it is well conditioned whatever the scale of the components
         unit = host / root[:, None] / root[None, :]
-        solve = np.linalg.inv(unit + penalty * np.eye(len(unit)))
-
+        inverse = np.linalg.inv(unit + penalty * np.eye(k)) / root[:, None]
         # a device waits for every array that is sent: they travel as one
-        rows = engine.asarray(np.vstack([unit, solve, solve * penalty, root, 1 / root, alive]), side.dtype)
-        root, inverse, living = (side.xp.reshape(row, (k, 1)) for row in rows[3 * k :, :])
+        sent = [inverse / root, inverse * (penalty * root), 1 / (penalty * root**2), alive]
+        rows = engine.asarray(np.vstack(sent), side.dtype)
         return cls(
-            gram=rows[:k, :],
-            solve=rows[k : 2 * k, :],
-            pull=rows[2 * k : 3 * k, :],
-            root=root,
-            inverse=inverse,
-            alive=side.xp.reshape(living > 0, (k,)),
+            solve=rows[:k, :],
+            pull=rows[k : 2 * k, :],
+            length=side.column(rows[2 * k, :]),
+            alive=rows[2 * k + 1, :] > 0,
             all_alive=bool(alive.all()),
             largest=float(np.linalg.eigvalsh(unit)[-1]),
         )
-
-    def prox_step(self, side: Side, penalty: float) -> Array:
-        """Return the step of the proximal map in the components' own scale, per component and sample."""
-        xp = side.xp
-        weights = xp.where(side.weights > 0, side.weights, xp.ones_like(side.weights))
-        own = side.column(xp.reshape(self.inverse, (-1,)) ** 2) / penalty
-        return own / weights[None, ...]
