@@ -143,8 +143,8 @@ def _trial_plan(plan: Plan, n_components: int, restart: int) -> Plan:
 def _exact_errors(work: Work, factors: list[tuple[NDArray[Any], NDArray[Any]]]) -> list[float]:
     """Return the exact relative error of every pair of factors, from one pass over the data."""
     matrix, engine, plan = work.weighed, work.plan.engine, work.plan
-    rows = np.concatenate([patterns for _, patterns in factors]) * matrix.pixel_weights
-    maps = np.concatenate([maps for maps, _ in factors]) * matrix.position_weights
+    rows = np.concatenate([patterns for _, patterns in factors]) * matrix.pixel_weights.astype(plan.dtype)
+    maps = np.concatenate([maps for maps, _ in factors]) * matrix.position_weights.astype(plan.dtype)
     ends = np.cumsum([len(patterns) for _, patterns in factors])
     overlap = work.products.overlap(engine.asarray(maps, plan.dtype), engine.asarray(rows, plan.dtype))
     errors = []
