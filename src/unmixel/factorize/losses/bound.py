@@ -56,6 +56,11 @@ class Bound:
         curvature = None if self.curvature is None else self.curvature[samples, :]
         return Bound(self.slope[samples, :], curvature, self.flat)
 
+    def value(self, z: Array) -> Array:
+        """Return the bound without its counts."""
+        value = self.slope * z
+        return value if self.curvature is None else value + 0.5 * self.curvature * z * z
+
     def lowest(self, xp: Any, counts: Array, now: Array) -> Array:
         """Return where the bound is lowest for ``counts >= 0``; `now` where it is flat."""
         if self.curvature is None and not self.flat:

@@ -61,6 +61,10 @@ class Tile(Protocol):
         """Return ``sum_j ratio_bj patterns_jk``, shape (b, k)."""
         ...
 
+    def bend(self, weights: Array) -> Array:
+        """Return ``sum_j weights_bj patterns_jk patterns_jl``, shape (b, k, k)."""
+        ...
+
 
 Turn = Callable[[Tile, Array], tuple[Array, Array, Any]]
 """From a tile and its maps (b, k): new maps, the ratios that the patterns get, and anything to be told."""
@@ -110,9 +114,8 @@ def counts_of(matrix: Matrix, engine: Any, *, dtype: str, reader: Blocks, budget
     """
     if hasattr(matrix.data, "tocsr"):
         return SparseCounts.of(matrix, matrix.data.tocsr(), engine, dtype)
-    # not on a device, where products are so much faster than gathering that zeros may stay, and not of a few numbers
-    small = engine.tile > matrix.n_positions * matrix.n_pixels
-    found = None if small else _gathered(matrix, reader, dtype, budget)
+    # a GPU multiplies so much faster than it gathers that the zeros may stay
+    found = None if _on_gpu(engine) else _gathered(matrix, engine, reader, dtype, budget)
     return (
         DenseCounts(matrix, engine, dtype, reader)
         if found is None
@@ -120,7 +123,11 @@ def counts_of(matrix: Matrix, engine: Any, *, dtype: str, reader: Blocks, budget
     )
 
 
-def _gathered(matrix: Matrix, reader: Blocks, dtype: str, budget: int) -> Any | None:
+def _on_gpu(engine: Any) -> bool:
+    return bool(getattr(engine, "on_gpu", False))
+
+
+def _gathered(matrix: Matrix, engine: Any, reader: Blocks, dtype: str, budget: int) -> Any | None:
     """Return the entries of dense data as compressed rows; None where they are many, or too large."""
     import scipy.sparse
 
@@ -129,12 +136,13 @@ def _gathered(matrix: Matrix, reader: Blocks, dtype: str, budget: int) -> Any | 
     most = DENSE_SHARE * matrix.n_positions * matrix.n_pixels
     for i in range(len(reader)):
         block = reader.load(i)
-        entries = int(np.count_nonzero(block.values))
+        values = engine.to_host(block.values)
+        entries = int(np.count_nonzero(values))
         held += entries
         # the first block speaks for the others: no second look at data that are dense
-        if entries > DENSE_SHARE * block.values.size or held > most or held * 12 > limit:
+        if entries > DENSE_SHARE * values.size or held > most or held * 12 > limit:
             return None
-        parts.append(scipy.sparse.csr_matrix(block.values).astype(dtype))
+        parts.append(scipy.sparse.csr_matrix(values).astype(dtype))
         places.append(block.positions)
     rows, positions = scipy.sparse.vstack(parts, format="csr"), np.concatenate(places)
     return rows if np.all(np.diff(positions) > 0) else rows[np.argsort(positions)]
@@ -159,6 +167,10 @@ class SparseTile:
     def back(self, ratio: Array) -> Array:
         """Return the products of the ratios with the patterns."""
         return (ratio[:, None, :] @ self.gathered)[:, 0, :]
+
+    def bend(self, weights: Array) -> Array:
+        """Return the weighted Gram matrices of the patterns."""
+        return (self.gathered * weights[:, :, None]).mT @ self.gathered
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,10 +296,11 @@ class DenseTile:
     positions: Samples
     counts: Array
     patterns: Array
+    xp: Any
 
     def part(self, rows: Array) -> DenseTile:
         """Return the tile of some of its rows."""
-        return DenseTile(self.positions[rows], self.counts[rows, :], self.patterns)
+        return DenseTile(self.positions[rows], self.counts[rows, :], self.patterns, self.xp)
 
     def model(self, rows: Array) -> Array:
         """Return the model at all pixels."""
@@ -296,6 +309,12 @@ class DenseTile:
     def back(self, ratio: Array) -> Array:
         """Return the products of the ratios with the patterns."""
         return ratio @ self.patterns
+
+    def bend(self, weights: Array) -> Array:
+        """Return the weighted Gram matrices of the patterns, a row at a time: together they would be large."""
+        columns = self.patterns.T
+        grams = [(columns * weights[b, :]) @ self.patterns for b in range(weights.shape[0])]
+        return self.xp.stack(grams)
 
 
 @dataclass(frozen=True, eq=False)
@@ -334,8 +353,7 @@ class DenseCounts:
 
     def _runs(self, block: Any) -> Iterator[slice]:
         rows, pixels = len(block.positions), max(1, self.matrix.n_pixels)
-        # a device has no use for small tiles
-        step = rows if self.engine.tile >= rows * pixels else max(MIN_ROWS, TILE // pixels)
+        step = rows if _on_gpu(self.engine) else max(MIN_ROWS, TILE // pixels)
         yield from (slice(start, min(start + step, rows)) for start in range(0, rows, max(1, step)))
 
     def _values(self, block: Any, rows: slice) -> tuple[Array, Array, Array]:
@@ -361,7 +379,7 @@ class DenseCounts:
                 positions, x, counts = self._values(block, rows)
                 if i not in self._constants:
                     constant = constant + self._share(positions, x, counts)
-                tile = DenseTile(positions, counts, patterns)
+                tile = DenseTile(positions, counts, patterns, self.engine.xp)
                 new, ratio, tell = turn(tile, out[positions])
                 out[positions] = new
                 part = ratio.T @ new

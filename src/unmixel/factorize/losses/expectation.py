@@ -105,7 +105,7 @@ class ExpectationMaximisation:
     def settle(self, z_maps: Array, z_patterns: Array) -> Array:
         """Return the maps that are best for fixed patterns."""
         side = self.problem.maps
-        precision = 1e-9 if side.dtype == "float64" else 1e-5
+        precision = 1e-9 if side.dtype == "float64" else 1e-4
         z_maps = _lifted(side, self.r, z_maps)
         if not side.separable:
             return self._settled(z_maps, z_patterns, precision)
@@ -181,7 +181,7 @@ class ExpectationMaximisation:
             elif steps != 0:
                 bound = terms.rows(tile.positions)
                 rows, ratio, model = (
-                    climb_to_the_top(tile, rows, bound, maps, precision, floor)
+                    climb_to_the_top(tile, rows, ratio, bound, maps, precision, floor)
                     if steps is None
                     else climb(tile, rows, ratio, bound, maps, steps, floor)
                 )
