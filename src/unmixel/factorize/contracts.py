@@ -267,6 +267,10 @@ class Loss(Protocol):
 
     name: ClassVar[str]
 
+    def check(self, scan: Any) -> None:
+        """Raise InputError where what was done to a scan contradicts the loss."""
+        ...
+
     def weigh(self, matrix: Any, *, budget: int) -> Any:
         """Return the matrix with the weights under which least squares stands for this loss (on the sketch)."""
         ...

@@ -55,7 +55,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     constraints : sequence of Constraint
         Beside non-negativity of both factors, which always holds: `Resolution`, `SpotShape`, `Sparse`, ...
     loss : str or Loss
-        ``"frobenius"``: weighted least squares.
+        ``"frobenius"``: weighted least squares. ``"kl"``: the likelihood of single counts, whose weights are
+        multiplicities; the objective is then half the Poisson deviance, not the expression above.
     solver : str or Solver
         ``"auto"`` (each side by the fastest its constraints allow), ``"admm"`` or ``"hals"`` (proximal constraints
         only), ``"gradient"`` (every constraint).
@@ -286,6 +287,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     def _matrix(self, X: Any, *, reset: bool) -> Matrix:
         """Return X as a Matrix, checked once, here."""
         if isinstance(X, (Scan, Matrix)):
+            if isinstance(X, Scan):
+                plugin("losses", self.loss).check(X)
             matrix = Matrix.from_scan(X) if isinstance(X, Scan) else X
             if reset:
                 self.n_features_in_ = matrix.n_pixels

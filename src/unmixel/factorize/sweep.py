@@ -30,7 +30,8 @@ class Trial:
     patterns : ndarray, shape (k, *pattern_shape)
         Each sums to 1 over used pixels.
     relative_error : float
-        Exact ``sqrt(sum r w (X - W H)^2 / sum r w X^2)``, over all the data.
+        Exact ``sqrt(sum r w (X - W H)^2 / sum r w X^2)``, over all the data, under the weights of the fit on the
+        sketch.
     n_sweeps : int
         Sweeps on the sketch.
     """
@@ -93,7 +94,12 @@ def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | No
     Raises
     ------
     InputError
-        Where a rank or the number of restarts is below 1, or the model's loss is not least squares.
+        Where a rank or the number of restarts is below 1.
+
+    Notes
+    -----
+    Under another loss than least squares the trials, and their errors, are those of the least squares that stands
+    for it. ``NMF(k, loss=..., start=trial.start, sketch_sweeps=0)`` goes on from a trial to the exact loss.
 
     Examples
     --------

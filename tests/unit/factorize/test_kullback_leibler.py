@@ -11,9 +11,10 @@ import scipy.sparse
 from sklearn import decomposition
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from unmixel import NMF, Sparse
+from unmixel import NMF, Sparse, sweep
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
+from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import BlockReader
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.fit import fit
@@ -21,6 +22,7 @@ from unmixel.factorize.losses.counts import DenseCounts, SparseCounts, counts_of
 from unmixel.factorize.losses.kullback_leibler import PRIOR_COUNTS, KullbackLeibler
 from unmixel.factorize.residual import residual
 from unmixel.factorize.start import GivenStart
+from unmixel.prepare.weights import PoissonWeights
 from unmixel.testing.losses import divergence
 
 
@@ -264,3 +266,22 @@ def test_says_what_it_cannot_do() -> None:
         NMF(2, loss="kl").fit(da.from_array(np.full((9, 8), np.nan)))
     with pytest.raises(InputError, match="negative"):
         NMF(2, loss="kl").fit(da.from_array(np.full((9, 8), -1.0)))
+
+
+def test_noise_is_not_counted_twice() -> None:
+    scan = Scan.from_array(np.random.default_rng(0).poisson(3.0, (6, 20, 5, 4)))
+    weighted = PoissonWeights().apply(scan)
+    NMF(2, loss="kl").factorize(scan)
+    NMF(2).factorize(weighted)
+    with pytest.raises(InputError, match="poisson_weights"):
+        NMF(2, loss="kl").factorize(weighted)
+
+
+def test_a_trial_of_a_sweep_leads_to_the_exact_loss() -> None:
+    X, _, _ = planted(300, 200, 3, 40)
+    trials = sweep(X, [2, 3], restarts=2, model=NMF(loss="kl"))
+    assert len(trials) == 4
+    trial = trials.of(3)[0]
+    model = NMF(3, loss="kl", start=trial.start, sketch_sweeps=0).fit(X)
+    begin, *_, end = model.convergence_.objective
+    assert end < begin

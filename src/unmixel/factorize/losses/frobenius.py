@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unmixel.dataset.matrix import Matrix
+from unmixel.dataset.scan import Scan
 from unmixel.factorize.contracts import Solver
 from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.problem import Problem
@@ -26,6 +27,9 @@ class Frobenius:
     """
 
     name: ClassVar[str] = "frobenius"
+
+    def check(self, scan: Scan) -> None:
+        """Accept every scan."""
 
     def weigh(self, matrix: Matrix, *, budget: int) -> Matrix:
         """Return the matrix as it is: its own weights count."""

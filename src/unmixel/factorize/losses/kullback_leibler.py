@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
+from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import BlockReader
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.contracts import Solver
@@ -52,6 +54,16 @@ class KullbackLeibler:
 
     steps: int = 4
     name: ClassVar[str] = "kl"
+
+    def check(self, scan: Scan) -> None:
+        """Raise InputError where the scan's weights hold the noise of its counts already."""
+        if any(step.name == "poisson_weights" for step in scan.history):
+            raise InputError(
+                "loss kl",
+                expected="weights that hold no noise: this loss knows that of counts by itself",
+                got="a scan after the step poisson_weights",
+                hint="leave that step out of the recipe, or use the loss frobenius",
+            )
 
     def weigh(self, matrix: Matrix, *, budget: int) -> Matrix:
         """Return the matrix with weights r and w divided by the variance that counts of rank one would have."""
