@@ -332,8 +332,8 @@ class State:
         Products of the data with both factors as they stand, where they are known; empty elsewhere.
     sketch_sweeps : int
         Sweeps that were done on the sketch.
-    settled : bool
-        Whether the sweeps have ended and the maps are the best for the patterns.
+    settled : ndarray, shape (k, n)
+        Once the sweeps have ended: the maps that are the best for the patterns (at unit norm); empty before.
     """
 
     sweep: int
@@ -346,7 +346,7 @@ class State:
     by_patterns: NDArray[np.floating[Any]] = field(default_factory=_nothing)
     by_maps: NDArray[np.floating[Any]] = field(default_factory=_nothing)
     sketch_sweeps: int = 0
-    settled: bool = False
+    settled: NDArray[np.floating[Any]] = field(default_factory=_nothing)
 
 
 @runtime_checkable

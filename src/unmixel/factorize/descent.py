@@ -56,8 +56,8 @@ class Sweep:
         Patterns at the begin and at the end of the last sweeps: what the extrapolation remembers.
     by_patterns, by_maps : array or None
         Products of the data with the weighted factors, flat, where they are known.
-    settled : bool
-        Whether the sweeps have ended and the maps are the best for the patterns.
+    settled : array or None
+        Once the sweeps have ended: the maps that are the best for the balanced patterns.
     """
 
     z_maps: Array
@@ -66,7 +66,7 @@ class Sweep:
     trail: tuple[tuple[Array, Array], ...] = ()
     by_patterns: Array | None = None
     by_maps: Array | None = None
-    settled: bool = False
+    settled: Array | None = None
 
 
 def balance(problem: Problem, z_maps: Array, z_patterns: Array) -> tuple[Array, Array]:

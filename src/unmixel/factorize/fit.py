@@ -228,7 +228,9 @@ def _state(work: Work, problem: Problem, descent: Descent, sweep: Sweep, warm: i
     if by_maps is None and isinstance(descent, LeastSquares):
         by_maps = descent.known_by(sweep.z_maps)
     trail = [[host(patterns.flat(point)) for point in points] for points in sweep.trail]
-    products = {"by_patterns": sweep.by_patterns, "by_maps": by_maps}
+    known = {"by_patterns": sweep.by_patterns, "by_maps": by_maps}
+    if sweep.settled is not None:
+        known["settled"] = maps.flat(sweep.settled)
     return State(
         sweep=max(0, len(sweep.objective) - 1),
         objective=tuple(sweep.objective),
@@ -238,8 +240,7 @@ def _state(work: Work, problem: Problem, descent: Descent, sweep: Sweep, warm: i
         trail=np.array(trail) if trail else np.zeros((0, 2, 0, 0)),
         norm2=work.products.norm2,
         sketch_sweeps=warm,
-        settled=sweep.settled,
-        **{key: host(product) for key, product in products.items() if product is not None},
+        **{key: host(value) for key, value in known.items() if value is not None},
     )
 
 
@@ -265,7 +266,7 @@ def _where(problem: Problem, state: State) -> Sweep:
         tuple((patterns.fold(there(begin)), patterns.fold(there(end))) for begin, end in state.trail),
         by_patterns=there(state.by_patterns) if state.by_patterns.size else None,
         by_maps=there(state.by_maps) if state.by_maps.size else None,
-        settled=state.settled,
+        settled=maps.fold(there(state.settled)) if state.settled.size else None,
     )
 
 

@@ -35,12 +35,15 @@ def polish(
     on_sweep : callable, optional
         Told after every sweep; whatever it raises ends the work.
     """
-    if sweep.settled:
-        return sweep, rule.met(sweep.objective)
-    sweep, met = descend(problem, descent, sweep, rule, on_sweep)
-    z_maps, z_patterns = balance(problem, sweep.z_maps, sweep.z_patterns)
-    z_maps = descent.settle(z_maps, z_patterns)
-    return _settled(z_maps, z_patterns, sweep.objective, on_sweep), met
+    end, met = descend(problem, descent, sweep, rule, on_sweep)
+    z_maps, z_patterns = balance(problem, end.z_maps, end.z_patterns)
+    if sweep.settled is not None and len(end.objective) == len(sweep.objective):
+        z_maps = sweep.settled
+    else:
+        z_maps = descent.settle(z_maps, z_patterns)
+        if on_sweep is not None:
+            on_sweep(replace(end, settled=z_maps))
+    return Sweep(z_maps, z_patterns, end.objective), met
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,8 +183,6 @@ def polish_by_anchors(
     exact = LeastSquares(problem, solver)
     rule = replace(rule, window=1)
     objective = list(sweep.objective)
-    if sweep.settled:
-        return sweep, rule.met(objective)
 
     def tell(z: tuple[Array, Array], here: Anchor) -> None:
         if on_sweep is not None:
@@ -214,12 +215,4 @@ def polish_by_anchors(
         met = rule.met(objective)
         tell(z, here)
     maps = exact.settle(*z, problem.maps.fold(here.by_patterns))
-    return _settled(maps, z[1], objective, on_sweep), met
-
-
-def _settled(z_maps: Array, z_patterns: Array, objective: list[float], on_sweep: OnSweep | None) -> Sweep:
-    """Return the end of all sweeps, told as what it is."""
-    end = Sweep(z_maps, z_patterns, objective, settled=True)
-    if on_sweep is not None:
-        on_sweep(end)
-    return end
+    return Sweep(maps, z[1], objective), met

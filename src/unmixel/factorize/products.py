@@ -128,15 +128,18 @@ class BlockProducts:
         """Return the signed sums of root-weighted positions in `size` groups, shape (size, m)."""
         factors = (np.sqrt(self.matrix.position_weights) * signs).astype(self.dtype)
 
-        def on_block(i: int) -> tuple[Array, Array]:
+        def on_block(i: int) -> tuple[list[int], Array, Array]:
             positions, values, square = self._checked(i)
             rows = values * self.engine.asarray(factors[positions])[:, None]
-            return self.engine.sum_rows(rows, groups[positions], size), square
+            # a block of large patterns has fewer positions than there are groups
+            present, own = np.unique(groups[positions], return_inverse=True)
+            return present.tolist(), self.engine.sum_rows(rows, own, present.size), square
 
         out = self.engine.zeros((size, self.matrix.n_pixels), self.dtype)
         norm2 = 0.0
-        for part, square in self.engine.each(on_block, range(len(self.reader))):
-            out += part
+        for present, part, square in self.engine.each(on_block, range(len(self.reader))):
+            for group, row in zip(present, part, strict=True):
+                out[group] += row
             norm2 = norm2 + square
         self.__dict__["norm2"] = float(norm2)  # known from the same pass
         return out

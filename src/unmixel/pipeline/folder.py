@@ -273,7 +273,7 @@ class Checkpoints:
                 f"sweep {state.sweep} of the factorisation" if state.objective else "the solve on the sketch"
             )
             return {
-                "checkpoint": "the end of the sweeps" if state.settled else where,
+                "checkpoint": "the end of the sweeps" if state.settled.size else where,
                 "checkpoint_sweep": state.sweep,
             }
         return {} if sketch is None else {"checkpoint": f"pass {sketch.passes} of the sketch"}

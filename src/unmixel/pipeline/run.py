@@ -226,7 +226,7 @@ class _Job:
 
         def on_sweep(state: State) -> None:
             self._keep(marks, marks.state.offer(state))
-            if state.sweep and not state.settled:
+            if state.sweep and not state.settled.size:
                 self.log.progress.sweep(state.sweep, limit, state.objective[-1])
 
         return on_sweep

@@ -136,15 +136,25 @@ def test_states_of_other_data_or_settings_are_refused(counts):
 
 def test_a_state_alone_is_enough(counts):
     """A sketch that is needed and not given is made again."""
-    model = NMF(3, constraints=(Resolution(2.0),), max_iter=2, sketch_sweeps=5, tol=0.0)
-    scan, source = stored(counts)
-    kept, states = Kept(source), []
-    wanted = model.factorize(scan, on_sweep=lambda state: states.append(state))
-    for state in states:
-        found = model.factorize(stored(counts)[0], resume=state)
-        np.testing.assert_array_equal(found.maps, wanted.maps)
-    assert kept.sketch is None
-    assert [state.settled for state in states] == [False] * (len(states) - 1) + [True]
+    for constraints in ((), (Resolution(2.0),)):
+        model = NMF(3, constraints=constraints, max_iter=2, sketch_sweeps=5, tol=0.0)
+        states = []
+        wanted = model.factorize(stored(counts)[0], on_sweep=states.append)
+        for state in states:
+            found = model.factorize(stored(counts)[0], resume=state)
+            np.testing.assert_array_equal(found.maps, wanted.maps)
+
+
+def test_what_has_ended_can_be_carried_on(counts):
+    """More sweeps from the last state of fewer are the same as all of them at once."""
+    settings = {"sketch_sweeps": 5, "tol": 0.0}
+    states = []
+    wanted = NMF(3, max_iter=4, **settings).factorize(stored(counts)[0])
+    NMF(3, max_iter=2, **settings).factorize(stored(counts)[0], on_sweep=states.append)
+    assert states[-1].settled.size
+    found = NMF(3, max_iter=4, **settings).factorize(stored(counts)[0], resume=states[-1])
+    np.testing.assert_array_equal(found.maps, wanted.maps)
+    assert found.convergence == wanted.convergence
 
 
 LAYOUTS = [(40, 40, 40, 40), (7, 40, 40, 40), (5, 9, 40, 40), (40, 40, 13, 8)]

@@ -89,7 +89,10 @@ def a_sketch(passes: int = 2) -> SketchState:
 
 
 def test_a_checkpoint_comes_back_exactly(tmp_path: Path) -> None:
-    for noun, wanted in ((State, replace(a_state(), settled=True, norm2=7.5)), (SketchState, a_sketch())):
+    for noun, wanted in (
+        (State, replace(a_state(), settled=np.ones((2, 5)), norm2=7.5)),
+        (SketchState, a_sketch()),
+    ):
         keeper = Checkpoint(tmp_path / f"{noun.__name__}.npz", "me", noun, every_s=1000)
         keeper.save()
         assert keeper.load() is None
@@ -135,7 +138,7 @@ def test_checkpoints_say_where_the_run_stands(tmp_path: Path) -> None:
     assert marks.save() == {"checkpoint": "the solve on the sketch", "checkpoint_sweep": 0}
     marks.state.offer(a_state(4))
     assert marks.save() == {"checkpoint": "sweep 4 of the factorisation", "checkpoint_sweep": 4}
-    marks.state.offer(replace(a_state(4), settled=True))
+    marks.state.offer(replace(a_state(4), settled=np.ones((2, 5))))
     assert marks.save()["checkpoint"] == "the end of the sweeps"
     assert sorted(member.name for member in tmp_path.iterdir()) == ["checkpoint.npz", "sketch.npz"]
     (tmp_path / "sketch.npz").write_bytes(b"torn")
