@@ -21,7 +21,7 @@ def _readers(n_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, thread_name_prefix="unmixel-read")
 
 
-if hasattr(os, "register_at_fork"):  # threads do not survive a fork
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child would wait for ever
     os.register_at_fork(after_in_child=_readers.cache_clear)
 
 

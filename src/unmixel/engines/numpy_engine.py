@@ -38,6 +38,10 @@ def _pool(n_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, thread_name_prefix="unmixel", initializer=begin)
 
 
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child would wait for ever
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 @dataclass(frozen=True)
 class NumpyEngine:
     """numpy on the CPU, blocks and tiles of samples shared out to threads, one thread in each product.

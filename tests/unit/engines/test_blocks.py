@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -338,3 +341,23 @@ def test_free_memory_is_a_number_of_bytes(monkeypatch):
 
     monkeypatch.setattr(blocks, "open", broken, raising=False)
     assert free_memory() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_reads_and_computes_with_threads_of_its_own():
+    code = """
+import os, signal, numpy as np
+from unmixel.engines.blocks import BlockReader
+from unmixel.engines.lazy import wrap
+from unmixel.engines.numpy_engine import NumpyEngine
+def total():
+    reader = BlockReader(wrap(np.ones((40, 10)), (1, 10)), 1, 16 * 60)
+    return sum(NumpyEngine(2).each(lambda i: int(reader.load(i).values.sum()), range(len(reader))))
+assert total() == 400
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    os._exit(0 if total() == 400 else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
