@@ -88,7 +88,7 @@ def test_expected_counts_have_the_sums_of_the_data() -> None:
     np.testing.assert_allclose(expected.sum(axis=0), X.sum(axis=0).A1, rtol=0.05, atol=0.5)
 
 
-def test_finds_what_was_planted_where_least_squares_does_not() -> None:
+def test_finds_what_was_planted_better_than_least_squares_without_weights() -> None:
     X, _, truth = planted(1500, 400, 5, 25, seed=3)
 
     def likeness(loss: str) -> float:
