@@ -210,14 +210,20 @@ class SparseProducts:
     def _csr(self) -> Any:
         csr = self.matrix.data.tocsr()
         check_counts(csr.data, np)
-        return csr.astype(self.dtype)
+        if not csr.has_canonical_format:
+            csr = csr.copy()  # the same entry twice is their sum
+            csr.sum_duplicates()
+        return csr.astype(self.dtype, copy=False)
 
     @cached_property
     def norm2(self) -> float:
         """Weighted squared norm of the data."""
-        csr = self._csr.astype(np.float64)
-        squares = csr.multiply(csr) @ self.matrix.pixel_weights
-        return float(squares @ self.matrix.position_weights)
+        import scipy.sparse
+
+        csr = self._csr
+        squares = np.square(csr.data, dtype=np.float64)
+        squared = scipy.sparse.csr_matrix((squares, csr.indices, csr.indptr), shape=csr.shape)
+        return float((squared @ self.matrix.pixel_weights) @ self.matrix.position_weights)
 
     def mixed(self, groups: NDArray[np.intp], signs: NDArray[Any], size: int) -> Array:
         """Return the signed sums of root-weighted positions in `size` groups, shape (size, m)."""

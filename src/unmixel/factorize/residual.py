@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -70,33 +71,36 @@ def _entries(
     matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], floor: float, reader: Blocks, engine: Any
 ) -> Sums:
     """Return the sums of sparse data from their entries and the sums of the factors."""
+    import scipy.sparse
+
     csr = matrix.data.tocsr()
     if not csr.has_canonical_format:
         csr = csr.copy()  # the same entry twice is their sum
         csr.sum_duplicates()
     used, kept = matrix.pixel_weights > 0, matrix.position_weights > 0
     w, h = (np.ascontiguousarray(factor.T, np.float64) for factor in (maps, patterns))
-    lines = np.repeat(np.arange(matrix.n_positions), np.diff(csr.indptr))
     r, p = matrix.position_weights[:, None], matrix.pixel_weights[:, None]
-    beyond = np.empty(csr.nnz)
+    beyond = np.empty(csr.nnz, maps.dtype)
+    cuts = np.searchsorted(csr.indptr, np.arange(0, csr.nnz, max(1, ENTRIES // len(maps))))
+    cuts = np.unique([0, *cuts.tolist(), matrix.n_positions])
 
-    def on_part(start: int) -> tuple[float, float]:
-        part = slice(start, start + ENTRIES // len(maps))
-        rows, columns, x = lines[part], csr.indices[part], csr.data[part].astype(np.float64)
-        model = np.einsum("ek,ek->e", np.take(w, rows, axis=0), np.take(h, columns, axis=0))
+    def on_rows(rows: slice) -> tuple[float, float]:
+        part = slice(csr.indptr[rows.start], csr.indptr[rows.stop])
+        lines = np.repeat(np.arange(rows.start, rows.stop), np.diff(csr.indptr[rows.start : rows.stop + 1]))
+        columns, x = csr.indices[part], csr.data[part].astype(np.float64)
+        model = np.einsum("ek,ek->e", np.take(w, lines, axis=0), np.take(h, columns, axis=0))
         # what an entry adds to that of an empty one, which is its model
         beyond[part] = (x - model) ** 2 / np.maximum(model, floor) - model
-        weights = matrix.position_weights[rows] * matrix.pixel_weights[columns] * x
+        weights = matrix.position_weights[lines] * matrix.pixel_weights[columns] * x
         return float(weights @ model), float(weights @ x)
 
     cross = norm2 = 0.0
-    for own_cross, own_norm2 in engine.each(on_part, range(0, csr.nnz, max(1, ENTRIES // len(maps)))):
+    for own_cross, own_norm2 in engine.each(on_rows, [slice(a, b) for a, b in pairwise(cuts.tolist())]):
         cross += own_cross
         norm2 += own_norm2
-    by_position = w @ (h * used[:, None]).sum(axis=0)
-    by_position += np.bincount(lines, beyond * used[csr.indices], matrix.n_positions)
-    by_pixel = h @ (w * kept[:, None]).sum(axis=0)
-    by_pixel += np.bincount(csr.indices, beyond * kept[lines], matrix.n_pixels)
+    more = scipy.sparse.csr_matrix((beyond, csr.indices, csr.indptr), shape=csr.shape)
+    by_position = w @ (h.T @ used) + more @ used.astype(np.float64)
+    by_pixel = h @ (w.T @ kept) + more.T @ kept.astype(np.float64)
     misfit2 = norm2 - 2 * cross + float(np.sum((w.T @ (r * w)) * (h.T @ (p * h))))
     return by_position, by_pixel, max(misfit2, 0.0), norm2
 
