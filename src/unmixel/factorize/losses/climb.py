@@ -16,6 +16,9 @@ from unmixel.factorize.losses.bound import Bound
 from unmixel.factorize.losses.counts import Tile
 from unmixel.factorize.problem import Side
 
+POWER = 0.9
+"""Share of a change (of its logarithm) that is done again."""
+
 MOST_CHANGE = 3.0
 """Most that one number is carried on by: a factor."""
 
@@ -144,7 +147,7 @@ class Momentum:
     side: Side
     depth: int = 1
     trail: tuple[tuple[Array, Array], ...] = ()
-    power: float = 0.9
+    power: float = POWER
     landed: Array | None = None
 
     def remember(self, begin: Array, end: Array) -> None:
@@ -162,20 +165,23 @@ class Momentum:
     def carried(self, now: Array, last: Array | None) -> Array:
         """Return a place to go on from, where the steps of this and the last sweep landed at `now` and `last`."""
         self.landed = now
-        if last is None:
-            return now
-        side, xp = self.side, self.side.xp
+        return now if last is None else carried(self.side, now, last, self.power)
 
-        def mass(f: Array) -> Array:
-            return side.column(xp.sum(side.flat(f), axis=1))
 
-        known = (last > 0) & (mass(last) > 0) & (mass(now) > 0)
-        ones = xp.ones_like(now)
-        change = xp.where(known, now, ones) / xp.where(known, last, ones)
-        # without the change of scale, which is the maps' to take back and would grow with every sweep
-        change = change * xp.where(known, mass(last) / xp.where(known, mass(now), ones), ones)
-        point = now * xp.clip(change, 1 / MOST_CHANGE, MOST_CHANGE) ** self.power
-        new = mass(point)
-        return side.project(
-            point * xp.where(new > 0, mass(now) / xp.where(new > 0, new, xp.ones_like(new)), 1.0)
-        )
+def carried(side: Side, now: Array, last: Array, power: float = POWER) -> Array:
+    """Return z carried on from `now` by its change since `last`, as a power, number by number.
+
+    The scale of a component is left as it is: it is its partner's to take back, and would grow with every sweep.
+    """
+    xp = side.xp
+
+    def mass(f: Array) -> Array:
+        return side.column(xp.sum(side.flat(f), axis=1))
+
+    known = (last > 0) & (mass(last) > 0) & (mass(now) > 0)
+    ones = xp.ones_like(now)
+    change = xp.where(known, now, ones) / xp.where(known, last, ones)
+    change = change * xp.where(known, mass(last) / xp.where(known, mass(now), ones), ones)
+    point = now * xp.clip(change, 1 / MOST_CHANGE, MOST_CHANGE) ** power
+    new = mass(point)
+    return side.project(point * xp.where(new > 0, mass(now) / xp.where(new > 0, new, xp.ones_like(new)), 1.0))

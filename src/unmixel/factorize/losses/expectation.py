@@ -7,14 +7,14 @@ from typing import Any
 
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.losses.bound import Terms
-from unmixel.factorize.losses.climb import Momentum, climb, climb_to_the_top, ratio_of
+from unmixel.factorize.losses.climb import Momentum, carried, climb, climb_to_the_top, ratio_of
 from unmixel.factorize.losses.counts import Counts, Tile
 from unmixel.factorize.problem import Problem, Side
 
 LIFT = 0.2
 """Least value of a start, as a share of its component's mean: no step leads away from 0."""
 
-REPEATS = 3
+REPEATS = 6
 """Steps on a side with linear or smooth constraints for what one pass told of it."""
 
 MOST_PASSES = 300
@@ -47,7 +47,8 @@ class ExpectationMaximisation:
 
     A sweep moves the patterns by what the last pass told of them, then passes over the counts: each tile takes a few
     steps on its maps, and tells the objective and what the patterns need for the next sweep. Where constraints couple
-    positions the maps move as the patterns do, by what the last pass told.
+    positions the maps move as the patterns do, by what the last pass told (and a fit that is resumed begins without
+    what carries them on: it gets to the same end by a slightly different way).
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ class ExpectationMaximisation:
     steps: int
     _known: tuple[Standing, ...] = field(default=(), repr=False)
     _momentum: Momentum | None = field(default=None, repr=False)
+    _landed_maps: Array | None = field(default=None, repr=False)
     _began: tuple[Any, Any, float] | None = field(default=None, repr=False)
 
     def begin(self, z_maps: Array, z_patterns: Array) -> tuple[Array, Array]:
@@ -154,10 +156,15 @@ class ExpectationMaximisation:
         """Return the sides moved by what a pass told: patterns, and maps where positions are coupled."""
         problem = self.problem
         z_maps, z_patterns = here.z_maps, here.z_patterns
-        if here.maps_back is not None:
-            z_maps = self._stepped(problem.maps, z_maps, z_patterns, here.maps_back)
-        landed = self._stepped(problem.patterns, z_patterns, z_maps, here.patterns_back)
-        return z_maps, landed if self._momentum is None else self._momentum.carried(landed, ahead)
+        if here.maps_back is None:
+            new_maps = landed_maps = z_maps
+        else:
+            new_maps = landed_maps = self._stepped(problem.maps, z_maps, z_patterns, here.maps_back)
+            if ahead is not None and self._landed_maps is not None:
+                new_maps = carried(problem.maps, landed_maps, self._landed_maps)
+            self._landed_maps = landed_maps
+        landed = self._stepped(problem.patterns, z_patterns, landed_maps, here.patterns_back)
+        return new_maps, landed if self._momentum is None else self._momentum.carried(landed, ahead)
 
     def _pass(
         self, z_maps: Array, z_patterns: Array, steps: int | None, precision: float = 0.0
