@@ -18,8 +18,10 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import BlockReader
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.fit import fit
-from unmixel.factorize.losses.counts import DenseCounts, SparseCounts, counts_of
+from unmixel.factorize.losses.counts import counts_of
+from unmixel.factorize.losses.dense_counts import DenseCounts
 from unmixel.factorize.losses.kullback_leibler import PRIOR_COUNTS, KullbackLeibler
+from unmixel.factorize.losses.sparse_counts import SparseCounts
 from unmixel.factorize.residual import residual
 from unmixel.factorize.start import GivenStart
 from unmixel.prepare.weights import PoissonWeights

@@ -13,7 +13,7 @@ from typing import Any
 
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.losses.bound import Bound
-from unmixel.factorize.losses.counts import Tile
+from unmixel.factorize.losses.tiles import Tile
 from unmixel.factorize.problem import Side
 
 POWER = 0.9

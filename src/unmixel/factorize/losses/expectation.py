@@ -8,7 +8,7 @@ from typing import Any
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.losses.bound import Terms
 from unmixel.factorize.losses.climb import Momentum, carried, climb, climb_to_the_top, ratio_of
-from unmixel.factorize.losses.counts import Counts, Tile
+from unmixel.factorize.losses.tiles import Counts, Tile
 from unmixel.factorize.problem import Problem, Side
 
 LIFT = 0.2
