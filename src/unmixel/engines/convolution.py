@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def _banded(line: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     return np.where(inside, line[np.clip(offset, 0, len(line) - 1)], 0.0)
 
 
-_STRIP = 32
+_STRIP = 16
 """Samples that one product with a strip of a banded matrix gives (measured from 16 to 128)."""
 
 
@@ -69,23 +69,33 @@ class _Band:
 
     def __init__(self, matrix: NDArray[np.float64], half: int, engine: Any, dtype: str) -> None:
         size = len(matrix)
-        length = max(_STRIP, half)
+        # one large product is sooner begun on a device than many small ones
+        length = max(_STRIP, half) if engine.tile < 2**32 else size
         self._strips = []
         for start in range(0, size, length):
-            stop = min(start + length, size)
-            reach = slice(max(0, start - half), min(size, stop + half))
+            own = slice(start, min(start + length, size))
+            reach = slice(max(0, own.start - half), min(size, own.stop + half))
+            strip = matrix[own, reach]
             self._strips.append(
-                (reach, engine.asarray(np.ascontiguousarray(matrix[start:stop, reach]), dtype))
+                (own, reach, *(engine.asarray(np.ascontiguousarray(m), dtype) for m in (strip, strip.T)))
             )
         self._xp = engine.xp
 
     def along_last(self, values: Any) -> Any:
         """Return ``values @ matrix.T``."""
-        return self._xp.concat([values[..., reach] @ strip.T for reach, strip in self._strips], axis=-1)
+        # as a table: one product a strip instead of one for every image
+        table = self._xp.reshape(values, (-1, values.shape[-1]))
+        out = self._xp.empty_like(table)
+        for own, reach, _, turned in self._strips:
+            self._xp.matmul(table[:, reach], turned, out=out[:, own])
+        return self._xp.reshape(out, values.shape)
 
     def along_first(self, values: Any) -> Any:
         """Return ``matrix @ values``, over the last axis but one."""
-        return self._xp.concat([strip @ values[..., reach, :] for reach, strip in self._strips], axis=-2)
+        out = self._xp.empty_like(values)
+        for own, reach, strip, _ in self._strips:
+            self._xp.matmul(strip, values[..., reach, :], out=out[..., own, :])
+        return out
 
 
 class _Separable:
@@ -216,3 +226,7 @@ class Convolution:
     def adjoint(self, f: Any) -> Any:
         """Return the adjoint applied to images: correlation with the kernel."""
         return self._rule.adjoint(f if self._edge is None else f / self._edge)
+
+    def cut(self, components: slice) -> Self:
+        """Return itself: every image is convolved alike."""
+        return self

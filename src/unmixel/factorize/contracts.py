@@ -10,6 +10,9 @@ variable Z (F = Z where nothing is parametrised), and everything composes under 
 A **linear** constraint says how F is made from Z (``F = P Z``), a **proximal** one is a set or a simple function of Z,
 a **smooth** one a penalty on F. |partner_k| is the weighted norm of the other factor's component; multiplied so, a
 penalty does not change when a component trades scale between its map and its pattern (docs/decisions/0004).
+
+A bound operator that treats every component by itself says so by a method ``cut(components: slice)``, which returns
+the operator for those components: solvers then share components out to threads.
 """
 
 from __future__ import annotations

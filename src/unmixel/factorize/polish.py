@@ -80,7 +80,7 @@ class Anchor:
     def at(cls, problem: Problem, low: Sketch, z_maps: Array, z_patterns: Array) -> Anchor:
         """Return the anchor at a point: one pass over the data."""
         maps, patterns = (
-            side.weighted(side.forward(z))
+            side.weighted(side.factor(z))
             for side, z in ((problem.maps, z_maps), (problem.patterns, z_patterns))
         )
         by_patterns = maps + 0
@@ -98,7 +98,7 @@ class Anchor:
     ) -> Anchor:
         """Return the anchor at a point where the products of the data with patterns and maps are known."""
         xp, engine = problem.xp, problem.maps.engine
-        w, h = problem.maps.forward(z[0]), problem.patterns.forward(z[1])
+        w, h = problem.maps.factor(z[0]), problem.patterns.factor(z[1])
         maps, patterns = problem.maps.weighted(w), problem.patterns.weighted(h)
         by_patterns, by_maps = products
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,6 +74,21 @@ class Side:
             z = operator.forward(z)
         return z
 
+    def factor(self, z: Array) -> Array:
+        """Return what `forward` does; of the last few Z, which must not be written into, it is remembered."""
+        if not self.linear:
+            return z
+        found = next((f for known, f in self._recent if known is z), None)
+        if found is None:
+            found = self.forward(z)
+            self._recent.append((z, found))
+        return found
+
+    @cached_property
+    def _recent(self) -> deque[tuple[Array, Array]]:
+        # a turn asks for the factors of where it begins and of where it ends
+        return deque(maxlen=2)
+
     def adjoint(self, f: Array) -> Array:
         """Return the adjoint of `forward`'s linear part."""
         for operator in reversed(self.linear):
@@ -102,6 +119,31 @@ class Side:
         weights = self.xp.reshape(self.weights, (-1,))[samples]
         grid = Grid((int(weights.shape[0]),), (1.0,))
         return replace(self, grid=grid, weights=weights)
+
+    def cut(self, components: slice) -> Side:
+        """Return the side with some of its components only (only where it is `divisible`)."""
+        count = len(range(*components.indices(self.n_components)))
+
+        def parts(operators: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(operator.cut(components) for operator in operators)
+
+        linear, proximal, smooth = (parts(kind) for kind in (self.linear, self.proximal, self.smooth))
+        return replace(self, n_components=count, linear=linear, proximal=proximal, smooth=smooth)
+
+    @property
+    def divisible(self) -> bool:
+        """Whether every constraint treats each component by itself."""
+        return all(hasattr(c, "cut") for c in (*self.linear, *self.proximal, *self.smooth))
+
+    @cached_property
+    def divided(self) -> list[tuple[slice, Side]]:
+        """Groups of components for threads to share, each with the side cut to them; one of all if it must be."""
+        k = self.n_components
+        # of four tiles: smaller ones make threads wait for each other more than fast memory gains
+        count = max(1, round(k * self.grid.size / (4 * self.engine.tile))) if self.divisible else 1
+        edges = np.linspace(0, k, min(count, k) + 1).round().astype(int).tolist()
+        groups = [slice(start, stop) for start, stop in pairwise(edges)]
+        return [(group, self.cut(group)) for group in groups] if len(groups) > 1 else [(slice(0, k), self)]
 
     @cached_property
     def _reach(self) -> Array:
@@ -227,13 +269,13 @@ class Problem:
         ----------
         z_maps, z_patterns : array
         """
-        w, h = self.maps.forward(z_maps), self.patterns.forward(z_patterns)
+        w, h = self.maps.factor(z_maps), self.patterns.factor(z_patterns)
         misfit2 = self.products.misfit2(self.maps.flat(w), self.patterns.flat(h))
         return 0.5 * misfit2 + self.penalty(z_maps, z_patterns)
 
     def penalty(self, z_maps: Array, z_patterns: Array) -> float:
         """Return the penalties of both sides."""
-        w, h = self.maps.forward(z_maps), self.patterns.forward(z_patterns)
+        w, h = self.maps.factor(z_maps), self.patterns.factor(z_patterns)
         value = self.maps.penalty(z_maps, w, self.patterns.norms(h))
         return float(value + self.patterns.penalty(z_patterns, h, self.maps.norms(w)))
 

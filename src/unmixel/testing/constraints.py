@@ -213,3 +213,15 @@ class ConstraintLaws:
         x = self.engine.asarray(self._sample(12), "float64")
         one, three = (self.engine.to_host(bound.value(c * x)) for c in (1.0, 3.0))
         np.testing.assert_allclose(three, 3.0**bound.degree * one if bound.degree else one, rtol=1e-9)
+
+    def law_cut_to_components(self) -> None:
+        """Where it offers `cut`, the operator of some components does to them what the whole one does."""
+        bound = self._bound()
+        if not hasattr(bound, "cut"):
+            return
+        sample = self._sample(13, low=-1.0)
+        for name, operation in self._operations().items():
+            whole = self.engine.to_host(operation(bound, self._put(sample)))
+            for some in (slice(0, 1), slice(1, 3)):
+                part = self.engine.to_host(operation(bound.cut(some), self._put(sample[some])))
+                np.testing.assert_allclose(part, whole[some], rtol=1e-12, atol=1e-12, err_msg=name)

@@ -53,6 +53,10 @@ class BoundNonNegative:
         """Return z with negative values set to 0."""
         return self.xp.maximum(z, self.xp.zeros((), dtype=z.dtype, device=z.device))
 
+    def cut(self, components: slice) -> Self:
+        """Return itself: all components are treated alike."""
+        return self
+
     def value(self, z: Array) -> Array:
         """Return 0 per component."""
         return self.xp.zeros_like(z[(slice(None), *(0,) * (z.ndim - 1))])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -83,3 +83,7 @@ class BoundPinned:
         """Return f with its first components set to 0."""
         count = self.values.shape[0]
         return self.xp.concat([self.xp.zeros_like(f[:count, ...]), f[count:, ...]], axis=0)
+
+    def cut(self, components: slice) -> Self:
+        """Return what replaces the pinned ones among some of the components."""
+        return replace(self, values=self.values[components, ...])

@@ -64,6 +64,10 @@ class BoundSmooth:
         """Return 4 per axis times the weight: the largest eigenvalue of the grid's Laplacian."""
         return 4.0 * self.n_axes * self.weight
 
+    def cut(self, components: slice) -> Self:
+        """Return itself: all components are treated alike."""
+        return self
+
     def _differences(self, f: Array) -> list[Array]:
         return [self.xp.diff(f, axis=axis) for axis in range(1, self.n_axes + 1)]
 

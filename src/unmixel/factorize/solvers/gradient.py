@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -51,29 +52,13 @@ class AcceleratedGradient:
     def update(self, side: Side, z: Array, gram: Array, target: Array, scale: Array) -> Array:
         """Return a Z with a lower objective; see `contracts.Solver`."""
         step = self._step(side, gram, scale)
-        f = side.forward(z)
+        f = side.factor(z)
         gf = side.fold(gram @ side.flat(f))
+        new, change = _Hurried(side, gram, target, scale, step, z, f, gf).after(self.inner_steps)
+        if change <= 0:
+            return new
         block = _Block(side, gram, target, scale, f, gf, side.penalty(z, f, scale) if side.penalised else 0.0)
-        new = self._hurried(block, z, step)
-        return self._guarded(block, z, step) if new is None else new
-
-    def _hurried(self, block: _Block, z: Array, step: Array) -> Array | None:
-        """Return where all steps lead, looked at only in the end; None where that is higher."""
-        side, f, gf, t = block.side, block.f0, block.gf0, 1.0
-        y, fy, gfy = z, f, gf
-        for _ in range(self.inner_steps):
-            slope = block.gradient(fy, gfy)
-            slope *= step
-            new = side.prox(y - slope, step, block.scale)
-            f_new = side.forward(new)
-            gf_new = block.times_gram(f_new)
-            t_new = (1 + (1 + 4 * t * t) ** 0.5) / 2
-            beta = (t - 1) / t_new
-            # only a smooth penalty looks at the factor itself
-            fy = _ahead(f_new, f, beta) if side.smooth else f_new
-            y, gfy = _ahead(new, z, beta), _ahead(gf_new, gf, beta)
-            z, f, gf, t = new, f_new, gf_new, t_new
-        return z if block.change(z, f, gf) <= 0 else None
+        return self._guarded(block, z, step)
 
     def _guarded(self, block: _Block, z: Array, step: Array) -> Array:
         """Return where steps lead of which none may rise."""
@@ -111,12 +96,74 @@ class AcceleratedGradient:
         return xp.where(bound > floor, 1 / safe, xp.zeros_like(bound))
 
 
-def _ahead(new: Array, old: Array, beta: float) -> Array:
-    """Return ``new + beta (new - old)``."""
-    ahead = new - old
-    ahead *= beta
-    ahead += new
-    return ahead
+@dataclass(eq=False)
+class _Hurried:
+    """Steps that are looked at only in the end; groups of components are shared out to threads."""
+
+    side: Side
+    gram: Array
+    target: Array
+    scale: Array
+    step: Array
+    z0: Array
+    f0: Array
+    gf0: Array
+
+    def __post_init__(self) -> None:
+        # the momentum point y, the residual of z; the factor and, in turns, what it was a step before
+        self.z, self.y, self.rest = self.z0 + 0, self.z0 + 0, self.gf0 - self.target
+        self.f, self.before = self.f0 + 0, self.f0 + 0
+
+    def after(self, n_steps: int) -> tuple[Array, float]:
+        """Return where `n_steps` steps lead, and how the objective changed."""
+        side, t, beta = self.side, 1.0, None
+        for _ in range(n_steps):
+            t_next = (1 + (1 + 4 * t * t) ** 0.5) / 2
+            beta_next = (t - 1) / t_next
+            for _ in side.engine.each(partial(self._advance, beta, beta_next), side.divided):
+                pass
+            self.f, self.before = self.before, self.f
+            t, beta = t_next, beta_next
+        return self.z, float(sum(side.engine.each(self._change, side.divided)))
+
+    def _advance(self, beta: float | None, beta_next: float, group: tuple[slice, Side]) -> None:
+        """Move some components a step; `beta`: the momentum that led to y, None at the first step."""
+        some, own = group
+        slope = self.rest[some] + 0
+        if beta is not None:
+            # forward is affine: the residual of y is extrapolated as y was
+            now = own.fold(self.gram[some, :] @ self.side.flat(self.f))
+            now -= self.target[some]
+            slope *= -beta
+            self.rest[some] = now
+            now *= 1 + beta
+            slope += now
+        slope *= own.weights
+        if own.smooth:
+            point = self.f[some] + (beta or 0.0) * (self.f[some] - self.before[some])
+            for penalty in own.smooth:
+                slope += own.column(self.scale[some] ** penalty.degree) * penalty.gradient(point)
+        move = own.adjoint(slope)
+        move *= self.step[some]
+        new = own.prox(self.y[some] - move, self.step[some], self.scale[some])
+        self.before[some] = own.forward(new)
+        ahead = new - self.z[some]
+        ahead *= beta_next
+        ahead += new
+        self.z[some], self.y[some] = new, ahead
+
+    def _change(self, group: tuple[slice, Side]) -> Array:
+        # summed from differences: the whole value would drown it in single precision
+        some, own = group
+        now = own.fold(self.gram[some, :] @ self.side.flat(self.f))
+        f0, gf0, scale = self.f0[some], self.gf0[some], self.scale[some]
+        change = own.change(self.f[some] - f0, now - gf0, gf0 - self.target[some])
+        if own.penalised:
+            after, before = (
+                own.penalty(*at, scale) for at in ((self.z[some], self.f[some]), (self.z0[some], f0))
+            )
+            change = change + after - before
+        return change
 
 
 @dataclass(frozen=True, eq=False)
