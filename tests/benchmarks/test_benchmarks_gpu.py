@@ -53,9 +53,9 @@ def test_acts_are_measured_against_the_floor(tmp_path: Path, capsys, products: s
     assert record["data_gb"] == pytest.approx(2 * np.prod(SHAPE) / 1e9)
     assert record["read_gb_per_s"] * record["read_s"] == pytest.approx(record["data_gb"])
     assert record["pass of width k"]["passes"] == 1
-    assert record["sketch"]["passes"] == 3
+    assert record["sketch"]["passes"] == 2
     assert record["solve"]["passes"] == 0
-    assert record["whole fit"]["passes"] >= 4
+    assert record["whole fit"]["passes"] >= 3
     for act in ("pass of width k", "sketch", "solve", "whole fit"):
         assert record[act]["floors"] == pytest.approx(record[act]["s"] / record["read_s"])
     # Poisson noise of 20 counts a pixel, which vary

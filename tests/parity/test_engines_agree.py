@@ -174,7 +174,7 @@ def test_what_one_engine_began_the_other_can_end(scan, engine) -> None:
 def test_rounded_data_cost_little_and_the_error_told_is_exact(scan, products: str, loss: float) -> None:
     assert scan.data.max() > 256
     engine = TorchEngine("cpu", products=products, device_budget=KEPT)
-    one, two = fits(scan, engine, max_iter=50, tol=1e-6)
+    one, two = fits(scan, engine, max_iter=150, tol=1e-6)
     assert two.convergence.converged
     assert two.convergence.relative_error == pytest.approx(one.convergence.relative_error, rel=loss)
     data = scan.data.astype(np.float64)

@@ -99,8 +99,8 @@ class Engine(Protocol):
         """Yield ``function(item)`` for every item, in order; shared out to threads where that helps."""
         ...
 
-    def sum_rows(self, values: Array, groups: NDArray[Any], size: int) -> Array:
-        """Return the sums of rows of `values` (b, m) that fall into the same of `size` groups, shape (size, m)."""
+    def sum_rows(self, values: Array, groups: NDArray[Any], size: int, factors: NDArray[Any]) -> Array:
+        """Return ``sum over i in group g of factors[i] values[i]`` of values (b, m), shape (size, m)."""
         ...
 
 

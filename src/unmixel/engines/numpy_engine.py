@@ -134,10 +134,12 @@ class NumpyEngine:
             for future in waiting:
                 future.cancel()
 
-    def sum_rows(self, values: NDArray[Any], groups: NDArray[Any], size: int) -> NDArray[Any]:
-        """Return the sums of rows that fall into the same of `size` groups, shape (size, m)."""
+    def sum_rows(
+        self, values: NDArray[Any], groups: NDArray[Any], size: int, factors: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Return ``sum over i in group g of factors[i] values[i]``, shape (size, m)."""
         import scipy.sparse
 
         n = len(values)
-        sums = scipy.sparse.csr_matrix((np.ones(n, values.dtype), (groups, np.arange(n))), shape=(size, n))
-        return np.asarray(sums @ values)
+        entries = (factors.astype(values.dtype, copy=False), (groups, np.arange(n)))
+        return np.asarray(scipy.sparse.csr_matrix(entries, shape=(size, n)) @ values)

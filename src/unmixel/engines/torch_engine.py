@@ -233,14 +233,15 @@ class TorchEngine:
         """Yield ``function(item)`` one after the other: the device shares out the work by itself."""
         return map(function, items)
 
-    def sum_rows(self, values: Any, groups: NDArray[Any], size: int) -> Any:
-        """Return the sums of rows that fall into the same of `size` groups, shape (size, m), always the same."""
+    def sum_rows(self, values: Any, groups: NDArray[Any], size: int, factors: NDArray[Any]) -> Any:
+        """Return ``sum over i in group g of factors[i] values[i]``, shape (size, m), always the same."""
         torch = _torch()
         groups = np.asarray(groups, np.int64)
         # sorted: adding where an index says would leave the order, and the rounding, to chance on a GPU
         order = self.asarray(np.argsort(groups, kind="stable"))
         lengths = self.asarray(np.bincount(groups, minlength=size))
-        return torch.segment_reduce(values[order], "sum", lengths=lengths, axis=0)
+        rows = values[order] * self.asarray(factors).to(values.dtype)[order][:, None]
+        return torch.segment_reduce(rows, "sum", lengths=lengths, axis=0)
 
 
 @contextmanager

@@ -263,6 +263,13 @@ class Descent(Protocol):
         """Return the maps that are best for fixed patterns."""
         ...
 
+    def settling(self, z_maps: Array, z_patterns: Array) -> Callable[[Samples, Array], Array] | None:
+        """Return how blocks of maps are made the best for fixed patterns, one by one; None where they cannot be.
+
+        The callable gets the flat positions of a block and its values (b, m), and returns its maps Z, shape (k, b).
+        """
+        ...
+
 
 @runtime_checkable
 class Loss(Protocol):

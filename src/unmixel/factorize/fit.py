@@ -188,7 +188,7 @@ def fit(
             sweep, met = polish_by_anchors(problem, work.sketch, plan.solver, begin, plan.rule, inner, tell)
         else:
             sweep, met = polish(problem, descent, begin, plan.rule, tell)
-        return finish(work, problem, sweep, met, warm)
+        return finish(work, problem, descent, sweep, met, warm)
 
 
 def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -> NDArray[Any]:
@@ -272,6 +272,11 @@ def _where(problem: Problem, state: State) -> Sweep:
 
 def finished(problem: Problem, sweep: Sweep) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return maps (k, n) and patterns (k, m) on the host, patterns summing to 1 over used pixels."""
+    return _scaled(problem, sweep)[:2]
+
+
+def _scaled(problem: Problem, sweep: Sweep) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return the same, and the sums (k, 1) that the patterns had."""
     maps = host_factor(problem.maps, problem.maps.forward(sweep.z_maps))
     patterns = host_factor(problem.patterns, problem.patterns.forward(sweep.z_patterns))
     used = problem.patterns.engine.to_host(problem.patterns.flat(problem.patterns.weights[None, ...]))[0] > 0
@@ -279,15 +284,22 @@ def finished(problem: Problem, sweep: Sweep) -> tuple[NDArray[Any], NDArray[Any]
         patterns[:, ~used] = 0
     sums = patterns[:, used].sum(axis=1, dtype=np.float64)
     sums = np.where(sums > 0, sums, 1.0)[:, None].astype(patterns.dtype)
-    return maps * sums, patterns / sums
+    return maps * sums, patterns / sums, sums
 
 
-def finish(work: Work, problem: Problem, sweep: Sweep, met: bool, warm: int) -> Fit:
-    """Return the fit with its exact error and residual (one pass over the data)."""
-    plan = work.plan
-    maps, patterns = finished(problem, sweep)
-    reader = work.reader
-    found, misfit2, norm2 = residual(work.matrix, maps, patterns, reader, plan.engine)
+def finish(work: Work, problem: Problem, descent: Descent, sweep: Sweep, met: bool, warm: int) -> Fit:
+    """Return the fit with its exact error and residual; maps that can settle block by block do (one pass)."""
+    plan, engine = work.plan, work.plan.engine
+    maps, patterns, sums = _scaled(problem, sweep)
+    reader, settling = work.reader, descent.settling(sweep.z_maps, sweep.z_patterns)
+    settle = None
+    if settling is not None:
+        clip, factors = engine.xp.clip, engine.asarray(sums)
+
+        def settle(index: Any, values: Any) -> Any:
+            return clip(settling(index, values), min=0) * factors
+
+    found, misfit2, norm2 = residual(work.matrix, maps, patterns, reader, engine, settle)
     convergence = Convergence(
         objective=tuple(sweep.objective),
         relative_error=float(np.sqrt(misfit2 / norm2)) if norm2 > 0 else 0.0,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from unmixel.factorize.contracts import Array, Samples, Solver
@@ -211,26 +212,44 @@ class LeastSquares:
         return new, change + turn.partner_change(new)
 
     def settle(self, z_maps: Array, z_patterns: Array, target: Array | None = None) -> Array:
-        """Return the maps that are best for fixed patterns (at most one pass over the data).
-
-        Maps whose samples are coupled approach them ever more slowly: they are left where a round of the solver adds
-        less than a fiftieth of what all rounds have brought.
-        """
+        """Return the maps that are best for fixed patterns (at most one pass over the data)."""
         problem, side = self.problem, self.problem.maps
-        xp = problem.xp
         if target is None:
             turn = Turn.of(problem, side, z_maps, z_patterns)
             target = side.fold(problem.products.with_patterns(turn.rows()))
-        precision = 1e-10 if z_maps.dtype == xp.float64 else 1e-5
+        return self._settled(lambda z: Turn.of(problem, side, z, z_patterns), z_maps, target)
+
+    def settling(self, z_maps: Array, z_patterns: Array) -> Callable[[Samples, Array], Array] | None:
+        """Return how blocks of maps are made the best for fixed patterns, one by one; None where they cannot be."""
+        problem, side = self.problem, self.problem.maps
+        by_block = hasattr(problem.products, "reader")
+        if not (by_block and side.separable) or problem.patterns.penalised:
+            return None
+        turn, flat, engine = Turn.of(problem, side, z_maps, z_patterns), side.flat(z_maps), side.engine
+        rows = turn.rows()
+
+        def on_block(index: Samples, values: Array) -> Array:
+            part = replace(turn, side=side.part(index))
+            target = engine.project(engine.operand(values, side.dtype), rows)
+            return self._settled(lambda _: part, flat[:, index], target)
+
+        return on_block
+
+    def _settled(self, turn: Callable[[Array], Turn], z: Array, target: Array) -> Array:
+        """Return z after as many rounds of the solver as it takes to stand still.
+
+        Maps whose samples are coupled approach the best ones ever more slowly: they are left where a round adds less
+        than a fiftieth of what all rounds have brought.
+        """
+        xp = self.problem.xp
+        precision = 1e-10 if z.dtype == xp.float64 else 1e-5
         fall = 0.0
         for _ in range(100):
-            before = z_maps
-            z_maps, change = Turn.of(problem, side, z_maps, z_patterns).solve_tiles(
-                self.solver, z_maps, target
-            )
+            before, now = z, turn(z)
+            z, change = now.solve_tiles(self.solver, z, target)
             fall -= float(change)
-            if bool(xp.max(xp.abs(z_maps - before)) <= precision * xp.max(z_maps)):
+            if bool(xp.max(xp.abs(z - before)) <= precision * xp.max(z)):
                 break
-            if not side.separable and -float(change) <= 0.02 * fall:
+            if not now.side.separable and -float(change) <= 0.02 * fall:
                 break
-        return z_maps
+        return z

@@ -20,7 +20,9 @@ OnSweep = Callable[[Sweep], None]
 def polish(
     problem: Problem, descent: Descent, sweep: Sweep, rule: StopRule, on_sweep: OnSweep | None = None
 ) -> tuple[Sweep, bool]:
-    """Return the state after exact sweeps, its maps the best for its patterns, and whether the rule was met.
+    """Return the state after exact sweeps, balanced, and whether the rule was met.
+
+    Its maps are the best for its patterns, unless that can be seen to block by block in a later pass (`settling`).
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def polish(
     z_maps, z_patterns = balance(problem, end.z_maps, end.z_patterns)
     if sweep.settled is not None and len(end.objective) == len(sweep.objective):
         z_maps = sweep.settled
-    else:
+    elif descent.settling(z_maps, z_patterns) is None:
         z_maps = descent.settle(z_maps, z_patterns)
         if on_sweep is not None:
             on_sweep(replace(end, settled=z_maps))

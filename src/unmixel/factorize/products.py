@@ -108,8 +108,11 @@ class BlockProducts:
 
     def _square(self, index: Samples, rows: Array) -> Array:
         positions, pixels = self._weights
-        xp = self.engine.xp
-        return xp.sum(((rows * rows) @ pixels) * positions[index], dtype=xp.float64)
+        xp, step = self.engine.xp, max(1, 4 * self.engine.tile // self.matrix.n_pixels)
+        # a few rows at a time: the squares stay in fast memory
+        parts = (rows[start : start + step, :] for start in range(0, rows.shape[0], step))
+        squares = xp.concat([(part * part) @ pixels for part in parts])
+        return xp.sum(squares * positions[index], dtype=xp.float64)
 
     def _checked(self, i: int) -> tuple[NDArray[np.intp], Array, Array]:
         """Return positions, values and weighted squared norm of a block whose numbers can be counts."""
@@ -130,10 +133,13 @@ class BlockProducts:
 
         def on_block(i: int) -> tuple[list[int], Array, Array]:
             positions, values, square = self._checked(i)
-            rows = values * self.engine.asarray(factors[positions])[:, None]
             # a block of large patterns has fewer positions than there are groups
             present, own = np.unique(groups[positions], return_inverse=True)
-            return present.tolist(), self.engine.sum_rows(rows, own, present.size), square
+            return (
+                present.tolist(),
+                self.engine.sum_rows(values, own, present.size, factors[positions]),
+                square,
+            )
 
         out = self.engine.zeros((size, self.matrix.n_pixels), self.dtype)
         norm2 = 0.0

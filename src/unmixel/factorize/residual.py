@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -18,8 +19,17 @@ ENTRIES = 2**17
 """Numbers of a gathered factor that stay in fast memory."""
 
 
+Settle = Callable[[Array, Array], Array]
+"""From the positions of a block and its values (b, m) to the best maps there, (k, b)."""
+
+
 def residual(
-    matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], reader: Blocks, engine: Any
+    matrix: Matrix,
+    maps: NDArray[Any],
+    patterns: NDArray[Any],
+    reader: Blocks,
+    engine: Any,
+    settle: Settle | None = None,
 ) -> tuple[Residual, float, float]:
     """Return the residual against Poisson noise, the weighted misfit and the weighted norm of the data, exactly.
 
@@ -31,14 +41,17 @@ def residual(
     reader : Blocks
         Values where the engine computes.
     engine : Engine
+    settle : callable, optional
+        Makes the maps of a block the best for the patterns before the block is looked at: they are written into
+        `maps`. Not for sparse data.
 
     Returns
     -------
     Residual
         chi-square per position and per pixel: mean of (x - model)^2 / max(model, floor), where the floor is a
-        hundredth of the mean model (an expected count of almost nothing must not blow up a single electron). Of
-        sparse data, an empty entry whose model is below the floor counts as its model: at most a 400th of the mean
-        model too much, for work that grows with the entries only.
+        hundredth of the mean model, as given (an expected count of almost nothing must not blow up a single
+        electron). Of sparse data, an empty entry whose model is below the floor counts as its model: at most
+        a 400th of the mean model too much, for work that grows with the entries only.
     misfit2, norm2 : float
         ``sum r w (X - model)^2`` and ``sum r w X^2``, formed in the maps' precision, accumulated in float64.
     """
@@ -46,8 +59,11 @@ def residual(
     kept = matrix.position_weights > 0
     mean = float(maps.sum(axis=1, dtype=np.float64) @ patterns[:, used].sum(axis=1, dtype=np.float64))
     floor = max(1e-2 * mean / max(1, matrix.n_positions * int(used.sum())), 1e-12)
-    through = _entries if hasattr(matrix.data, "tocsr") else _blocks
-    by_position, by_pixel, misfit2, norm2 = through(matrix, maps, patterns, floor, reader, engine)
+    if hasattr(matrix.data, "tocsr"):
+        sums = _entries(matrix, maps, patterns, floor, engine)
+    else:
+        sums = _blocks(matrix, maps, patterns, floor, reader, engine, settle)
+    by_position, by_pixel, misfit2, norm2 = sums
     by_position /= max(1, int(used.sum()))
     by_pixel[~used] = 0
     by_pixel /= max(1, int(kept.sum()))
@@ -67,9 +83,7 @@ Sums = tuple[NDArray[np.float64], NDArray[np.float64], float, float]
 """Chi-square summed over used pixels (n,) and over used positions (m,), misfit2 and norm2."""
 
 
-def _entries(
-    matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], floor: float, reader: Blocks, engine: Any
-) -> Sums:
+def _entries(matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], floor: float, engine: Any) -> Sums:
     """Return the sums of sparse data from their entries and the sums of the factors."""
     import scipy.sparse
 
@@ -106,39 +120,50 @@ def _entries(
 
 
 def _blocks(
-    matrix: Matrix, maps: NDArray[Any], patterns: NDArray[Any], floor: float, reader: Blocks, engine: Any
+    matrix: Matrix,
+    maps: NDArray[Any],
+    patterns: NDArray[Any],
+    floor: float,
+    reader: Blocks,
+    engine: Any,
+    settle: Settle | None,
 ) -> Sums:
     """Return the sums of data that are read block by block."""
     used, kept = matrix.pixel_weights > 0, matrix.position_weights > 0
     xp, dtype = engine.xp, str(maps.dtype)
     by_position = np.zeros(matrix.n_positions)
-    rows, columns = (engine.asarray(np.ascontiguousarray(factor)) for factor in (maps.T, patterns))
+    columns = engine.asarray(np.ascontiguousarray(patterns))
     weights = engine.asarray(matrix.pixel_weights, dtype)
     counted = engine.asarray(used, dtype)
+    alike = bool(np.array_equal(matrix.pixel_weights, used))
+    lowest = engine.asarray(np.array(floor), dtype)
     step = max(ROWS, engine.tile // matrix.n_pixels)
 
     def on_block(i: int) -> tuple[Array, Array]:
         block = reader.load(i)
-        positions = engine.asarray(block.positions)
-        model_rows = rows[positions, :]
-        row_weights = engine.asarray(matrix.position_weights[block.positions], "float64")
-        row_kept = engine.asarray(kept[block.positions], dtype)
+        positions = block.positions
+        if settle is not None:
+            best = settle(engine.asarray(positions.astype(np.int64)), block.values)
+            maps[:, positions] = engine.to_host(best)
+        model_rows = engine.asarray(np.ascontiguousarray(maps[:, positions].T))
+        row_weights = engine.asarray(matrix.position_weights[positions], "float64")
+        row_kept = engine.asarray(kept[positions], dtype)
         chi2, squares = [], []
         by_pixel = engine.zeros((matrix.n_pixels,), "float64")
         # a few rows at a time: the copies stay in fast memory
-        for start in range(0, len(block.positions), step):
+        for start in range(0, len(positions), step):
             part = slice(start, start + step)
             # a copy: it is worked on in place
             x = xp.astype(engine.asarray(block.values[part, :]), getattr(xp, dtype), copy=True)
+            norm = xp.linalg.vecdot(x, x) if alike and bool(used.all()) else (x * x) @ weights
             model = model_rows[part, :] @ columns
-            norm = (x * x) @ weights
             x -= model
             x *= x
             squares.append(xp.stack([x @ weights, norm]))
-            x /= xp.clip(model, min=floor)
+            x /= xp.maximum(model, lowest)
             chi2.append(x @ counted)
             by_pixel += row_kept[part] @ x
-        by_position[block.positions] = engine.to_host(xp.concat(chi2))
+        by_position[positions] = engine.to_host(xp.concat(chi2))
         return by_pixel, xp.astype(xp.concat(squares, axis=1), xp.float64) @ row_weights
 
     by_pixel, sums = engine.zeros((matrix.n_pixels,), "float64"), engine.zeros((2,), "float64")

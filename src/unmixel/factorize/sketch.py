@@ -145,7 +145,7 @@ def sketch(
     power: int = 1,
     seed: int = 0,
 ) -> Sketch:
-    """Return the sketch of a matrix by a randomised range finder, from ``power + 2`` passes over the data.
+    """Return the sketch of a matrix by a randomised range finder, from ``power + 1`` passes over the data.
 
     Parameters are those of `sketch_passes`.
     """
@@ -166,11 +166,13 @@ def sketch_passes(
     seed: int = 0,
     begin: SketchState | None = None,
 ) -> Iterator[SketchState]:
-    """Yield where a sketch stands after each of its ``power + 2`` passes over the data.
+    """Yield where a sketch stands after each of its ``power + 1`` passes over the data A (root-weighted).
 
     The first pass sums positions with random signs into a few groups: `OVERSAMPLING` times more than the width, for
-    the price of additions. The leading directions of these sums are sharpened by `power` passes, each of which
-    multiplies by X and X' at once, block by block; the last pass gives the data along these directions.
+    the price of additions. Their leading directions Q are sharpened by `power` passes, each of which multiplies by
+    A' and A at once, block by block: ``C = Q A'`` and ``C A``. The last one gives the sketch as well: with U the
+    orthonormal rows that span C, ``U A`` follows from ``C A``, and ``U' (U A)`` is the best approximation of A by
+    rows of C.
 
     Parameters
     ----------
@@ -180,8 +182,8 @@ def sketch_passes(
         For shapes and weights.
     width : int
         Rank of the sketch; cut to the smaller side of the matrix.
-    power : int, >= 0
-        Power passes; one is enough after the mixing of many groups, as two are without.
+    power : int, >= 1
+        Power passes; one is enough after the mixing of many groups.
     seed : int
     begin : SketchState, optional
         Where an earlier sketch of the same data stood: its passes are not done again.
@@ -192,7 +194,6 @@ def sketch_passes(
     """
     weights = matrix.position_weights, matrix.pixel_weights
     root_n, root_m = (engine.asarray(np.sqrt(weight), dtype) for weight in weights)
-    weights_n = engine.asarray(matrix.position_weights, dtype)
     width = max(1, min(width, *(int(np.count_nonzero(weight)) for weight in weights)))
 
     def after(passes: int, directions: Array) -> SketchState:
@@ -208,12 +209,36 @@ def sketch_passes(
     yield state
     while state.passes <= power:
         rows = engine.asarray(state.basis, dtype) * root_m
-        sharper = products.through(rows, lambda index, rows: rows * weights_n[index]) * root_m
-        state = after(state.passes + 1, sharper)
+        along = engine.zeros((width, matrix.n_positions), dtype)
+
+        def between(index: Samples, products: Array, along: Array = along) -> Array:
+            along[:, index] = products * root_n[index]
+            return along[:, index] * root_n[index]
+
+        both = products.through(rows, between) * root_m
+        if state.passes < power:
+            state = after(state.passes + 1, both)
+        else:
+            basis, core = _spanned(along, both, engine)
+            state = replace(state, passes=power + 1, basis=basis.astype(dtype), core=core.astype(dtype))
         yield state
-    if state.passes == power + 1:
-        core = products.with_patterns(engine.asarray(state.basis, dtype) * root_m) * root_n
-        yield replace(state, passes=power + 2, core=np.ascontiguousarray(engine.to_host(core)))
+
+
+def _spanned(along: Array, both: Array, engine: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return orthonormal V (l, m) and ``A V'`` (l, n) of A projected on the rows of C, from C and ``C A``.
+
+    Directions of C in which there is nothing but rounding are 0 in the core.
+    """
+    xp, host = engine.xp, engine.to_host
+    precision = float(xp.finfo(along.dtype).eps)
+    along, both = xp.astype(along, xp.float64), xp.astype(both, xp.float64)
+    # from the largest on: components of rows that differ much in size keep their own precision
+    sizes, turn = np.linalg.eigh(host(along @ along.T))
+    kept = sizes > sizes[-1] * len(sizes) * precision**2
+    inverse = np.divide(1.0, np.sqrt(np.abs(sizes)), out=np.zeros_like(sizes), where=kept)
+    inner = engine.asarray((turn * inverse).T)
+    basis, triangle = xp.linalg.qr((inner @ both).T)
+    return host(basis.T), host((triangle @ inner) @ along)
 
 
 def _mixed(products: DataProducts, matrix: Matrix, size: int, seed: int) -> Array:
@@ -241,5 +266,5 @@ def _fitting(begin: SketchState, width: int, matrix: Matrix) -> SketchState:
 def _leading(rows: Array, width: int, engine: Any, dtype: str) -> Array:
     """Return the `width` leading directions of some rows."""
     gram = engine.to_host(rows @ rows.T).astype(np.float64)
-    directions = np.linalg.eigh(gram)[1][:, -width:]
+    directions = np.linalg.eigh(gram)[1][:, ::-1][:, :width]  # the strongest first
     return engine.asarray(np.ascontiguousarray(directions.T), dtype) @ rows

@@ -12,7 +12,9 @@ from unmixel.factorize.problem import Problem
 from unmixel.factorize.sketch import Sketch
 
 
-def solve(low: Sketch, plan: Plan, *, noise: Callable[[], float] | None = None) -> tuple[Problem, Sweep]:
+def solve(
+    low: Sketch, plan: Plan, *, noise: Callable[[], float] | None = None, tol: float | None = None
+) -> tuple[Problem, Sweep]:
     """Return the problem of a sketch and where sweeps on it lead from the plan's start.
 
     Parameters
@@ -22,10 +24,13 @@ def solve(low: Sketch, plan: Plan, *, noise: Callable[[], float] | None = None) 
         At most `sketch_sweeps` sweeps; engine and constraints as for the data themselves.
     noise : callable () -> float, optional
         What penalties are tied to; that of the sketch where it is not given.
+    tol : float, optional
+        Of the stop rule; 0.3 times the plan's where it is not given, since a sweep over the data costs far more.
     """
     problem = plan.problem(low, low, noise or (lambda: low.noise))
     plan.solver.check(problem)
     z = plan.start.make(problem, sketch=lambda: low, seed=plan.seed)
-    rule = replace(plan.rule, max_sweeps=plan.sketch_sweeps, tol=plan.rule.tol)
+    tol = 0.3 * plan.rule.tol if tol is None else tol
+    rule = replace(plan.rule, max_sweeps=plan.sketch_sweeps, tol=tol)
     sweep, _ = descend(problem, LeastSquares(problem, plan.solver), Sweep(*z, []), rule)
     return problem, sweep

@@ -79,7 +79,7 @@ class Trials:
 def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | None = None) -> Trials:
     """Return factorisations of all ranks and restarts, made on one sketch, with exact errors.
 
-    The data are read four times in all: three passes for the sketch, whatever the number of trials, and one for
+    The data are read three times in all: two passes for the sketch, whatever the number of trials, and one for
     the exact errors of all of them.
 
     Parameters
@@ -127,7 +127,8 @@ def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | No
         low = work.sketch
 
         def one(job: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any], int]:
-            problem, end = solve(low.narrow(width_for(job[0])), _trial_plan(plan, *job), noise=work.noise)
+            narrow, own = low.narrow(width_for(job[0])), _trial_plan(plan, *job)
+            problem, end = solve(narrow, own, noise=work.noise, tol=plan.rule.tol)
             return *finished(problem, end), len(end.objective) - 1
 
         found = list(plan.engine.each(one, jobs))

@@ -91,10 +91,11 @@ def test_sums_of_rows_agree(torch, dtype: str) -> None:
     rng = np.random.default_rng(0)
     values = rng.random((41, 13)).astype(dtype)
     groups = rng.choice([0, 1, 3, 6], 41)  # some have no row
+    factors = rng.choice([-1.0, 2.0], 41)
     here, there = NumpyEngine(), TorchEngine("cpu")
-    sums = there.to_host(there.sum_rows(there.asarray(values), groups, 8))
+    sums = there.to_host(there.sum_rows(there.asarray(values), groups, 8, factors))
     assert sums.dtype == dtype
-    np.testing.assert_allclose(sums, here.sum_rows(values, groups, 8), rtol=1e-6)
+    np.testing.assert_allclose(sums, here.sum_rows(values, groups, 8, factors), rtol=1e-6)
     np.testing.assert_array_equal(sums[[2, 4, 5, 7]], 0)
 
 

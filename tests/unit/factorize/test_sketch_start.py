@@ -49,6 +49,29 @@ def test_full_width_sketch_is_the_data(matrix: Matrix) -> None:
     np.testing.assert_allclose(found.with_patterns(masked), masked @ matrix.data.T, rtol=1e-8)
 
 
+def test_data_of_lower_rank_than_the_sketch() -> None:
+    rng = np.random.default_rng(6)
+    X = rng.random((80, 3)) @ rng.random((3, 60))
+    for dtype, precision in (("float32", 1e-5), ("float64", 1e-10)):
+        matrix, engine = Matrix.from_array(X.astype(dtype)), NumpyEngine()
+        products = products_of(matrix, engine, dtype=dtype, budget=10**7)
+        found = sketch(products, matrix, width=12, engine=engine, dtype=dtype)
+        np.testing.assert_allclose((found.left * found.values) @ found.right, X, atol=precision)
+        np.testing.assert_allclose(found.values[3:], 0, atol=1e3 * precision)
+
+
+def test_strong_and_weak_directions_are_both_found() -> None:
+    """The direct beam outshines what is looked for by many orders."""
+    rng = np.random.default_rng(7)
+    left, right = (np.linalg.qr(rng.normal(size=(n, 4)))[0] for n in (300, 200))
+    X = (left * [1e4, 1e2, 3.0, 1.0]) @ right.T
+    matrix, engine = Matrix.from_array((X - X.min()).astype("float32")), NumpyEngine()
+    exact = np.linalg.svd(X - X.min(), compute_uv=False)
+    products = products_of(matrix, engine, dtype="float32", budget=10**7)
+    found = sketch(products, matrix, width=10, engine=engine, dtype="float32")
+    np.testing.assert_allclose(found.values[:5], exact[:5], rtol=2e-2)
+
+
 def test_noise_of_whitened_counts_is_one() -> None:
     rng = np.random.default_rng(3)
     expected = rng.uniform(2, 9, 400)

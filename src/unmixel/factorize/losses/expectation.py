@@ -118,6 +118,9 @@ class ExpectationMaximisation:
                 break
         return z_maps
 
+    def settling(self, z_maps: Array, z_patterns: Array) -> None:
+        """Return None: settling has a pass of its own."""
+
     def _settled(self, z_maps: Array, z_patterns: Array, precision: float) -> Array:
         """Return coupled maps that are best for fixed patterns, a pass a step; steps are carried on while it helps."""
         side, xp = self.problem.maps, self.problem.xp
