@@ -18,7 +18,8 @@ from unmixel.core.errors import InputError
 from unmixel.testing.plausible import dip_fraction, out_of_band_power
 
 __all__ = [
-    "FOUND_AT", "Match", "SizeError", "data_error", "dip_fraction", "found", "grouping", "map_pearson", "match",
+    "FOUND_AT", "LIKE_AT", "Match", "SizeError", "data_error", "dip_fraction", "false_reports", "found", "grouping",
+    "map_pearson", "match",
     "oracle_fraction", "out_of_band_power", "pattern_cosine", "phase_accuracy", "rotation_error", "size_error",
     "truth_error",
 ]  # fmt: skip
@@ -26,6 +27,8 @@ __all__ = [
 Array = NDArray[Any]
 FOUND_AT = 0.8
 """Pattern cosine and map Pearson that a found precipitate reaches at least."""
+LIKE_AT = 0.5
+"""Pattern cosine and map Pearson from which a reported component may stand for a true precipitate at all."""
 
 
 def _rows(values: Array, what: str) -> NDArray[np.float64]:
@@ -158,6 +161,63 @@ def found(matched: Match, crystals: Array | None = None, *, at: float = FOUND_AT
     """
     good = (matched.pattern_cosine >= at) & (matched.map_pearson >= at)
     return int(np.count_nonzero(good if crystals is None else good[np.asarray(crystals, np.intp)]))
+
+
+def false_reports(
+    maps: Array,
+    patterns: Array,
+    true_maps: Array,
+    true_patterns: Array,
+    *,
+    reported: Array,
+    used_pixels: Array | None = None,
+    at: float = LIKE_AT,
+) -> int:
+    """Return the number of reported precipitates that do not exist.
+
+    A reported component *resembles* a true precipitate when their pattern cosine and their map Pearson are both at
+    least `at`. As many reported components as possible are paired with true precipitates that they resemble, one to
+    one (Hungarian method, every such pair counting 1); those that are left over are false. So a second component
+    of one crystal is false, and so is a mixture that resembles no single one; a precipitate that is reported badly, but
+    recognisably, is not false, though it may not be found (0.8).
+
+    Parameters
+    ----------
+    maps, patterns : ndarray
+        All components, as in `match`.
+    true_maps, true_patterns : ndarray
+        Of the true precipitates only: without beam and matrix.
+    reported : ndarray of bool, shape (k,)
+        Which components are reported as precipitates; matrix, beam and what is flagged as no precipitate left out.
+    used_pixels : ndarray of bool, optional
+    at : float
+
+    Returns
+    -------
+    int, 0 to the number of reported components
+
+    Examples
+    --------
+    >>> truth = np.eye(4)[:2]
+    >>> twice = np.eye(4)[[0, 0, 1, 3]]
+    >>> [false_reports(twice, twice, truth, truth, reported=np.array(r)) for r in ([1, 1, 1, 1], [1, 0, 1, 0])]
+    [2, 0]
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    chosen = np.asarray(reported).astype(bool)
+    if chosen.shape != (len(maps),) or len(maps) != len(patterns):
+        raise InputError(
+            "reported", expected=f"one word per component ({len(maps)})", got=f"{chosen.shape}", hint=""
+        )
+    n_reported = int(np.count_nonzero(chosen))
+    if not n_reported or not len(true_maps):
+        return n_reported
+    cosine = pattern_cosine(np.asarray(patterns)[chosen], true_patterns, used_pixels=used_pixels)
+    pearson = map_pearson(np.asarray(maps)[chosen], true_maps)
+    alike = (cosine >= at) & (pearson >= at)
+    rows, columns = linear_sum_assignment(alike.astype(np.float64), maximize=True)
+    return n_reported - int(np.count_nonzero(alike[rows, columns]))
 
 
 def truth_error(

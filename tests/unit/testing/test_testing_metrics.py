@@ -10,6 +10,7 @@ from unmixel.testing.metrics import (
     Match,
     data_error,
     dip_fraction,
+    false_reports,
     found,
     grouping,
     map_pearson,
@@ -89,6 +90,44 @@ def test_found_needs_both() -> None:
     matched = Match(np.arange(3), np.array([0.9, 0.7, 0.8]), np.array([0.7, 0.9, 0.8]))
     assert found(matched) == 1
     assert found(matched, at=0.7) == 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.permutations(range(4)))
+def test_the_truth_itself_reports_nothing_false(seed: int, order: list[int]) -> None:
+    maps, patterns = _factors(seed, k=4)
+    everything = np.ones(4, bool)
+    assert false_reports(3 * maps[order], patterns[order], maps, patterns, reported=everything) == 0
+    twice = false_reports(
+        np.concatenate([maps, maps[:2]]),
+        np.concatenate([patterns, patterns[:2]]),
+        maps,
+        patterns,
+        reported=np.ones(6, bool),
+    )
+    assert twice == 2, "a second component of one crystal is false"
+
+
+def test_what_resembles_nothing_is_false_and_what_is_not_reported_is_not() -> None:
+    truth = np.eye(12)[:3]
+    strange = np.eye(12)[[0, 5, 6]]
+    words = {"reported": np.array([True, True, False])}
+    assert false_reports(strange, strange, truth, truth, **words) == 1
+    # the right pattern at a wrong place is as false as the wrong pattern at the right place
+    assert false_reports(strange, truth, truth, truth, reported=np.ones(3, bool)) == 2
+    assert false_reports(truth, strange, truth, truth, reported=np.ones(3, bool)) == 2
+    assert false_reports(truth, truth, truth[:0], truth[:0], reported=np.ones(3, bool)) == 3
+    assert false_reports(truth, truth, truth, truth, reported=np.zeros(3, bool)) == 0
+    with pytest.raises(InputError, match="reported"):
+        false_reports(truth, truth, truth, truth, reported=np.ones(2, bool))
+
+
+def test_false_reports_pairs_as_many_as_can_be() -> None:
+    # the first resembles both crystals, the second only one: a greedy pairing would leave one over
+    truth = np.array([[1.0, 1, 0, 0, 0, 0, 0, 0], [0, 1.0, 1, 0, 0, 0, 0, 0]])
+    first, second = truth[0] + truth[1], truth[0]
+    both = np.stack([first, second])
+    assert false_reports(both, both, truth, truth, reported=np.ones(2, bool), at=0.4) == 0
 
 
 @settings(max_examples=40, deadline=None)
