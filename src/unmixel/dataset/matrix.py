@@ -24,11 +24,14 @@ class Grid:
     steps : tuple of float
         Step along each axis, in `unit`.
     unit : str
+    zero : tuple of float
+        Where the axes are 0, in samples; empty where there are no axes.
     """
 
     shape: tuple[int, ...]
     steps: tuple[float, ...]
     unit: str = "px"
+    zero: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -42,7 +45,34 @@ class Grid:
             tuple(axis.size for axis in axes),
             tuple(abs(axis.scale) for axis in axes),
             axes[0].unit if axes else "px",
+            tuple(-axis.offset / axis.scale for axis in axes),
         )
+
+    def centre(self, given: tuple[float, ...] | None = None, *, what: str = "centre") -> tuple[float, ...]:
+        """Return a centre inside the grid, in samples: the given one, or where the axes are 0.
+
+        Raises
+        ------
+        InputError
+            Where it is not inside; `what` says for whom.
+
+        Examples
+        --------
+        >>> Grid((4, 5), (1.0, 1.0), zero=(1.5, 2.2)).centre()
+        (1.5, 2.2)
+        """
+        found = tuple(self.zero if given is None else (float(value) for value in given))
+        inside = len(found) == len(self.shape) and all(
+            0 < value < size - 1 for value, size in zip(found, self.shape, strict=True)
+        )
+        if not inside:
+            raise InputError(
+                f"{what}: centre",
+                expected=f"one number per axis, inside the {'x'.join(map(str, self.shape))} samples",
+                got="none" if given is None and not found else str(tuple(round(value, 2) for value in found)),
+                hint="put the step center before it, or give the centre in px",
+            )
+        return found
 
 
 @dataclass(frozen=True, eq=False)

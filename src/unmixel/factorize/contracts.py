@@ -150,6 +150,10 @@ class Smooth(Protocol):
         1 or 2: how the penalty grows with scale.
     curvature : float
         Upper bound of the second derivative in any direction.
+    joint : bool, optional
+        Whether it couples components. It is then evaluated at ``|partner_k| F_k`` instead of being multiplied by
+        ``|partner_k|^degree``, which is the same where nothing is coupled, and must have degree 2 and be a sum of
+        products ``c <F_j, F_k>`` with c >= 0. Taken as False where it is missing.
     """
 
     kind: ClassVar[Literal["smooth"]]

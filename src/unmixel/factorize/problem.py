@@ -212,27 +212,37 @@ class Side:
         """Return how the data term changes: ``<step, r (slope + 1/2 gram step)>``, r the weights; shape ()."""
         return summed(self.xp, step * self.weights * (slope + 0.5 * gram_step))
 
-    def penalties(self, z: Array, f: Array) -> list[tuple[int, Array]]:
-        """Return (degree, value per component) of every penalty with a value."""
-        found = [(c.degree, c.value(z)) for c in self.proximal if c.degree]
-        return found + [(c.degree, c.value(f)) for c in self.smooth]
+    def penalties(self, z: Array, f: Array, scale: Array) -> list[tuple[int, Array]]:
+        """Return (degree, value per component at the partner's norms) of every penalty with a value."""
+        found = [(c.degree, c.value(z) * scale**c.degree) for c in self.proximal if c.degree]
+        for c in self.smooth:
+            joint = getattr(c, "joint", False)
+            at_scale = c.value(self.column(scale) * f) if joint else c.value(f) * scale**c.degree
+            found.append((c.degree, at_scale))
+        return found
 
     def penalty(self, z: Array, f: Array, scale: Array) -> Array:
-        """Return the sum of all penalties, scaled by the partner's norms; shape ()."""
-        return sum(summed(self.xp, value * scale**degree) for degree, value in self.penalties(z, f))
+        """Return the sum of all penalties at the partner's norms; shape ()."""
+        return sum(summed(self.xp, value) for _, value in self.penalties(z, f, scale))
+
+    def slope(self, penalty: Smooth, f: Array, scale: Array) -> Array:
+        """Return the gradient of one smooth penalty at the partner's norms, shape of f."""
+        if getattr(penalty, "joint", False):
+            return self.column(scale) * penalty.gradient(self.column(scale) * f)
+        return self.column(scale**penalty.degree) * penalty.gradient(f)
 
     def ridge(self, z: Array, f: Array, partner: Array) -> Array:
         """Return what this side's penalties add to the diagonal of the partner's quadratic problem, shape (k,).
 
-        ``|h|^p <= p/2 s^(p-2) |h|^2 + const`` at s = the partner's present norm (exact for p = 2), so that lowering
-        the partner's problem with this ridge never raises the full objective.
+        ``|h|^p <= p/2 s^(p-2) |h|^2 + const`` at s = the partner's present norm (exact for p = 2), of two components
+        ``|g| |h| <= t/(2s) |g|^2 + s/(2t) |h|^2``: lowering the problem with this ridge never raises the objective.
         """
         xp = self.xp
         ridge = xp.zeros_like(partner)
         floor = xp.max(partner) * 1e-12 + 1e-30
         safe = xp.where(partner > floor, partner, xp.ones_like(partner) * floor)
-        for degree, value in self.penalties(z, f):
-            ridge = ridge + degree * value * safe ** (degree - 2)
+        for degree, value in self.penalties(z, f, safe):
+            ridge = ridge + degree * value / safe**2
         return ridge
 
     def violation(self, z: Array) -> float:
@@ -281,13 +291,17 @@ class Problem:
 
 
 def _impulse_gain(side: Side) -> float:
-    """Return the norm of the response of the side's linear part to one free sample in the middle."""
+    """Return the norm of the response to one free sample in the middle."""
     if not side.linear:
         return 1.0
     impulse = np.zeros((side.n_components, *side.grid.shape))
     impulse[(-1, *(size // 2 for size in side.grid.shape))] = 1.0
     answer = side.forward(side.engine.asarray(impulse, side.dtype)) - side.forward(side.zeros())
     return float(total(side.xp, answer * answer) ** 0.5) or 1.0
+
+
+def _order(operator: Any) -> int:
+    return int(getattr(operator, "outermost", 0))
 
 
 def bind_side(name: SideName, constraints: Iterable[Constraint], context: Context) -> Side:
@@ -313,15 +327,13 @@ def bind_side(name: SideName, constraints: Iterable[Constraint], context: Contex
                 hint="set the class attribute `kind`",
             )
     # what fixes whole components must come last, or the others would change what is fixed
-    linear = sorted(
-        (b for _, b in bound if b.kind == "linear"), key=lambda b: bool(getattr(b, "outermost", False))
-    )
+    linear = sorted((b for _, b in bound if b.kind == "linear"), key=_order)
     side = replace(side, linear=tuple(linear))
     tied = replace(context, gain=_impulse_gain(side))
     penalties = [c.bind(tied) for c, b in bound if b.kind != "linear"]
     return replace(
         side,
-        proximal=tuple(b for b in penalties if b.kind == "proximal"),
+        proximal=tuple(sorted((b for b in penalties if b.kind == "proximal"), key=_order)),
         smooth=tuple(b for b in penalties if b.kind == "smooth"),
     )
 

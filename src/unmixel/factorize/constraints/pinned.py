@@ -73,7 +73,7 @@ class BoundPinned:
     xp: Any
     values: Array
     kind: ClassVar[Literal["linear"]] = "linear"
-    outermost: ClassVar[bool] = True
+    outermost: ClassVar[int] = 2
 
     def forward(self, z: Array) -> Array:
         """Return z with its first components replaced."""

@@ -147,7 +147,7 @@ class Terms:
         for penalty in side.smooth:
             scale = side.column(self.scale**penalty.degree)
             bend = scale * penalty.curvature * side.plain_majoriser
-            slope = slope + scale * side.adjoint(penalty.gradient(f)) - bend * z
+            slope = slope + side.adjoint(side.slope(penalty, f, self.scale)) - bend * z
             curvature = bend if curvature is None else curvature + bend
         if self.ridge is not None:
             bend = side.column(self.ridge) * side.majoriser

@@ -142,7 +142,7 @@ class _Hurried:
         if own.smooth:
             point = self.f[some] + (beta or 0.0) * (self.f[some] - self.before[some])
             for penalty in own.smooth:
-                slope += own.column(self.scale[some] ** penalty.degree) * penalty.gradient(point)
+                slope += own.slope(penalty, point, self.scale[some])
         move = own.adjoint(slope)
         move *= self.step[some]
         new = own.prox(self.y[some] - move, self.step[some], self.scale[some])
@@ -185,7 +185,7 @@ class _Block:
         slope = gf - self.target
         slope *= self.side.weights
         for penalty in self.side.smooth:
-            slope = slope + self.side.column(self.scale**penalty.degree) * penalty.gradient(f)
+            slope = slope + self.side.slope(penalty, f, self.scale)
         return self.side.adjoint(slope)
 
     def change(self, z: Array, f: Array, gf: Array) -> float:
