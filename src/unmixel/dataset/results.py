@@ -62,6 +62,78 @@ class Residual:
 
 
 @dataclass(frozen=True)
+class Uncertainty:
+    """How far maps and patterns can be trusted: standard errors of every value, agreement of every component.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (k, *scan_shape)
+        Standard error of the maps, in counts, the patterns taken as known; NaN at positions that were left out.
+    patterns : ndarray, shape (k, *pattern_shape)
+        Standard error of the patterns, the maps taken as known; NaN at masked pixels.
+    gain : float
+        Variance over mean of the noise that was assumed.
+    method : str
+        What was done, in words.
+    stability : ndarray, shape (k,), in [0, 1], or None
+        Pattern cosine times map correlation between two fits that should agree (to independent halves of the
+        counts, or from different starts); 0 where a component was not found again.
+    scatter : ndarray, shape (k,), or None
+        Scatter of the maps between the halves over the standard error: 1 where the errors are right, more where
+        something beside counting noise moves the component; NaN where it cannot be told.
+    """
+
+    maps: Array
+    patterns: Array
+    gain: float
+    method: str
+    stability: Array | None = None
+    scatter: Array | None = None
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What the model leaves of the data, measured against the noise of counts.
+
+    Parameters
+    ----------
+    z_map : ndarray, shape scan_shape
+        Chi-square of each position minus what noise leaves, in standard deviations; NaN where left out.
+    z_pattern : ndarray, shape pattern_shape
+        The same for each pixel.
+    gain : float
+        Variance over mean of the noise that was assumed.
+    threshold : float
+        Significance from which a place counts as a peak.
+    places : ndarray of int, shape (p, number of scan axes)
+        Where localised structures are left, in samples along each scan axis, most significant first.
+    significance : ndarray, shape (p,)
+        Standard deviations above what noise leaves at such a place.
+    counts : ndarray, shape (p,)
+        Counts of each structure in the region around its place.
+    maps : ndarray, shape (p, *scan_shape), >= 0
+        In counts, 0 beyond the region.
+    patterns : ndarray, shape (p, *pattern_shape), >= 0
+        Mean residual pattern of the region where it is positive; sums to 1 over used pixels.
+    """
+
+    z_map: Array
+    z_pattern: Array
+    gain: float
+    threshold: float
+    places: Array
+    significance: Array
+    counts: Array
+    maps: Array
+    patterns: Array
+
+    @property
+    def n_peaks(self) -> int:
+        """Number of localised structures."""
+        return len(self.places)
+
+
+@dataclass(frozen=True)
 class Factors:
     """Maps and patterns: ``X ~ sum_k maps[k] (x) patterns[k]``.
 
@@ -83,6 +155,9 @@ class Factors:
     residual : Residual or None
     settings : mapping
         Estimator, solver and constraints with all parameters, JSON-safe.
+    uncertainty : Uncertainty or None
+    leftovers : Leftovers or None
+        What the residual holds, place by place.
     """
 
     maps: Array
@@ -96,6 +171,8 @@ class Factors:
     flags: tuple[tuple[str, ...], ...] = ()
     residual: Residual | None = None
     settings: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    uncertainty: Uncertainty | None = None
+    leftovers: Leftovers | None = None
 
     @property
     def n_components(self) -> int:

@@ -20,6 +20,7 @@ from unmixel.dataset.result import Result
 from unmixel.dataset.results import Convergence, Factors, Groups, Particle, Particles, Residual
 from unmixel.io.atomic import replacing
 from unmixel.io.nexus import make, note, plot, put, read_axes, read_note, signal, to_json
+from unmixel.io.trust import read_trust, write_trust
 
 SCHEMA = 1
 """Version of the layout written here; older ones stay readable."""
@@ -110,6 +111,7 @@ def _write_factors(entry: Any, factors: Factors) -> None:
     group.attrs["reason"] = convergence.reason
     if factors.residual is not None:
         _write_residual(entry, factors.residual, factors)
+    write_trust(entry, factors)
 
 
 def _write_residual(entry: Any, residual: Residual, factors: Factors) -> None:
@@ -269,6 +271,7 @@ def _read_factors(entry: Any) -> Factors:
         flags=tuple(tuple(flags) for flags in json.loads(read_note(components, "flags"))),
         residual=residual,
         settings=json.loads(read_note(components, "settings")),
+        **read_trust(entry),
     )
 
 
