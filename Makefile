@@ -5,6 +5,7 @@
 #   make check    lint, format, types, import rules, spelling, security
 #   make docs     the documentation as a site in site/
 #   make bench    times and memory of the main job, and of the factorisation beside its peers
+#   make bench-recovery   how much of what is there is found, on phantoms with truth (hours; RECOVERY_ARGS="--seeds 1")
 #   make bench-regression BASE=v1.0   is this tree slower or less exact than that revision?
 #   make clean    remove everything that these targets made
 #
@@ -16,6 +17,7 @@ RUNS ?= demo-runs
 RESULTS ?= bench-results
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+RECOVERY_ARGS ?=
 BASE ?=
 
 BIN := $(VENV)/bin
@@ -25,10 +27,10 @@ HYPERSPY_BIN := $(VENV)-hyperspy/bin
 GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
 
 .NOTPARALLEL:
-.PHONY: help demo test test-hyperspy check lint types imports spelling security docs bench bench-regression clean env-test
+.PHONY: help demo test test-hyperspy check lint types imports spelling security docs bench bench-recovery bench-regression clean env-test
 
 help:
-	@sed -n '3,11s/^# *//p' Makefile
+	@sed -n '3,12s/^# *//p' Makefile
 
 demo: $(VENV)/.core
 	$(BIN)/unmixel run examples/data/mgo_crop.hspy --recipe examples/mgo.yaml --out $(RUNS)/mgo --force
@@ -67,6 +69,10 @@ docs: $(VENV)/.docs
 bench: $(VENV)/.core
 	$(BIN)/python benchmarks/main_job.py --out $(RESULTS)/main_job.json
 	$(BIN)/python benchmarks/factorise.py --out $(RESULTS)/factorise.json $(BENCH_ARGS)
+
+# One thread: BLAS threads wait for each other by spinning, which costs most where other work runs.
+bench-recovery: $(VENV)/.core
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/recovery.py --out $(RESULTS)/recovery.json $(RECOVERY_ARGS)
 
 bench-regression: $(VENV)/.core
 	$(BIN)/python benchmarks/regression.py $(if $(BASE),--base $(BASE)) --out $(RESULTS)/regression.json
