@@ -12,13 +12,14 @@ a **smooth** one a penalty on F. |partner_k| is the weighted norm of the other f
 penalty does not change when a component trades scale between its map and its pattern (docs/decisions/0004).
 
 A bound operator that treats every component by itself says so by a method ``cut(components: slice)``, which returns
-the operator for those components: solvers then share components out to threads.
+the operator for those components: solvers then share components out to threads. A constraint that sets the first
+components apart (pinned, spared) says how many by a method ``leading(grid)``: refinements leave those alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -292,75 +293,6 @@ class Loss(Protocol):
     def descent(self, matrix: Any, problem: Any, solver: Solver, *, budget: int) -> Descent:
         """Return how the exact objective of a bound problem is lowered; raises InputError where it cannot be."""
         ...
-
-
-def _nothing() -> NDArray[np.floating[Any]]:
-    return np.zeros((0, 0))
-
-
-@dataclass(frozen=True, eq=False)
-class SketchState:
-    """Where a sketch stands after a pass over the data: enough to go on from, exactly.
-
-    Parameters
-    ----------
-    passes : int
-        Passes done so far.
-    norm2 : float
-        Weighted squared norm of the data.
-    basis : ndarray, shape (l, m)
-        Orthonormal directions of the weighted data.
-    core : ndarray, shape (l, n)
-        The weighted data along them, known after the last pass.
-    position_weights, pixel_weights : ndarray
-        Weights under which the data were sketched.
-    """
-
-    passes: int
-    norm2: float
-    basis: NDArray[np.floating[Any]]
-    position_weights: NDArray[np.float64]
-    pixel_weights: NDArray[np.float64]
-    core: NDArray[np.floating[Any]] = field(default_factory=_nothing)
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """Where a factorisation stands after the solve on the sketch, a sweep or a pass: enough to go on from, exactly.
-
-    Parameters
-    ----------
-    sweep : int
-        Exact sweeps over the data done so far; 0 after the solve on the sketch.
-    objective : tuple of float
-        Full objective at the start and after each sweep; empty where it is not known yet.
-    maps, patterns : ndarray, shape (k, n) and (k, m)
-        The free variables Z of both sides, on the host.
-    noise : float
-        Standard deviation of the noise that penalties were tied to (NaN where none needed it).
-    trail : ndarray, shape (p, 2, k, m)
-        Patterns at the begin and the end of the last sweeps, which the extrapolation goes on from.
-    norm2 : float
-        Weighted squared norm of the data (NaN where it is not known).
-    by_patterns, by_maps : ndarray, shape (k, n) and (k, m)
-        Products of the data with both factors as they stand, where they are known; empty elsewhere.
-    sketch_sweeps : int
-        Sweeps that were done on the sketch.
-    settled : ndarray, shape (k, n)
-        Once the sweeps have ended: the maps that are the best for the patterns (at unit norm); empty before.
-    """
-
-    sweep: int
-    objective: tuple[float, ...]
-    maps: NDArray[np.floating[Any]]
-    patterns: NDArray[np.floating[Any]]
-    noise: float = float("nan")
-    trail: NDArray[np.floating[Any]] = field(default_factory=lambda: np.zeros((0, 2, 0, 0)))
-    norm2: float = float("nan")
-    by_patterns: NDArray[np.floating[Any]] = field(default_factory=_nothing)
-    by_maps: NDArray[np.floating[Any]] = field(default_factory=_nothing)
-    sketch_sweeps: int = 0
-    settled: NDArray[np.floating[Any]] = field(default_factory=_nothing)
 
 
 @runtime_checkable

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,16 +15,23 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Convergence, Residual
 from unmixel.engines.blocks import BlockReader
-from unmixel.factorize.contracts import DataProducts, Descent, SketchState, State
+from unmixel.factorize.contracts import DataProducts, Descent
 from unmixel.factorize.descent import Sweep
+from unmixel.factorize.draft import Draft
 from unmixel.factorize.least_squares import LeastSquares
+from unmixel.factorize.losses.frobenius import Frobenius
+from unmixel.factorize.matched import blurred, matched_passes, matched_width
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.polish import polish, polish_by_anchors
 from unmixel.factorize.problem import Problem
 from unmixel.factorize.products import products_of
+from unmixel.factorize.refine import Told, refine
 from unmixel.factorize.residual import residual
+from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sketch import Sketch, sketch_passes, width_for
 from unmixel.factorize.solve import solve
+from unmixel.factorize.state import SketchState, State
+from unmixel.factorize.thinning import thinned
 
 OnSweep = Callable[[State], None]
 OnSketch = Callable[[SketchState], None]
@@ -56,6 +64,13 @@ class Fit:
     noise: float
     notes: dict[str, Any]
 
+    def significance(self, order: NDArray[np.intp]) -> list[float] | None:
+        """Return what the last refinement found of each component on counts set aside; None where none did."""
+        for told in reversed(self.notes["refinements"]):
+            if len(told.get("significance", ())) == len(order):
+                return [told["significance"][k] for k in order]
+        return None
+
 
 @dataclass(eq=False)
 class Work:
@@ -75,6 +90,8 @@ class Work:
         Where an earlier sketch of the same data stood.
     known_norm2 : float
         Weighted squared norm of the data; NaN where it is not known yet.
+    refined : tuple of dict
+        What refinements did.
     """
 
     matrix: Matrix
@@ -84,6 +101,7 @@ class Work:
     on_sketch: OnSketch | None = None
     earlier: SketchState | None = None
     known_norm2: float = float("nan")
+    refined: Told = ()
 
     @cached_property
     def weighed(self) -> Matrix:
@@ -105,14 +123,24 @@ class Work:
     def sketch(self) -> Sketch:
         """The sketch of the weighed data."""
         plan = self.plan
-        width = self.width or width_for(plan.n_components)
-        for state in sketch_passes(
-            self.products, self.weighed, width=width, engine=plan.engine, dtype=plan.dtype, seed=plan.seed,
-            begin=self.earlier,
-        ):  # fmt: skip
+        for state in self._passes():
             if self.on_sketch is not None:
                 self.on_sketch(state)
         return Sketch.of(state, self.weighed, plan.engine, plan.dtype)
+
+    def _passes(self) -> Iterator[SketchState]:
+        plan, settings = self.plan, {"seed": self.plan.seed, "begin": self.earlier}
+        # penalties would ask for the noise, which only the sketch can tell
+        sides = plan.problem(self.weighed, self.products, lambda: 1.0)
+        if blurred(sides.maps) or blurred(sides.patterns):
+            width = self.width or matched_width(plan.n_components)
+            return matched_passes(
+                self.products, self.weighed, (sides.maps, sides.patterns), width=width, **settings
+            )
+        width = self.width or width_for(plan.n_components)
+        return sketch_passes(
+            self.products, self.weighed, width=width, engine=plan.engine, dtype=plan.dtype, **settings
+        )
 
     @property
     def sketched(self) -> bool:
@@ -166,13 +194,20 @@ def fit(
     if resume is not None:
         work.known_noise, work.known_norm2 = resume.noise, resume.norm2
     with plan.engine.threads():
-        if resume is None:
+        if resume is not None:
+            work.plan = replace(plan, n_components=len(resume.maps))
+            work.refined = tuple(json.loads(resume.refined or "[]"))
+            draft = None
+        else:
+            draft = _refined(work) if plan.refinements else None
             # either checks the data in its first pass
             _ = work.sketch if work.sketched else work.products.norm2
         problem = work.problem()
         descent = plan.loss.descent(matrix, problem, plan.solver, budget=plan.budget)
         begin, warm = (
-            _begin(work, problem) if resume is None else (_where(problem, resume), resume.sketch_sweeps)
+            _begin(work, problem, draft)
+            if resume is None
+            else (_where(problem, resume), resume.sketch_sweeps)
         )
         if isinstance(descent, LeastSquares) and begin.by_maps is not None:
             descent.recall(begin.z_maps, begin.by_maps)
@@ -207,12 +242,35 @@ def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -
         return host_factor(problem.maps, problem.maps.forward(descent.settle(z, h)))
 
 
-def _begin(work: Work, problem: Problem) -> tuple[Sweep, int]:
+def _refined(work: Work) -> Draft:
+    """Return which components there are; the work goes on with as many.
+
+    Where a refinement asks for counts that no fit has seen, a share of the electrons is set aside, and the components
+    are found in the rest: only later do they see all.
+    """
+    plan, width = work.plan, work.width or matched_width(work.plan.n_components)
+    share = max((getattr(step, "held_out", 0.0) for step in plan.refinements), default=0.0)
+    evidence, inner = None, replace(work, width=width, on_sketch=None, earlier=None)
+    if share and work.matrix.data.dtype.kind in "ui":
+        rest, aside = thinned(work.weighed, share=share, seed=plan.seed)
+        products = products_of(aside, plan.engine, dtype=plan.dtype, budget=plan.budget)
+        inner = Work(rest, replace(plan, loss=Frobenius()), width=width)
+        noise = inner.noise() / np.sqrt(1 - share)
+        evidence = Evidence(products, share, noise)
+    draft, work.refined = refine(inner.sketch, plan, noise=inner.noise, evidence=evidence)
+    work.plan = replace(plan, n_components=draft.n_components)
+    return draft
+
+
+def _begin(work: Work, problem: Problem, draft: Draft | None = None) -> tuple[Sweep, int]:
     """Return the state before the first exact sweep and the number of sweeps done on the sketch."""
     plan = work.plan
     if not work.sketched:
+        if draft is not None:
+            return Sweep(draft.z_maps, draft.z_patterns, []), 0
         return Sweep(*plan.start.make(problem, sketch=lambda: work.sketch, seed=plan.seed), []), 0
-    _, warm = solve(work.sketch, plan, noise=work.noise)
+    z = None if draft is None else (draft.z_maps, draft.z_patterns)
+    _, warm = solve(work.sketch, plan, noise=work.noise, begin=z)
     return Sweep(warm.z_maps, warm.z_patterns, []), len(warm.objective) - 1
 
 
@@ -240,6 +298,7 @@ def _state(work: Work, problem: Problem, descent: Descent, sweep: Sweep, warm: i
         trail=np.array(trail) if trail else np.zeros((0, 2, 0, 0)),
         norm2=work.products.norm2,
         sketch_sweeps=warm,
+        refined=json.dumps(work.refined) if work.refined else "",
         **{key: host(value) for key, value in known.items() if value is not None},
     )
 
@@ -311,5 +370,6 @@ def finish(work: Work, problem: Problem, descent: Descent, sweep: Sweep, met: bo
         "held_in_memory": reader.kept_as,
         "sketch_sweeps": warm,
         "noise": None if not np.isfinite(work.known_noise) else work.known_noise,
+        "refinements": list(work.refined),
     }
     return Fit(maps, patterns, convergence, float(np.sqrt(misfit2)), found, work.known_noise, notes)

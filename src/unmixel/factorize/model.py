@@ -20,7 +20,7 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.base import host_dtype
 from unmixel.engines.blocks import DEFAULT_BUDGET
 from unmixel.engines.lazy import is_lazy, mapping_of
-from unmixel.factorize.contracts import SketchState, State
+from unmixel.factorize.state import SketchState, State
 from unmixel.factorize.descent import StopRule
 from unmixel.factorize.fit import Fit, OnSketch, OnSweep, fit, maps_for
 from unmixel.factorize.plan import Plan
@@ -62,6 +62,9 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         only), ``"gradient"`` (every constraint).
     start : str or Start
         ``"svd"``, ``"pursuit"``, ``"random"``, or an object such as `GivenStart`.
+    refine : sequence of Refinement
+        `Split`, `Merge`, `Prune`: what changes which components there are after the sweeps on the sketch, in order;
+        `n_components` is then the number to begin with.
     sketch_sweeps : int, >= 0
         Most sweeps on a sketch of the data before the exact ones; left out where the data are small.
     max_iter : int, >= 1
@@ -110,6 +113,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         loss: Any = "frobenius",
         solver: Any = "auto",
         start: Any = "svd",
+        refine: Sequence[Any] = (),
         sketch_sweeps: int = 100,
         max_iter: int = 200,
         tol: float = 3e-5,
@@ -124,6 +128,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.loss = loss
         self.solver = solver
         self.start = start
+        self.refine = refine
         self.sketch_sweeps = sketch_sweeps
         self.max_iter = max_iter
         self.tol = tol
@@ -218,7 +223,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             convergence=found.convergence,
             flags=((),) * k,
             residual=found.residual,
-            settings=self._settings(plan) | found.notes,
+            settings=self._settings(plan) | found.notes | {"significance": found.significance(order)},
         )
 
     def _settings(self, plan: Plan) -> dict[str, Any]:
@@ -228,6 +233,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             "loss": settings_of(plan.loss),
             "solver": settings_of(plan.solver),
             "start": settings_of(plan.start),
+            "refine": [settings_of(step) for step in plan.refinements],
             "engine": settings_of(plan.engine),
             "dtype": plan.dtype,
             "max_iter": plan.rule.max_sweeps,
@@ -269,6 +275,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             sketch_sweeps=int(self.sketch_sweeps),
             seed=int(seed),
             budget=int(self.memory_budget),
+            refinements=tuple(plugin("refinements", step) for step in self.refine),
         )
 
     def matrix_of(self, X: Any) -> Matrix:

@@ -9,6 +9,7 @@ from typing import Any
 from unmixel.engines.blocks import DEFAULT_BUDGET
 from unmixel.factorize.contracts import Constraint, Loss, Products, Solver, Start
 from unmixel.factorize.descent import StopRule
+from unmixel.factorize.draft import Refinement
 from unmixel.factorize.problem import Frame, Problem, bind
 
 
@@ -31,6 +32,8 @@ class Plan:
     seed : int
     budget : int
         Bytes for blocks of data.
+    refinements : tuple of Refinement
+        What changes which components there are before the exact sweeps, in order.
     """
 
     n_components: int
@@ -44,6 +47,7 @@ class Plan:
     sketch_sweeps: int = 100
     seed: int = 0
     budget: int = DEFAULT_BUDGET
+    refinements: tuple[Refinement, ...] = ()
 
     def problem(self, frame: Frame, products: Products, noise: Callable[[], float]) -> Problem:
         """Return the bound problem of a matrix or a sketch.

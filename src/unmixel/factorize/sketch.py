@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid, Matrix
-from unmixel.factorize.contracts import Array, DataProducts, Samples, SketchState
+from unmixel.factorize.contracts import Array, DataProducts, Samples
+from unmixel.factorize.state import SketchState
 
 OVERSAMPLING = 4
 """Groups of positions mixed in the first pass, as a multiple of the width (measured, docs/decisions/0007)."""
@@ -202,10 +203,10 @@ def sketch_passes(
         return SketchState(passes, products.norm2, np.ascontiguousarray(basis), *weights)
 
     if begin is None:
-        mixed = _mixed(products, matrix, OVERSAMPLING * width, seed) * root_m
+        mixed = mixed_positions(products, matrix, OVERSAMPLING * width, seed) * root_m
         state = after(1, _leading(mixed, width, engine, dtype))
     else:
-        state = _fitting(begin, width, matrix)
+        state = fitting(begin, width, matrix)
     yield state
     while state.passes <= power:
         rows = engine.asarray(state.basis, dtype) * root_m
@@ -241,7 +242,7 @@ def _spanned(along: Array, both: Array, engine: Any) -> tuple[NDArray[np.float64
     return host(basis.T), host((triangle @ inner) @ along)
 
 
-def _mixed(products: DataProducts, matrix: Matrix, size: int, seed: int) -> Array:
+def mixed_positions(products: DataProducts, matrix: Matrix, size: int, seed: int) -> Array:
     """Return the positions summed with random signs into about `size` groups."""
     rng = np.random.default_rng(seed)
     size = min(size, matrix.n_positions)
@@ -250,7 +251,7 @@ def _mixed(products: DataProducts, matrix: Matrix, size: int, seed: int) -> Arra
     return products.mixed(groups, rng.choice([-1.0, 1.0], matrix.n_positions), size)
 
 
-def _fitting(begin: SketchState, width: int, matrix: Matrix) -> SketchState:
+def fitting(begin: SketchState, width: int, matrix: Matrix) -> SketchState:
     """Return where an earlier sketch stood, if it is one of such a matrix and width."""
     wanted = (width, matrix.n_pixels)
     if begin.basis.shape != wanted or begin.core.size not in (0, width * matrix.n_positions):
@@ -263,8 +264,15 @@ def _fitting(begin: SketchState, width: int, matrix: Matrix) -> SketchState:
     return begin
 
 
+def leading(rows: NDArray[Any], width: int) -> NDArray[np.float64]:
+    """Return the `width` leading directions of some rows, the strongest first, each as large as it is in them."""
+    rows = np.asarray(rows, np.float64)
+    directions = np.linalg.eigh(rows @ rows.T)[1][:, ::-1][:, :width]
+    return np.asarray(directions.T @ rows)
+
+
 def _leading(rows: Array, width: int, engine: Any, dtype: str) -> Array:
-    """Return the `width` leading directions of some rows."""
+    """Return the same on the device."""
     gram = engine.to_host(rows @ rows.T).astype(np.float64)
-    directions = np.linalg.eigh(gram)[1][:, ::-1][:, :width]  # the strongest first
+    directions = np.linalg.eigh(gram)[1][:, ::-1][:, :width]
     return engine.asarray(np.ascontiguousarray(directions.T), dtype) @ rows

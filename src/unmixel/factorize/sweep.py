@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.factorize.fit import Work, finished
+from unmixel.factorize.focus import focus
 from unmixel.factorize.model import NMF
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.sketch import width_for
 from unmixel.factorize.solve import solve
 from unmixel.factorize.start import GivenStart, RandomStart
+
+
+ROUGH = 3.0
+"""Trials stop this much earlier than a fit: they are compared with each other, and an exact fit can go on from one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +85,8 @@ def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | No
     """Return factorisations of all ranks and restarts, made on one sketch, with exact errors.
 
     The data are read three times in all: two passes for the sketch, whatever the number of trials, and one for
-    the exact errors of all of them.
+    the exact errors of all of them. Where constraints blur (`Resolution`, `SpotShape`), five more passes bring the
+    sketch into focus (see `factorize.focus`): weak components are otherwise lost in it.
 
     Parameters
     ----------
@@ -98,6 +104,8 @@ def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | No
 
     Notes
     -----
+    A trial stops when a sweep on the sketch lowers the objective by less than 3 times the model's `tol`.
+
     Under another loss than least squares the trials, and their errors, are those of the least squares that stands
     for it. ``NMF(k, loss=..., start=trial.start, sketch_sweeps=0)`` goes on from a trial to the exact loss.
 
@@ -124,15 +132,20 @@ def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | No
     work = Work(matrix, largest, width=width_for(wanted[-1]))
     jobs = [(k, restart) for k in wanted for restart in range(restarts)]
     with plan.engine.threads():
-        low = work.sketch
+        seen = focus(work.sketch, work.products, largest.problem(work.sketch, work.sketch, work.noise))
+        low = seen.sketch
 
         def one(job: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any], int]:
-            narrow, own = low.narrow(width_for(job[0])), _trial_plan(plan, *job)
-            problem, end = solve(narrow, own, noise=work.noise, tol=plan.rule.tol)
+            # what a constraint's blur raised out of the noise need not be among the strongest directions
+            width = len(low.values) if seen.blurs else width_for(job[0])
+            narrow, own = low.narrow(width), _trial_plan(plan, *job)
+            problem, end = solve(narrow, own, noise=work.noise, tol=ROUGH * plan.rule.tol)
             return *finished(problem, end), len(end.objective) - 1
 
         found = list(plan.engine.each(one, jobs))
-        errors = _exact_errors(work, [factors[:2] for factors in found])
+        missed = misfits(work, [factors[:2] for factors in found])
+        norm2 = work.products.norm2
+        errors = [float(np.sqrt(misfit2 / norm2)) if norm2 else 0.0 for misfit2 in missed]
     shapes = matrix.scan_grid.shape, matrix.pattern_grid.shape
     return Trials(
         tuple(
@@ -147,18 +160,25 @@ def _trial_plan(plan: Plan, n_components: int, restart: int) -> Plan:
     return replace(plan, n_components=n_components, start=start, seed=plan.seed + restart)
 
 
-def _exact_errors(work: Work, factors: list[tuple[NDArray[Any], NDArray[Any]]]) -> list[float]:
-    """Return the exact relative error of every pair of factors, from one pass over the data."""
+def misfits(work: Work, factors: list[tuple[NDArray[Any], NDArray[Any]]]) -> list[float]:
+    """Return ``sum r w (X - W H)^2`` of every pair of maps (k, n) and patterns (k, m), from one pass over the data.
+
+    Parameters
+    ----------
+    work : Work
+        The data with their weights.
+    factors : list of (ndarray, ndarray)
+    """
     matrix, engine, plan = work.weighed, work.plan.engine, work.plan
     rows = np.concatenate([patterns for _, patterns in factors]) * matrix.pixel_weights.astype(plan.dtype)
     maps = np.concatenate([maps for maps, _ in factors]) * matrix.position_weights.astype(plan.dtype)
     ends = np.cumsum([len(patterns) for _, patterns in factors])
     overlap = work.products.overlap(engine.asarray(maps, plan.dtype), engine.asarray(rows, plan.dtype))
-    errors = []
+    found = []
     for (own_maps, own_patterns), end in zip(factors, ends, strict=True):
         begin = end - len(own_patterns)
         w, h = own_maps.astype(np.float64), own_patterns.astype(np.float64)
         whole = np.sum((maps[begin:end] @ w.T) * (rows[begin:end] @ h.T))
         misfit2 = work.products.norm2 - 2 * float(np.sum(overlap[begin:end])) + float(whole)
-        errors.append(float(np.sqrt(max(misfit2, 0.0) / work.products.norm2)) if work.products.norm2 else 0.0)
-    return errors
+        found.append(max(misfit2, 0.0))
+    return found

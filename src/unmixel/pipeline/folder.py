@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import RunExistsError
 from unmixel.dataset.scan import Scan
-from unmixel.factorize.contracts import SketchState, State
+from unmixel.factorize.state import SketchState, State
 from unmixel.io.atomic import replacing, write_text
 from unmixel.io.nexus import jsonable
 

@@ -13,7 +13,7 @@ import numpy as np
 from unmixel.core.errors import InputError, ReadError, RunExistsError
 from unmixel.dataset.result import Result
 from unmixel.dataset.scan import Scan
-from unmixel.factorize.contracts import State
+from unmixel.factorize.state import State
 from unmixel.io.atomic import replacing, write_text
 from unmixel.io.nexus import jsonable
 from unmixel.io.store import read_bundle, write_bundle

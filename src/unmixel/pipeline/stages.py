@@ -15,7 +15,7 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.card import DataCard
 from unmixel.dataset.results import Factors, Groups, Particles
 from unmixel.dataset.scan import Scan
-from unmixel.factorize.contracts import SketchState, State
+from unmixel.factorize.state import SketchState, State
 from unmixel.pipeline.entries import Entry
 from unmixel.pipeline.recipe import Read, Recipe
 from unmixel.pipeline.resolve import instrument_from

@@ -14,7 +14,7 @@ import pytest
 from unmixel.core.errors import RunExistsError
 from unmixel.dataset.record import Source
 from unmixel.dataset.scan import Scan
-from unmixel.factorize.contracts import SketchState, State
+from unmixel.factorize.state import SketchState, State
 from unmixel.pipeline.folder import OURS, Checkpoint, Checkpoints, RunFolder
 
 

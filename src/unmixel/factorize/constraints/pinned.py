@@ -38,6 +38,10 @@ class Pinned:
         """Return one that fits a grid, for the conformance suite."""
         return cls(np.ones(grid.shape))
 
+    def leading(self, grid: Grid) -> int:
+        """Return how many leading components are set apart."""
+        return int(np.size(self.values)) // grid.size
+
     def bind(self, context: Context) -> BoundPinned:
         """Return the operator for one problem, the given components scaled to a weighted norm of 1."""
         shape = context.grid.shape

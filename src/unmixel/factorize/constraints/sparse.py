@@ -55,6 +55,10 @@ class Sparse:
         """Return one that fits a grid, for the conformance suite."""
         return cls(0.5)
 
+    def leading(self, grid: Grid) -> int:
+        """Return how many leading components are set apart."""
+        return self.spare
+
     def bind(self, context: Context) -> BoundSparse:
         """Return the penalty for one problem; asks for its noise once."""
         weight = self.weight * context.gain * (context.noise() if self.weight else 0.0)

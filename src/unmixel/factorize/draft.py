@@ -1,0 +1,102 @@
+"""A factorisation of the sketch that is still being shaped, and the contract of what shapes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.factorize.contracts import Array
+from unmixel.factorize.problem import Problem, Side
+from unmixel.factorize.sketch import Sketch
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """Components as they stand on the sketch; refinements add some, join some and leave some out.
+
+    Parameters
+    ----------
+    low : Sketch
+        What is fitted.
+    problem : Problem
+        Constraints bound for the number of components there was when it was last solved.
+    z_maps, z_patterns : array, shape (k, *scan_shape) and (k, *pattern_shape)
+        Free variables.
+    spared : int, >= 0
+        Leading components that are left alone: a matrix that is everywhere, pinned ones.
+    evidence : callable (Draft) -> ndarray, shape (k,), optional
+        Significance of every component on counts that no fit has seen, in standard deviations; None where the data
+        cannot be split into independent parts.
+    """
+
+    low: Sketch
+    problem: Problem
+    z_maps: Array
+    z_patterns: Array
+    spared: int = 0
+    evidence: Callable[[Draft], NDArray[np.float64]] | None = None
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return int(self.z_maps.shape[0])
+
+    @cached_property
+    def maps(self) -> NDArray[np.float64]:
+        """Maps on the host, shape (k, *scan_shape)."""
+        return self._host(self.problem.maps, self.z_maps)
+
+    @cached_property
+    def patterns(self) -> NDArray[np.float64]:
+        """Patterns on the host, shape (k, *pattern_shape)."""
+        return self._host(self.problem.patterns, self.z_patterns)
+
+    @staticmethod
+    def _host(side: Side, z: Array) -> NDArray[np.float64]:
+        return np.clip(side.engine.to_host(side.factor(z)).astype(np.float64), 0, None)
+
+    @cached_property
+    def unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Weighted maps (k, n) and patterns (k, m) of unit norm, and the norms (k,) of what components explain."""
+        rows, sizes = [], []
+        for factor, side in ((self.maps, self.problem.maps), (self.patterns, self.problem.patterns)):
+            root = np.sqrt(side.engine.to_host(side.weights).astype(np.float64))
+            flat = (factor * root).reshape(len(factor), -1)
+            size = np.linalg.norm(flat, axis=1)
+            rows.append(flat / np.where(size > 0, size, 1.0)[:, None])
+            sizes.append(size)
+        return rows[0], rows[1], sizes[0] * sizes[1]
+
+    def of(self, z_maps: Sequence[Array], z_patterns: Sequence[Array]) -> Draft:
+        """Return the draft with other components."""
+        xp = self.problem.xp
+        return replace(self, z_maps=xp.stack(list(z_maps)), z_patterns=xp.stack(list(z_patterns)))
+
+    def only(self, components: Sequence[int]) -> Draft:
+        """Return the draft with some of its components, in the order given."""
+        return self.of([self.z_maps[i] for i in components], [self.z_patterns[i] for i in components])
+
+
+@runtime_checkable
+class Refinement(Protocol):
+    """A frozen dataclass of parameters that changes which components there are; a solve on the sketch follows.
+
+    Attributes
+    ----------
+    name : str
+        Registered name under ``unmixel.refinements``.
+    """
+
+    name: ClassVar[str]
+
+    def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
+        """Return the draft changed, and what was done in JSON-safe numbers and words.
+
+        The leading `spared` components stay the first ones, as they are.
+        """
+        ...

@@ -1,0 +1,65 @@
+"""Between the solve on the sketch and the exact sweeps: which components there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.factorize.descent import Sweep, descend
+from unmixel.factorize.draft import Draft
+from unmixel.factorize.least_squares import LeastSquares
+from unmixel.factorize.plan import Plan
+from unmixel.factorize.problem import Frame
+from unmixel.factorize.sketch import Sketch
+from unmixel.factorize.solve import solve
+
+Told = tuple[dict[str, Any], ...]
+
+
+def spared(plan: Plan, low: Frame) -> int:
+    """Return how many leading components constraints set apart: spared by a penalty, or pinned."""
+    grids = {"maps": low.scan_grid, "patterns": low.pattern_grid}
+    return max((c.leading(grids[c.side]) for c in plan.constraints if hasattr(c, "leading")), default=0)
+
+
+def refine(
+    low: Sketch,
+    plan: Plan,
+    *,
+    noise: Callable[[], float],
+    evidence: Callable[[Draft], NDArray[np.float64]] | None,
+) -> tuple[Draft, Told]:
+    """Return components after the solve on a sketch and every refinement of the plan, and what each did.
+
+    Parameters
+    ----------
+    low : Sketch
+    plan : Plan
+    noise : callable () -> float
+        What penalties are tied to.
+    evidence : callable, optional
+        Significance on counts that the sketch does not hold, see `Draft`.
+    """
+    problem, end = solve(low, plan, noise=noise, tol=plan.rule.tol)
+    draft = Draft(low, problem, end.z_maps, end.z_patterns, spared(plan, low), evidence)
+    told = []
+    for step in plan.refinements:
+        draft, done = step.refine(draft)
+        told.append({"step": step.name, **done})
+        draft = _solved(draft, low, plan, noise)
+    return draft, tuple(told)
+
+
+def _solved(draft: Draft, low: Sketch, plan: Plan, noise: Callable[[], float]) -> Draft:
+    """Return a draft after sweeps on the sketch, constraints bound for its number of components."""
+    own = replace(plan, n_components=draft.n_components)
+    problem = own.problem(low, low, noise)
+    rule = replace(plan.rule, max_sweeps=plan.sketch_sweeps)
+    end, _ = descend(
+        problem, LeastSquares(problem, plan.solver), Sweep(draft.z_maps, draft.z_patterns, []), rule
+    )
+    return replace(draft, problem=problem, z_maps=end.z_maps, z_patterns=end.z_patterns)

@@ -1,0 +1,68 @@
+"""What noise explains as well is no component."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from unmixel.core.errors import InputError
+from unmixel.factorize.draft import Draft
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Leaves out components that are not significant on counts that no fit has seen.
+
+    A part of the electrons is set aside before anything is fitted (`thinning`). A component's significance is how
+    strongly its map and pattern show there beyond what the other components explain, in standard deviations: 0 with a
+    deviation of 1 for what was made of noise, whatever the number of components and sweeps.
+
+    Parameters
+    ----------
+    significance : float, >= 0
+        In standard deviations, at least.
+    held_out : float, in (0, 1)
+        Share of the electrons that is set aside.
+
+    References
+    ----------
+    Count splitting: Neufeld et al., Biostatistics 25, 270 (2024); the statistic is this project's own.
+
+    Examples
+    --------
+    >>> Prune(4.0).name
+    'prune'
+    """
+
+    significance: float = 4.0
+    held_out: float = 0.2
+    name: ClassVar[str] = "prune"
+
+    def __post_init__(self) -> None:
+        if not (self.significance >= 0 and 0 < self.held_out < 1):
+            raise InputError(
+                "Prune",
+                expected="significance >= 0 and held_out in (0, 1)",
+                got=f"{self.significance}, {self.held_out}",
+                hint="use 4.0 and 0.2",
+            )
+
+    def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
+        """Return the draft without what is not significant, and the numbers."""
+        if draft.evidence is None:
+            return draft, {
+                "before": draft.n_components,
+                "after": draft.n_components,
+                "not_done": "data are not counts",
+            }
+        found = draft.evidence(draft)
+        kept = [k for k in range(draft.n_components) if k < draft.spared or found[k] >= self.significance]
+        kept = kept or [int(np.argmax(found))]
+        told = {
+            "before": draft.n_components,
+            "after": len(kept),
+            "significance": found[kept].round(2).tolist(),
+        }
+        return draft.only(kept), told
