@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.factorize.fit import Work, finished
-from unmixel.factorize.focus import focus
+from unmixel.factorize.matched import blurred
 from unmixel.factorize.model import NMF
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.sketch import width_for
 from unmixel.factorize.solve import solve
 from unmixel.factorize.start import GivenStart, RandomStart
-
 
 ROUGH = 3.0
 """Trials stop this much earlier than a fit: they are compared with each other, and an exact fit can go on from one."""
@@ -85,8 +84,7 @@ def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | No
     """Return factorisations of all ranks and restarts, made on one sketch, with exact errors.
 
     The data are read three times in all: two passes for the sketch, whatever the number of trials, and one for
-    the exact errors of all of them. Where constraints blur (`Resolution`, `SpotShape`), five more passes bring the
-    sketch into focus (see `factorize.focus`): weak components are otherwise lost in it.
+    the exact errors of all of them. Where constraints blur (`Resolution`, `SpotShape`), the sketch takes two more.
 
     Parameters
     ----------
@@ -129,16 +127,16 @@ def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | No
     matrix = model.matrix_of(data)
     plan = model.plan_for(matrix)
     largest = replace(plan, n_components=wanted[-1])
-    work = Work(matrix, largest, width=width_for(wanted[-1]))
+    work = Work(matrix, largest)
     jobs = [(k, restart) for k in wanted for restart in range(restarts)]
     with plan.engine.threads():
-        seen = focus(work.sketch, work.products, largest.problem(work.sketch, work.sketch, work.noise))
-        low = seen.sketch
+        low, sides = work.sketch, largest.problem(work.weighed, work.products, lambda: 1.0)
+        # what was raised out of the noise need not be among the strongest directions
+        matched = blurred(sides.maps) or blurred(sides.patterns)
 
         def one(job: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any], int]:
-            # what a constraint's blur raised out of the noise need not be among the strongest directions
-            width = len(low.values) if seen.blurs else width_for(job[0])
-            narrow, own = low.narrow(width), _trial_plan(plan, *job)
+            narrow = low if matched else low.narrow(width_for(job[0]))
+            own = _trial_plan(plan, *job)
             problem, end = solve(narrow, own, noise=work.noise, tol=ROUGH * plan.rule.tol)
             return *finished(problem, end), len(end.objective) - 1
 
