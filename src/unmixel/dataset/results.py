@@ -68,7 +68,8 @@ class Uncertainty:
     Parameters
     ----------
     maps : ndarray, shape (k, *scan_shape)
-        Standard error of the maps, in counts, the patterns taken as known; NaN at positions that were left out.
+        Standard error of the maps, in counts, the patterns taken as known; NaN at positions that were left out,
+        infinite where nothing tells a component from others.
     patterns : ndarray, shape (k, *pattern_shape)
         Standard error of the patterns, the maps taken as known; NaN at masked pixels.
     gain : float

@@ -78,8 +78,8 @@ class Cells:
         """Return how far the smoothed residual exceeds its noise, in standard deviations, shape (n, c).
 
         Counts are taken by their root, ``2 (sqrt(N + 3/8) - sqrt(mu + 3/8))``, which is nearly normal from few
-        electrons on. What is alike at most positions is taken off (it is not localised), and a spread above that of
-        counts is divided by.
+        electrons on. What is left alike at most positions (the median of a cell) is taken off, because it is not
+        localised, and a spread above that of counts is divided by.
 
         References
         ----------
@@ -88,16 +88,18 @@ class Cells:
         line = np.exp(-0.5 * (np.arange(-5, 6) / WIDTH) ** 2)
         expected, second = self._smooth(self.model, line), self._smooth(self.model, line**2)
         unit = gain * np.divide(second, expected, out=np.ones_like(second), where=expected > 0)
+        lit = np.asarray(self.model.any(axis=1))
+        beyond = self._smooth(self.residual, line)
+        if not lit.any():
+            return beyond
+        cover = self._smooth(lit[:, None].astype(np.float32), line)
+        beyond -= cover * np.median(beyond[lit] / cover[lit], axis=0)
         mean = np.maximum(expected / unit, FEWEST)
-        counted = np.maximum(mean + self._smooth(self.residual, line) / unit, 0.0)
+        counted = np.maximum(mean + beyond / unit, 0.0)
         z = 2 * (np.sqrt(counted + 0.375) - np.sqrt(mean + 0.375))
-        lit = self.model.any(axis=1)
         z[~lit] = 0
-        if lit.any():
-            z -= np.median(z[lit], axis=0)
-            z /= max(1.0, 1.4826 * float(np.median(np.abs(z[lit]))))
-            z[~lit] = 0
-        return z
+        bright = np.abs(z[(expected > FEWEST * unit) & lit[:, None]])
+        return np.asarray(z / max(1.0, 1.4826 * float(np.median(bright)) if bright.size else 1.0))
 
     def _smooth(self, values: NDArray[np.float32], line: Float) -> NDArray[np.float32]:
         from scipy.ndimage import correlate1d

@@ -25,6 +25,9 @@ CHUNK = 4_000_000
 ABSENT = 1e-9
 """Share of its largest value below which a component counts as absent at a sample."""
 
+TWINS = 1e-8
+"""Share of a component that must not be made of the others, or nothing determines it."""
+
 CLEAR = 2.0
 """Standard errors above which a value of a map tells something about scatter."""
 
@@ -41,7 +44,7 @@ def standard_errors(factors: Factors, matrix: Matrix, *, gain: float = 1.0) -> U
     Where a component is absent the error is the one that it would have if it were there too: what could have hidden.
     Under the loss ``kl`` it is the diagonal of the inverse Fisher information, ``gain (H_A (w / m) H_A')^-1``. A
     position or a pixel with less than one expected electron is taken to hold one, so that 0 counts never claim
-    certainty.
+    certainty. Where patterns cannot be told apart the error is infinite.
 
     Constraints that tie samples together (`Resolution`, `SpotShape`, `Smooth`) and penalties are not in the formula:
     they average noise out, so the error is then an upper bound of the scatter. The error of the partner is not in it
@@ -133,19 +136,22 @@ class _Given:
         steps = slice(None), max(1, CHUNK // max(k * k, unit.shape[1] if likelihood else 1))
         found = np.empty((k, n))
         pairs = _Pairs(unit)
-        gram = (unit * partner.weights) @ unit.T
+        nothing = np.diag(empty.astype(np.float64))
+        gram = (unit * partner.weights) @ unit.T + nothing
         third = None if likelihood else pairs.summed(partner.weights**2, unit)
         for start in range(0, n, steps[1]):
             part = slice(start, start + steps[1])
             active, level = present[:, part].T & ~empty, noisy[:, part].T
             if third is None:
                 model = np.maximum(level @ unit, 1e-300)
-                grams = pairs.square((partner.weights / model) @ pairs.products.T)
-                found[:, part] = gain * _coefficients(grams, active).diagonals().T
+                grams = pairs.square((partner.weights / model) @ pairs.products.T) + nothing
+                how = _coefficients(grams, active)
+                own_variance = how.diagonals()
             else:
                 meat = pairs.square(level @ third)
-                every = _coefficients(np.broadcast_to(gram, (len(active), k, k)), active).all
-                found[:, part] = gain * np.einsum("bij,bij->jb", every, meat @ every)
+                how = _coefficients(np.broadcast_to(gram, (len(active), k, k)), active)
+                own_variance = np.einsum("bij,bij->bj", how.all, meat @ how.all)
+            found[:, part] = gain * np.where(how.determined, own_variance, np.inf).T
         found /= length[:, None] ** 2
         found[empty] = np.nan
         return np.asarray(np.maximum(found, 0.0))
@@ -200,6 +206,14 @@ class _Coefficients:
     all: Float
     schur: Float
     active: NDArray[np.bool_]
+    size: Float
+
+    @property
+    def determined(self) -> NDArray[np.bool_]:
+        """Whether a component can be told apart from the others that are present, shape (b, k)."""
+        own = np.diagonal(self.all, axis1=1, axis2=2)
+        alone = np.where(self.active, 1 / np.maximum(own, 1e-300), self.schur)
+        return np.asarray(alone > TWINS * self.size)
 
     def diagonals(self) -> Float:
         """Return the diagonal of the inverse, shape (b, k); for an absent component as if it were there alone."""
@@ -216,7 +230,7 @@ def _coefficients(grams: Float, active: NDArray[np.bool_]) -> _Coefficients:
     eye = np.eye(k)
     both = active[:, :, None] & active[:, None, :]
     size = np.diagonal(grams, axis1=1, axis2=2)
-    # patterns that cannot be told apart get a huge error instead of none
+    # so that patterns that cannot be told apart have an inverse, huge enough to be known by
     ridge = 1e-12 * np.maximum(size, 1e-300)[:, :, None] * eye
     inverse = np.linalg.inv(np.where(both, grams + ridge, np.where(active[:, :, None], 0.0, eye)))
     inverse = np.where(both, inverse, 0.0)
@@ -224,7 +238,7 @@ def _coefficients(grams: Float, active: NDArray[np.bool_]) -> _Coefficients:
     schur = size - np.einsum("bij,bji->bi", grams, through)
     schur = np.maximum(schur, 1e-12 * np.maximum(size, 1e-300))
     beside = (eye - through) / schur[:, None, :]
-    return _Coefficients(np.where(active[:, None, :], inverse, beside), schur, active)
+    return _Coefficients(np.where(active[:, None, :], inverse, beside), schur, active, size)
 
 
 def stability(
