@@ -129,17 +129,23 @@ class Work:
         return Sketch.of(state, self.weighed, plan.engine, plan.dtype)
 
     def _passes(self) -> Iterator[SketchState]:
-        plan, settings = self.plan, {"seed": self.plan.seed, "begin": self.earlier}
+        plan, seed, begin = self.plan, self.plan.seed, self.earlier
         # penalties would ask for the noise, which only the sketch can tell
         sides = plan.problem(self.weighed, self.products, lambda: 1.0)
         if blurred(sides.maps) or blurred(sides.patterns):
             width = self.width or matched_width(plan.n_components)
             return matched_passes(
-                self.products, self.weighed, (sides.maps, sides.patterns), width=width, **settings
+                self.products, self.weighed, (sides.maps, sides.patterns), width=width, seed=seed, begin=begin
             )
         width = self.width or width_for(plan.n_components)
         return sketch_passes(
-            self.products, self.weighed, width=width, engine=plan.engine, dtype=plan.dtype, **settings
+            self.products,
+            self.weighed,
+            width=width,
+            engine=plan.engine,
+            dtype=plan.dtype,
+            seed=seed,
+            begin=begin,
         )
 
     @property

@@ -1,9 +1,9 @@
 """The sketch for blurred factors: what lies in reach of probe and spot shape, seen through them.
 
 Small particles in much noise are far below the edge of the noise of the plain spectrum: its leading singular vectors
-are noise, and a sketch of them has lost the particles. But where maps are ``W = Z P`` and patterns ``H = Y Q``, a solver
-only ever asks for ``P' A Q'``, in which noise is weaker by both kernels and particles are not. So the range finder
-smooths the directions on either side as it sharpens them.
+are noise, and a sketch of them has lost the particles. But where maps are ``W = Z P`` and patterns ``H = Y Q``, a
+solver only ever asks for ``P' A Q'``, in which noise is weaker by both kernels and particles are not. So the range
+finder smooths the directions on either side as it sharpens them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def matched_passes(
     width = max(1, min(width, *(int(np.count_nonzero(weight)) for weight in weights)))
     plain = min(PLAIN, width)
 
-    def put(rows: Float) -> Any:
+    def put(rows: NDArray[Any]) -> Any:
         return engine.asarray(np.ascontiguousarray(rows), dtype)
 
     def joined(raw: Float, smooth: Float) -> NDArray[Any]:

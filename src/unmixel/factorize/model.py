@@ -20,10 +20,10 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.base import host_dtype
 from unmixel.engines.blocks import DEFAULT_BUDGET
 from unmixel.engines.lazy import is_lazy, mapping_of
-from unmixel.factorize.state import SketchState, State
 from unmixel.factorize.descent import StopRule
 from unmixel.factorize.fit import Fit, OnSketch, OnSweep, fit, maps_for
 from unmixel.factorize.plan import Plan
+from unmixel.factorize.state import SketchState, State
 
 
 def plugin(group: str, given: Any) -> Any:

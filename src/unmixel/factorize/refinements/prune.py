@@ -23,6 +23,9 @@ class Prune:
     ----------
     significance : float, >= 0
         In standard deviations, at least.
+    relative : float, in [0, 1)
+        And at least this share of the median of the components that are significant: where strong components do not fit
+        exactly, what they leave is significant, too, the more so the higher the dose, but small beside them.
     held_out : float, in (0, 1)
         Share of the electrons that is set aside.
 
@@ -37,16 +40,17 @@ class Prune:
     """
 
     significance: float = 4.0
+    relative: float = 0.12
     held_out: float = 0.2
     name: ClassVar[str] = "prune"
 
     def __post_init__(self) -> None:
-        if not (self.significance >= 0 and 0 < self.held_out < 1):
+        if not (self.significance >= 0 and 0 <= self.relative < 1 and 0 < self.held_out < 1):
             raise InputError(
                 "Prune",
-                expected="significance >= 0 and held_out in (0, 1)",
-                got=f"{self.significance}, {self.held_out}",
-                hint="use 4.0 and 0.2",
+                expected="significance >= 0, relative in [0, 1) and held_out in (0, 1)",
+                got=f"{self.significance}, {self.relative}, {self.held_out}",
+                hint="use the defaults, 4.0, 0.12 and 0.2",
             )
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
@@ -58,7 +62,10 @@ class Prune:
                 "not_done": "data are not counts",
             }
         found = draft.evidence(draft)
-        kept = [k for k in range(draft.n_components) if k < draft.spared or found[k] >= self.significance]
+        others = found[draft.spared :]
+        clear = others[others >= self.significance]
+        least = max(self.significance, self.relative * float(np.median(clear))) if clear.size else np.inf
+        kept = [k for k in range(draft.n_components) if k < draft.spared or found[k] >= least]
         kept = kept or [int(np.argmax(found))]
         told = {
             "before": draft.n_components,
