@@ -19,6 +19,7 @@ REFUSED, UNEXPECTED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 _SAYINGS = {
     "components": "factorize.components",
     "engine": "factorize.engine",
+    "promote_residual": "factorize.promote",
     "drop_flyback": "read.drop_flyback",
 }
 """Options of ``unmixel run`` that stand for a field of the recipe, whose words they show."""
@@ -139,6 +140,9 @@ def run(
     scan_shape: ScanShape = None,
     drop_flyback: Flyback = False,
     engine: Annotated[str | None, typer.Option(metavar="NAME", help="Where the arithmetic runs.")] = None,
+    promote_residual: Annotated[
+        int | None, typer.Option(metavar="P", help="Structures of the residual that become components.")
+    ] = None,
 ) -> None:
     """Separate a scan into components, group and measure them, and write everything to a run folder.
 
@@ -146,7 +150,17 @@ def run(
     """
     from unmixel.cli.run import Request, execute
 
-    request = Request(file, recipe, tuple(set_ or ()), out, components, scan_shape, drop_flyback, engine)
+    request = Request(
+        file,
+        recipe,
+        tuple(set_ or ()),
+        out,
+        components,
+        scan_shape,
+        drop_flyback,
+        engine,
+        promote_residual,
+    )
     execute(request, force=force, as_json=json, dry=dry_run)
 
 

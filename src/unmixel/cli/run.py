@@ -25,6 +25,8 @@ class Request:
     scan_shape : str or None
     drop_flyback : bool
     engine : str or None
+    promote : int or None
+        Argument of ``--promote-residual``.
     """
 
     file: str
@@ -35,6 +37,7 @@ class Request:
     scan_shape: str | None = None
     drop_flyback: bool = False
     engine: str | None = None
+    promote: int | None = None
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -44,6 +47,7 @@ class Request:
             "read.scan_shape": self.scan_shape,
             "read.drop_flyback": "true" if self.drop_flyback else None,
             "factorize.engine": self.engine,
+            "factorize.promote": self.promote,
         }
         given = tuple(f"{key}={value}" for key, value in options.items() if value is not None)
         return (*self.sets, *given)

@@ -66,6 +66,7 @@ Positive = Annotated[int, Field(ge=1)]
 Shape = Annotated[tuple[Positive, ...] | None, BeforeValidator(_shape)]
 Step = Annotated[Entry, AfterValidator(partial(check, "steps"))]
 ConstraintEntry = Annotated[Entry, AfterValidator(partial(check, "constraints"))]
+RefinementEntry = Annotated[Entry, AfterValidator(partial(check, "refinements"))]
 
 
 class _Section(BaseModel):
@@ -153,6 +154,37 @@ class Factorize(_Section):
         "Where the factorisation starts.",
         valid="an installed start",
         why="svd, the leading singular vectors: on glass phantoms it found as much as pursuit in a third of the time",
+    )
+    refine: Annotated[tuple[RefinementEntry, ...], _AsTuple] = _field(
+        (),
+        "What changes which components there are before the passes over all data: a list of {name: parameters}, in "
+        "order. `components` is then the number to begin with.",
+        valid="installed refinements: split, merge, prune, grow",
+        why="none; the recipe for a glass with crystals splits maps into regions, joins duplicates and leaves out what "
+        "is not significant",
+    )
+    promote: int = _field(
+        0,
+        "Number of structures in the residual, at most, that are made components of in a second fit; only what "
+        "stands out of the noise is.",
+        unit="components",
+        valid="a whole number >= 0",
+        why="0, because the report shows them first",
+        ge=0,
+    )
+    residual_peaks: int = _field(
+        6,
+        "Number of places in the residual, at most, that are looked for and shown.",
+        valid="a whole number >= 0; 0 leaves out the search",
+        why="6, which takes two passes over the data at most",
+        ge=0,
+    )
+    uncertainty: Literal["none", "errors", "stability"] = _field(
+        "errors",
+        "What is told of the uncertainty: errors for the standard error of every value, stability for the agreement "
+        "of fits to two halves of the counts too.",
+        valid="none, errors or stability",
+        why="errors, which takes no further pass over the data; stability takes two more fits",
     )
     max_iter: int = _field(
         200,

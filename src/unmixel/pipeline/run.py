@@ -201,7 +201,10 @@ class _Job:
                 on_sketch=lambda state: self._keep(marks, marks.sketch.offer(state)),
                 resume=marks.state.last,
                 sketch=marks.sketch.last,
+                note=self.log.note,
             )
+        with self.log.stage("judge"):
+            factors = stages.judge(prepared, factors, self.recipe, self.log.note)
         return Result(factors, card=card, recipe=plain(self.recipe), extras=extras, folder=self.folder.path)
 
     def _go_on(self, earlier: Mapping[str, Any], marks: Checkpoints) -> None:

@@ -19,6 +19,7 @@ from unmixel.factorize.state import SketchState, State
 from unmixel.pipeline.entries import Entry
 from unmixel.pipeline.recipe import Read, Recipe
 from unmixel.pipeline.resolve import instrument_from
+from unmixel.pipeline.trust import judged, promoted
 
 Tell = Callable[[str], None]
 
@@ -103,17 +104,31 @@ def factorize(
     on_sketch: Callable[[SketchState], None],
     resume: State | None,
     sketch: SketchState | None,
+    note: Tell,
 ) -> Factors:
     """Return the factors of a prepared scan, going on from where an earlier factorisation and its sketch stood."""
+    model = model_of(scan, recipe)
+    factors = model.factorize(scan, on_sweep=on_sweep, on_sketch=on_sketch, resume=resume, sketch=sketch)
+    return promoted(model, scan, factors, recipe.factorize, note) if recipe.factorize.promote else factors
+
+
+def judge(scan: Scan, factors: Factors, recipe: Recipe, note: Tell) -> Factors:
+    """Return the factors with what the residual holds and their uncertainty, as far as the recipe asks for it."""
+    return judged(model_of(scan, recipe), scan, factors, recipe.factorize, note)
+
+
+def model_of(scan: Scan, recipe: Recipe) -> Any:
+    """Return the estimator that a recipe describes for a prepared scan."""
     from unmixel.factorize.model import NMF
 
     how = recipe.factorize
-    model = NMF(
+    return NMF(
         how.components,
         constraints=tuple(_constraint(entry, scan) for entry in how.constraints),
         loss=how.loss,
         solver=how.solver,
         start=how.start,
+        refine=tuple(entry.build("refinements") for entry in how.refine),
         sketch_sweeps=how.sketch_sweeps,
         max_iter=how.max_iter,
         tol=how.tol,
@@ -121,7 +136,6 @@ def factorize(
         engine=how.engine,
         memory_budget=int(how.memory_budget_MB * 1e6),
     )
-    return model.factorize(scan, on_sweep=on_sweep, on_sketch=on_sketch, resume=resume, sketch=sketch)
 
 
 def flag(factors: Factors) -> Factors:
