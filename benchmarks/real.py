@@ -100,6 +100,7 @@ def factorised(dataset: Dataset, recipe: str) -> tuple[Factors, Scan]:
     from dataclasses import replace
 
     import numpy as np
+    from recovery_recipes import as_a_run
 
     from unmixel import NMF
     from unmixel.pipeline import stages
@@ -112,10 +113,7 @@ def factorised(dataset: Dataset, recipe: str) -> tuple[Factors, Scan]:
     if recipe == "plain":
         return NMF(dataset.components).factorize(prepared), prepared
     if recipe == "shipped":
-        found = stages.factorize(
-            prepared, settled, on_sweep=lambda s: None, on_sketch=lambda s: None, resume=None, sketch=None
-        )
-        return found, prepared
+        return as_a_run(prepared, settled), prepared
     used = np.ones(scan.pattern_shape, bool)
     if prepared.pixel_weights is not None:
         used = np.asarray(prepared.pixel_weights) > 0

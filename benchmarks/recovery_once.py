@@ -149,10 +149,19 @@ def judge(phantom: Phantom, task: Task, factors: Factors) -> dict[str, Any]:
         "grouping": metrics.grouping(labels, phases) if len(set(phases)) > 1 else None,
         "cosine": float(np.mean(matched.pattern_cosine[crystals])),
         **_plausible(phantom, task, factors, used),
+        **_significance(factors, said),
         "components": factors.n_components,
         "sweeps": factors.convergence.n_sweeps,
         "relative_error": factors.convergence.relative_error,
     }
+
+
+def _significance(factors: Factors, said: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the least significance that is stated for a reported component; nothing where none is stated."""
+    stated = factors.settings.get("significance")
+    if not stated or not said.any():
+        return {}
+    return {"least_significance": float(np.min(np.asarray(stated, np.float64)[said]))}
 
 
 def _plausible(phantom: Phantom, task: Task, factors: Factors, used: Array) -> dict[str, float | None]:

@@ -143,19 +143,25 @@ def physics(task: Task) -> Factors:
     return NMF(task.case.components, constraints=constraints).factorize(scan)
 
 
-def _whole(task: Task, *overrides: str) -> Factors:
-    """Return what a run with the recipe for a glass finds."""
+def as_a_run(scan: Scan, recipe: Recipe) -> Factors:
+    """Return the factors of a prepared scan as a run finds them, without its checkpoints and its log."""
     from unmixel.pipeline import stages
 
-    recipe = with_kernels(settled(task, GLASS, *overrides), task.case)
     return stages.factorize(
-        prepared(task, recipe),
+        scan,
         recipe,
         on_sweep=lambda state: None,
         on_sketch=lambda state: None,
         resume=None,
         sketch=None,
+        note=lambda text: None,
     )
+
+
+def _whole(task: Task, *overrides: str) -> Factors:
+    """Return what a run with the recipe for a glass finds."""
+    recipe = with_kernels(settled(task, GLASS, *overrides), task.case)
+    return as_a_run(prepared(task, recipe), recipe)
 
 
 def shipped(task: Task) -> Factors:
