@@ -92,6 +92,23 @@ class Uncertainty:
     scatter: Array | None = None
 
 
+def error_share(errors: Array, values: Array) -> float:
+    """Return the typical standard error of a map or a pattern as a share of its typical value (roots of mean squares).
+
+    Only values count that are known and above 0; infinite where one is not determined, NaN where there is none.
+
+    Examples
+    --------
+    >>> error_share(np.array([1.0, 1.0, 9.0]), np.array([4.0, 4.0, 0.0]))
+    0.25
+    """
+    there = (np.asarray(values) > 0) & ~np.isnan(errors)
+    if not there.any():
+        return float("nan")
+    size = np.sqrt(np.mean(np.square(values[there], dtype=np.float64)))
+    return float(np.sqrt(np.mean(np.square(errors[there], dtype=np.float64))) / size)
+
+
 @dataclass(frozen=True)
 class Leftovers:
     """What the model leaves of the data, measured against the noise of counts.

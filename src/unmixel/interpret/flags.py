@@ -21,6 +21,7 @@ CAMERA, TAIL, NOISE = "camera artefact?", "direct-beam tail?", "looks like noise
 EMPTY = "no counts"
 FILLS, EDGE, DUPLICATE = "map fills the scan", "edge of scan only", "near-duplicate of component"
 UNPAIRED = "not centrosymmetric, unlike the others"
+UNSTABLE, SPLIT = "unstable", "split of component"
 
 TAIL_SHARE, TAIL_REACH, TAIL_CONTRAST = 0.5, 0.25, 0.15
 GHOST_WIDTH, GHOST_CONTRAST = 2.5, 0.1
@@ -28,6 +29,8 @@ FILL_LEVEL, FILL_SHARE = 0.25, 0.5
 EDGE_SHARE, EDGE_EXCESS = 0.8, 3.0
 NOISE_CORRELATION, NOISE_SPREAD = 0.15, 0.35
 DUPLICATE_COSINE = 0.97
+UNSTABLE_BELOW, NOISE_BELOW = 0.5, 0.2
+SPLIT_COSINE, SPLIT_LEVEL, SPLIT_TOUCH, SPLIT_SHARED = 0.9, 0.3, 0.1, 0.5
 UNPAIRED_BELOW, PAIRED_ABOVE = 0.3, 0.7
 
 
@@ -68,8 +71,14 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
     On both:
 
     - ``no counts``: the map or the pattern is zero.
-    - ``near-duplicate of component j (cosine c)``: cosine and correlation of the patterns with those of a
-      stronger component are at least 0.97.
+    - ``split of component j (patterns alike, c; maps touch)``: cosine and correlation of the patterns with those of
+      a stronger component are at least 0.9, and the regions above 30 % of each map's maximum lie side by side (a half
+      of the weaker one's at most is shared; grown by a position, a tenth or more is): one thing in two parts.
+    - ``near-duplicate of component j (cosine c)``: the same from 0.97 on where they do not.
+
+    Where the factors hold the agreement of fits to two halves of the counts (or from two starts):
+
+    - ``looks like noise (agreement a)``: it is below 0.2; ``unstable (agreement a)``: below 0.5.
 
     Parameters
     ----------
@@ -91,8 +100,11 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
         elif image.size > 1:
             remarks[k] += _map_remarks(np.asarray(image, np.float64))
     if used.any():
-        for k, words in enumerate(_duplicates(patterns[:, used], np.asarray(factors.strengths))):
+        for k, words in enumerate(_duplicates(factors, patterns[:, used])):
             remarks[k] += words
+    for k, word in enumerate(_disagreements(factors)):
+        if word and not any(known.startswith(NOISE) for known in remarks[k]):
+            remarks[k].append(word)
     return tuple(tuple(words) for words in remarks)
 
 
@@ -193,8 +205,8 @@ def _is_noise(image: Float) -> bool:
     return float(np.mean(neighbours)) < NOISE_CORRELATION * spread**2
 
 
-def _duplicates(flat: Float, strengths: Float) -> list[list[str]]:
-    """Return, for each pattern, the remark that a stronger one is nearly the same."""
+def _duplicates(factors: Factors, flat: Float) -> list[list[str]]:
+    """Return, for each pattern, the remark that a stronger one is nearly the same; `flat` holds used pixels."""
 
     def unit(values: Float) -> Float:
         norm = np.linalg.norm(values, axis=1, keepdims=True)
@@ -203,11 +215,41 @@ def _duplicates(flat: Float, strengths: Float) -> list[list[str]]:
     plain, centred = unit(flat), unit(flat - flat.mean(axis=1, keepdims=True))
     cosine = np.minimum(plain @ plain.T, centred @ centred.T)
     remarks: list[list[str]] = [[] for _ in flat]
-    rank = sorted(range(len(flat)), key=lambda k: -strengths[k])
+    rank = sorted(range(len(flat)), key=lambda k: -factors.strengths[k])
     for place, k in enumerate(rank):
-        stronger = rank[:place]
-        if stronger:
-            j = max(stronger, key=lambda other: cosine[k, other])
+        like = [j for j in rank[:place] if cosine[k, j] >= SPLIT_COSINE]
+        parts = [j for j in like if _touch(factors.maps[k], factors.maps[j])]
+        if parts:
+            j = max(parts, key=lambda other: cosine[k, other])
+            remarks[k].append(f"{SPLIT} {j} (patterns alike, {cosine[k, j]:.2f}; maps touch)")
+        elif like:
+            j = max(like, key=lambda other: cosine[k, other])
             if cosine[k, j] >= DUPLICATE_COSINE:
                 remarks[k].append(f"{DUPLICATE} {j} (cosine {cosine[k, j]:.2f})")
     return remarks
+
+
+def _touch(weaker: Float, stronger: Float) -> bool:
+    """Return whether the region of a map lies next to that of another, and not on it."""
+    from scipy.ndimage import binary_dilation
+
+    if not weaker.ndim or weaker.max() <= 0 or stronger.max() <= 0:
+        return False
+    reach = np.ones((3,) * weaker.ndim, bool)
+    own, other = (m > SPLIT_LEVEL * m.max() for m in (weaker, stronger))
+    shared = np.count_nonzero(own & other) / np.count_nonzero(own)
+    own, other = binary_dilation(own, reach), binary_dilation(other, reach)
+    near = np.count_nonzero(own & other) / np.count_nonzero(own)
+    return bool(near >= SPLIT_TOUCH and shared <= SPLIT_SHARED)
+
+
+def _disagreements(factors: Factors) -> list[str]:
+    """Return what the agreement of two fits says against each component; empty where it says nothing."""
+    found = factors.uncertainty
+    if found is None or found.stability is None:
+        return []
+    words = []
+    for score in found.stability:
+        kind = NOISE if score < NOISE_BELOW else UNSTABLE if score < UNSTABLE_BELOW else ""
+        words.append(f"{kind} (agreement {score:.2f})" if kind else "")
+    return words

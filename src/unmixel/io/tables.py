@@ -12,7 +12,7 @@ import numpy as np
 
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.result import Result
-from unmixel.dataset.results import Groups, Particles
+from unmixel.dataset.results import Factors, Groups, Particles, error_share
 from unmixel.io.atomic import write_text
 
 Table = tuple[list[str], list[list[Any]]]
@@ -53,10 +53,21 @@ def components_table(result: Result) -> Table:
                 float(image.mean()),
                 float(image.max()),
                 *_peak(image, factors.scan_axes),
+                *_trust(factors, k),
                 "; ".join(factors.flags[k]) if k < len(factors.flags) else "",
             ]
         )
-    return [*header, "flags"], rows
+    return [*header, "map_error_share", "pattern_error_share", "stability", "flags"], rows
+
+
+def _trust(factors: Factors, k: int) -> list[Any]:
+    """Return the relative standard error of map and pattern, and the stability; empty where it is not known."""
+    found = factors.uncertainty
+    if found is None:
+        return ["", "", ""]
+    pairs = (found.maps, factors.maps), (found.patterns, factors.patterns)
+    shares = [error_share(errors[k], values[k]) for errors, values in pairs]
+    return [*shares, "" if found.stability is None else float(found.stability[k])]
 
 
 def _peak(image: Any, axes: tuple[Axis, ...]) -> list[float]:

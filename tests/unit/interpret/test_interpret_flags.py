@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from interpret_phantoms import beam_mask, body_map, halo, make_factors, pattern_axes, places, spots
 
 from unmixel.dataset.axes import Axis
+from unmixel.dataset.results import Uncertainty
 from unmixel.interpret.camera import along_line, at_rim, in_single_pixels
 from unmixel.interpret.flags import flag_components, is_artefact
 
@@ -146,6 +149,30 @@ def test_near_duplicates_name_the_stronger_one() -> None:
     (word,) = found[4]
     assert word.startswith("near-duplicate of component 1 (cosine 0.9")
     assert found[1] == ()
+
+
+def test_two_parts_of_one_thing_are_a_split() -> None:
+    y, x = np.indices((30, 40))
+    left, right, apart = (1.0 * (np.abs(y - 15) < 9) * (np.abs(x - c) < 4) for c in (12, 19, 34))
+    ramp = SOUND[1] + 0.15 * SOUND[0]
+    patterns = [SOUND[0], SOUND[1], ramp]
+    found = remarks(patterns, [SPREAD, 2 * left, right])
+    assert found[2][0].startswith("split of component 1 (patterns alike, 0.9")
+    assert found[0] == found[1] == ()
+    # the same pattern elsewhere is another crystal, the same map is a near-duplicate or another structure
+    for place in (apart, left):
+        assert not any("split" in word for word in remarks(patterns, [SPREAD, 2 * left, place])[2])
+    # unlike patterns side by side are two crystals
+    assert remarks([SOUND[0], SOUND[1], SOUND[2]], [SPREAD, 2 * left, right])[2] == ()
+
+
+def test_what_halves_of_the_counts_do_not_share_is_told() -> None:
+    factors = make_factors(SOUND, maps=[SPREAD] * 4, used=USED, axes=pattern_axes(SHAPE))
+    errors = Uncertainty(factors.maps, factors.patterns, 1.0, "", stability=np.array([0.95, 0.6, 0.49, 0.1]))
+    found = flag_components(replace(factors, uncertainty=errors))
+    assert found == ((), (), ("unstable (agreement 0.49)",), ("looks like noise (agreement 0.10)",))
+    assert [is_artefact(words) for words in found] == [False, False, False, True]
+    assert flag_components(replace(factors, uncertainty=replace(errors, stability=None))) == ((),) * 4
 
 
 def test_line_scans_spectra_and_one_component() -> None:

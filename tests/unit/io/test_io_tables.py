@@ -66,9 +66,9 @@ def test_components() -> None:
     header, rows = components_table(a_result())
     assert header == [
         "component", "strength", "group", "rotation_deg", "mean_counts", "max_counts", "max_at_y_nm", "max_at_x_nm",
-        "flags",
+        "map_error_share", "pattern_error_share", "stability", "flags",
     ]  # fmt: skip
-    assert rows[0] == [0, 0.5, 0, 0.0, 8 / 12, 8.0, 2.0, 0.25, ""]
+    assert rows[0] == [0, 0.5, 0, 0.0, 8 / 12, 8.0, 2.0, 0.25, "", "", "", ""]
     assert rows[1][-1] == 'edge, or so; a "quoted" remark'
     assert rows[2][3] == -30.0
 

@@ -16,7 +16,16 @@ from unmixel.core.errors import InputError, ReadError
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.card import CardRow, DataCard
 from unmixel.dataset.result import Result
-from unmixel.dataset.results import Convergence, Factors, Groups, Particle, Particles, Residual
+from unmixel.dataset.results import (
+    Convergence,
+    Factors,
+    Groups,
+    Leftovers,
+    Particle,
+    Particles,
+    Residual,
+    Uncertainty,
+)
 from unmixel.io.store import SCHEMA, read_array, read_bundle, write_bundle
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -36,6 +45,28 @@ def a_result(
     )
     names = ("v", "u") if len(pattern) == 2 else ("energy",)
     pattern_axes = tuple(Axis(n, s, 1 / 7, 0.2, "1/angstrom") for n, s in zip(names, pattern, strict=True))
+    errors = rng.random((k, *scan)).astype(np.float32)
+    errors.flat[0] = np.nan
+    uncertainty = Uncertainty(
+        maps=errors,
+        patterns=rng.random((k, *pattern)).astype(np.float32),
+        gain=1.5,
+        method="as written",
+        stability=rng.random(k) if k > 1 else None,
+        scatter=np.full(k, np.nan) if k > 2 else None,
+    )
+    n_peaks = k - 1
+    leftovers = Leftovers(
+        z_map=rng.normal(size=scan).astype(np.float32),
+        z_pattern=rng.normal(size=pattern).astype(np.float32),
+        gain=1.5,
+        threshold=4.2,
+        places=np.zeros((n_peaks, len(scan)), np.int64),
+        significance=rng.random(n_peaks),
+        counts=rng.random(n_peaks),
+        maps=rng.random((n_peaks, *scan)).astype(np.float32),
+        patterns=rng.random((n_peaks, *pattern)).astype(np.float32),
+    )
     factors = Factors(
         maps=rng.random((k, *scan)).astype(dtype),
         patterns=rng.random((k, *pattern)).astype(dtype),
@@ -48,6 +79,8 @@ def a_result(
         flags=(("camera artefact?", "edge"), *((),) * (k - 1)),
         residual=Residual(rng.random(scan), rng.random(pattern), 1.25, 0.5) if whole else None,
         settings={"solver": "gradient", "constraints": [{"name": "sparse", "weight": 2.0}], "none": None},
+        uncertainty=uncertainty if whole else None,
+        leftovers=leftovers if whole else None,
     )
     if not whole:
         return Result(factors)
@@ -233,6 +266,8 @@ def test_a_bundle_of_schema_1_stays_readable() -> None:
     assert found.factors.convergence == Convergence((4.0, 2.0, 1.5), 0.25, 2, True, "the rule was met")
     assert found.factors.residual is not None
     assert found.factors.residual.chi2 == 1.5
+    assert found.factors.uncertainty is None
+    assert found.factors.leftovers is None
     assert found.groups is not None
     assert found.groups.labels.tolist() == [0, 0]
     assert found.groups.rotation_deg.tolist() == [0.0, 30.0]
