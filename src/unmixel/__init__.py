@@ -10,12 +10,18 @@ if TYPE_CHECKING:
     from unmixel.dataset.matrix import Matrix
     from unmixel.dataset.result import Result
     from unmixel.dataset.scan import Scan
+    from unmixel.factorize.constraints.friedel import Friedel
+    from unmixel.factorize.constraints.isotropic import Isotropic
+    from unmixel.factorize.constraints.no_dips import NoDips
     from unmixel.factorize.constraints.nonnegative import NonNegative
     from unmixel.factorize.constraints.pinned import Pinned
+    from unmixel.factorize.constraints.relevance import Relevance
     from unmixel.factorize.constraints.resolution import Resolution
     from unmixel.factorize.constraints.smooth import Smooth
+    from unmixel.factorize.constraints.soft_orthogonal import SoftOrthogonal
     from unmixel.factorize.constraints.sparse import Sparse
     from unmixel.factorize.constraints.spot_shape import SpotShape
+    from unmixel.factorize.constraints.total_intensity import TotalIntensity
     from unmixel.factorize.model import NMF
     from unmixel.factorize.sweep import sweep
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
@@ -25,17 +31,23 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Friedel": "unmixel.factorize.constraints.friedel",
+    "Isotropic": "unmixel.factorize.constraints.isotropic",
     "Matrix": "unmixel.dataset.matrix",
     "NMF": "unmixel.factorize.model",
+    "NoDips": "unmixel.factorize.constraints.no_dips",
     "NonNegative": "unmixel.factorize.constraints.nonnegative",
     "Pinned": "unmixel.factorize.constraints.pinned",
     "Recipe": "unmixel.pipeline.recipe",
+    "Relevance": "unmixel.factorize.constraints.relevance",
     "Resolution": "unmixel.factorize.constraints.resolution",
     "Result": "unmixel.dataset.result",
     "Scan": "unmixel.dataset.scan",
     "Smooth": "unmixel.factorize.constraints.smooth",
+    "SoftOrthogonal": "unmixel.factorize.constraints.soft_orthogonal",
     "Sparse": "unmixel.factorize.constraints.sparse",
     "SpotShape": "unmixel.factorize.constraints.spot_shape",
+    "TotalIntensity": "unmixel.factorize.constraints.total_intensity",
     "UnmixelError": "unmixel.core.errors",
     "load": "unmixel.pipeline.run",
     "open": "unmixel.io.open",
@@ -44,17 +56,23 @@ _HOMES = {
 }
 
 __all__ = [  # noqa: RUF022 - nouns, then verbs
+    "Friedel",
+    "Isotropic",
     "Matrix",
     "NMF",
+    "NoDips",
     "NonNegative",
     "Pinned",
     "Recipe",
+    "Relevance",
     "Resolution",
     "Result",
     "Scan",
     "Smooth",
+    "SoftOrthogonal",
     "Sparse",
     "SpotShape",
+    "TotalIntensity",
     "UnmixelError",
     "load",
     "open",

@@ -9,8 +9,8 @@ import pytest
 import unmixel
 
 PUBLIC = {
-    "Matrix", "NMF", "NonNegative", "Pinned", "Recipe", "Resolution", "Result", "Scan", "Smooth", "Sparse",
-    "SpotShape", "UnmixelError",
+    "Friedel", "Isotropic", "Matrix", "NMF", "NoDips", "NonNegative", "Pinned", "Recipe", "Relevance", "Resolution",
+    "Result", "Scan", "Smooth", "SoftOrthogonal", "Sparse", "SpotShape", "TotalIntensity", "UnmixelError",
     "load", "open", "run", "sweep",
 }  # fmt: skip
 

@@ -55,6 +55,8 @@ class Context:
         Standard deviation of the noise of one weighted entry of X (about 1 for counts under Poisson weights).
     gain : float
         Norm by which the side's linear constraints pass white noise back to Z (1 without any).
+    n_partner : int
+        Samples of the other side that are fitted.
     """
 
     grid: Grid
@@ -64,6 +66,7 @@ class Context:
     weights: NDArray[np.floating[Any]]
     noise: Callable[[], float] = lambda: 1.0
     gain: float = 1.0
+    n_partner: int = 1
 
 
 @runtime_checkable

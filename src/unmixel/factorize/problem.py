@@ -387,13 +387,13 @@ def bind(
     """
     constraints = tuple(constraints)
 
-    def side(name: SideName, grid: Grid, weights: Any) -> Side:
-        context = Context(grid, n_components, engine, dtype, weights.reshape(grid.shape), noise)
+    rows, columns = frame.position_weights, frame.pixel_weights
+
+    def side(name: SideName, grid: Grid, own: Any, others: Any) -> Side:
+        used = int(np.count_nonzero(others))
+        own = own.reshape(grid.shape)
+        context = Context(grid, n_components, engine, dtype, own, noise, n_partner=used)
         return bind_side(name, constraints, context)
 
-    return Problem(
-        products,
-        side("maps", frame.scan_grid, frame.position_weights),
-        side("patterns", frame.pattern_grid, frame.pixel_weights),
-        n_components,
-    )
+    maps = side("maps", frame.scan_grid, rows, columns)
+    return Problem(products, maps, side("patterns", frame.pattern_grid, columns, rows), n_components)

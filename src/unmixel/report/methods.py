@@ -134,8 +134,20 @@ def _constraint(one: Named, cite: Citations) -> str:
         return f"A quadratic penalty on differences of neighbours smooths the {side}{weight}"
     if one.name == "pinned":
         return f"Known {side} were held fixed"
+    if one.name in _DEMANDS:
+        return _DEMANDS[one.name].format(side=side) + weight
     parameters = ", ".join(f"{key} {show(value)}" for key, value in given.items())
     return f"The constraint {one.name!r} was applied" + (f" ({parameters})" if parameters else "")
+
+
+_DEMANDS = {
+    "no_dips": "A penalty fills dips of patterns that are narrower than their surroundings explain",
+    "isotropic": "Chosen patterns depend on the distance from the centre only",
+    "friedel": "Patterns equal their inversion through the centre (Friedel's law)",
+    "total_intensity": "Maps are shares of the intensity that the beam brought to each position",
+    "soft_orthogonal": "A penalty on their overlap keeps {side} of different components apart",
+    "relevance": "A penalty on the norm of whole components leaves out those that noise explains",
+}
 
 
 def _short(value: Any) -> str:

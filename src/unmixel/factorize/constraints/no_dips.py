@@ -22,8 +22,8 @@ class NoDips:
         weight / D * sum over x and d of  w(x) * u^2 v^2 / (u^2 + v^2)
 
     over the D offsets d along rows, columns and diagonals and all lengths up to `reach`. The fraction lies between
-    half of ``min(u, v)^2`` and the whole of it, smoothly: 0 on slopes, edges, peaks and their feet. w is the weight of the
-    pixel in the fit, the inverse of its noise, but not more than twice the median. The penalty is not convex (see
+    half of ``min(u, v)^2`` and the whole of it, smoothly: 0 on slopes, edges, peaks and their feet. w is the weight of
+    the pixel in the fit, the inverse of its noise, but not more than twice the median. The penalty is not convex (see
     docs/decisions/0010-no-dips.md: what is convex and spares peaks cannot forbid dips), but its gradient is
     Lipschitz, and the solver's steps never raise it.
 

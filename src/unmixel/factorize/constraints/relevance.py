@@ -14,12 +14,14 @@ from unmixel.factorize.contracts import Array, Context, SideName
 
 @dataclass(frozen=True)
 class Relevance:
-    """Norm of each component as a whole: ``g(z_k) = weight * noise * gain * sqrt(n) * |z_k|`` for ``z_k >= 0``.
+    """Norm of each component as a whole: ``g(z_k) = weight * edge * |z_k|`` for ``z_k >= 0``.
 
-    Times the weighted norm of the partner this is the norm of the component's share of the model, ``|w_k| |h_k|``.
-    A component stays at 0 unless its gradient is longer than that of noise would be, `weight` times: n is the number
-    of samples of the side that are fitted, noise and gain as for ``Sparse``. Summed over components it bounds the
-    nuclear norm of ``W H`` from above, which prefers few components.
+    Times the weighted norm of the partner this is the norm of the component's share of the model, ``|w_k| |h_k|``;
+    summed over components it bounds the nuclear norm of ``W H`` from above, which prefers few components. The edge is
+    the largest norm that noise alone gives to a component whose pattern adapts to it,
+    ``noise * (gain * sqrt(n) + sqrt(m))`` for n and m fitted samples of this side and of the other (the edge of the
+    singular values of noise). So components go out at a weight near 1, and below it all become weaker without one
+    going out.
 
     It is the convex member of the family of automatic relevance determination. That re-estimates the weight of each
     component as ``1 / |z_k|``, which is no penalty that grows with a power of the scale (docs/decisions/0004).
@@ -27,7 +29,7 @@ class Relevance:
     Parameters
     ----------
     weight : float, >= 0
-        In lengths of the gradient's noise; 0.1 prunes gently, 0 switches it off.
+        In multiples of the noise edge; 1 prunes, 0 switches it off.
     side : "maps" or "patterns"
     spare : int, >= 0
         Number of leading components that are left alone.
@@ -35,15 +37,16 @@ class Relevance:
     References
     ----------
     Group norm: Yuan & Lin, J. R. Stat. Soc. B 68, 49 (2006). Relevance determination in NMF: Tan & Fevotte, IEEE
-    TPAMI 35, 1592 (2013); of spectrum images: Shiga et al., Ultramicroscopy 170, 43 (2016).
+    TPAMI 35, 1592 (2013); of spectrum images: Shiga et al., Ultramicroscopy 170, 43 (2016). Edge: Marchenko & Pastur,
+    Math. USSR Sb. 1, 457 (1967).
 
     Examples
     --------
-    >>> Relevance(0.1).side
+    >>> Relevance(1.0).side
     'maps'
     """
 
-    weight: float = 0.1
+    weight: float = 1.0
     side: SideName = "maps"
     spare: int = 0
     name: ClassVar[str] = "relevance"
@@ -54,7 +57,7 @@ class Relevance:
                 "Relevance",
                 expected="weight >= 0 and spare >= 0",
                 got=f"{self.weight}, {self.spare}",
-                hint="use 0.1",
+                hint="use 1.0",
             )
 
     @classmethod
@@ -68,8 +71,8 @@ class Relevance:
 
     def bind(self, context: Context) -> BoundRelevance:
         """Return the penalty for one problem; asks for its noise once."""
-        length = float(np.sqrt(np.count_nonzero(context.weights)))
-        weight = self.weight * length * context.gain * (context.noise() if self.weight else 0.0)
+        edge = context.gain * np.count_nonzero(context.weights) ** 0.5 + context.n_partner**0.5
+        weight = self.weight * float(edge) * (context.noise() if self.weight else 0.0)
         column = [0.0] * self.spare + [weight] * max(0, context.n_components - self.spare)
         return BoundRelevance(
             context.engine.xp, context.engine.asarray(column[: context.n_components], context.dtype)
