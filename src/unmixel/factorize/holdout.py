@@ -1,0 +1,210 @@
+"""Factorisations judged by data that they did not see: counts split in two, or held-out entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.dataset.matrix import Matrix
+from unmixel.factorize.fit import Work
+from unmixel.factorize.model import NMF
+from unmixel.factorize.sweep import Trials, sweep
+from unmixel.factorize.thinning import thinned
+
+Float = NDArray[np.float64]
+Factors = tuple[NDArray[Any], NDArray[Any]]
+"""Maps (k, n) and patterns (k, m)."""
+
+CLEAR = 4.0
+"""Standard deviations above which noise does not lie: one direction in 30,000 does."""
+
+HELD_PIXELS, HELD_POSITIONS = 0.25, 0.5
+"""Shares of the pixels and of the positions whose common entries are held out."""
+
+STEPS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Trials and how they did on held-out data.
+
+    Parameters
+    ----------
+    trials : Trials
+    held_out : ndarray, shape (t,)
+        Squared error on the held-out data, in units of their noise, above that of the best trial.
+    uncertainty : ndarray, shape (t,)
+        Standard error of it.
+    confirmed : ndarray of int, shape (t,)
+        Directions of each trial's model that the held-out data show, too.
+    """
+
+    trials: Trials
+    held_out: Float
+    uncertainty: Float
+    confirmed: NDArray[np.intp]
+
+
+def by_split_counts(
+    matrix: Matrix, ranks: list[int], restarts: int, model: NMF, *, noise: float, share: float, seed: int
+) -> Judged:
+    """Return trials fitted to a part of the electrons, judged by the others.
+
+    Every electron goes to the check part with chance `share`, so that both parts are independent counts of one
+    experiment. The maps of a trial are scaled by ``share / (1 - share)`` before they are compared with it. One pass
+    over the check part judges all trials.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        Counts.
+    ranks : list of int
+    restarts : int
+    model : NMF
+    noise : float
+        Standard deviation of one weighted entry of the whole data.
+    share : float, in (0, 1)
+    seed : int
+    """
+    fit, check = thinned(matrix, share=share, seed=seed)
+    trials = sweep(fit, ranks, restarts, model=model)
+    scale = share / (1 - share)
+    factors = [(flat(trial.maps) * scale, flat(trial.patterns)) for trial in trials]
+    return judged(trials, Work(check, model.plan_for(check)), factors, noise * float(np.sqrt(share)))
+
+
+def by_held_out_entries(
+    matrix: Matrix, ranks: list[int], restarts: int, model: NMF, *, noise: float, seed: int
+) -> Judged:
+    """Return trials judged by a block of entries, of random positions at random pixels, that had no part in them.
+
+    Trials are fitted to all positions without the held-out pixels. Their patterns at these follow from the positions
+    that are not held out, as the best non-negative ones for the fitted maps, and predict the block. One pass finds
+    these patterns, one more judges all trials.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        Any numbers >= 0 whose noise in one entry tells nothing about that in another.
+    ranks : list of int
+    restarts : int
+    model : NMF
+    noise : float
+    seed : int
+
+    References
+    ----------
+    Owen & Perry, Ann. Appl. Stat. 3, 564 (2009): bi-cross-validation.
+    """
+    rng = np.random.default_rng([seed, 11])
+    positions = rng.random(matrix.n_positions) < HELD_POSITIONS
+    pixels = rng.random(matrix.n_pixels) < HELD_PIXELS
+    trials = sweep(_only(matrix, pixels=~pixels), ranks, restarts, model=model)
+    plan = model.plan_for(matrix)
+    bridge = Work(_only(matrix, positions=~positions, pixels=pixels), plan)
+    maps = [flat(trial.maps).astype(np.float64) for trial in trials]
+    rows = np.concatenate(maps) * bridge.matrix.position_weights
+    with plan.engine.threads():
+        products = bridge.products.with_maps(plan.engine.asarray(rows, plan.dtype))
+    targets = np.asarray(plan.engine.to_host(products), np.float64)
+    factors, begin = [], 0
+    for own in maps:
+        part = slice(begin, begin + len(own))
+        factors.append((own, nonnegative(rows[part] @ own.T, targets[part]) * pixels))
+        begin = part.stop
+    block = Work(_only(matrix, positions=positions, pixels=pixels), plan)
+    return judged(trials, block, factors, noise)
+
+
+def judged(trials: Trials, work: Work, factors: list[Factors], noise: float) -> Judged:
+    """Return how models do on data that they were not fitted to; one pass over these, whatever the number of models.
+
+    Every model is written by its singular directions, ``sqrt(r) W H sqrt(w) = sum_l s_l u_l v_l'``. The data give
+    ``p_l = u_l' X v_l``, of mean s_l where the model is right and of mean 0 where it fitted noise, with the
+    deviation `noise` either way, because they are independent of u and v. Then::
+
+        |X - W H|^2 = |X|^2 + sum_l s_l (s_l - 2 p_l)
+
+    and a direction is confirmed where p_l exceeds `CLEAR` deviations. Two models A and B differ by
+    ``|A|^2 - |B|^2 - 2 <X, A - B>``, whose standard error is ``2 noise |A - B|``.
+
+    Parameters
+    ----------
+    trials : Trials
+    work : Work
+        The held-out data; weights of 0 leave out what is not among them.
+    factors : list of (ndarray, ndarray)
+        Maps and patterns of each trial, at the scale of the held-out data.
+    noise : float
+        Standard deviation of one weighted entry.
+    """
+    plan, matrix = work.plan, work.weighed
+    roots = np.sqrt(matrix.position_weights), np.sqrt(matrix.pixel_weights)
+    turned = [_directions(w * roots[0], h * roots[1]) for w, h in factors]
+    left, values, right = (np.concatenate(parts) for parts in zip(*turned, strict=True))
+    with plan.engine.threads():
+        rows = (plan.engine.asarray(part, plan.dtype) for part in (left * roots[0], right * roots[1]))
+        seen = work.products.overlap(*rows)
+    ends = np.cumsum([len(part) for _, part, _ in turned])
+    own = [slice(end - len(part), end) for end, (_, part, _) in zip(ends, turned, strict=True)]
+    missed = np.array([float(np.sum(values[part] * (values[part] - 2 * seen[part]))) for part in own])
+    best = own[int(np.argmin(missed))]
+    distances = []
+    for part in own:
+        shared = np.sum((left[part] @ left[best].T) * (right[part] @ right[best].T) * values[best], axis=1)
+        distances.append(
+            np.sum(values[part] ** 2) + np.sum(values[best] ** 2) - 2 * np.sum(values[part] * shared)
+        )
+    unit = max(noise, 1e-30)
+    spread = 2 * np.sqrt(np.maximum(distances, 0)) / unit
+    spread[int(np.argmin(missed))] = 0.0
+    confirmed = np.array([int(np.count_nonzero(seen[part] > CLEAR * unit)) for part in own])
+    return Judged(trials, (missed - missed.min()) / unit**2, spread, confirmed)
+
+
+def _directions(w: NDArray[Any], h: NDArray[Any]) -> tuple[Float, Float, Float]:
+    """Return left (k, n), values (k,) and right (k, m) singular directions of ``w' h``."""
+    (turn_w, inner_w), (turn_h, inner_h) = (np.linalg.qr(f.T.astype(np.float64)) for f in (w, h))
+    left, values, right = np.linalg.svd(inner_w @ inner_h.T)
+    return np.ascontiguousarray((turn_w @ left).T), values, np.ascontiguousarray(right @ turn_h.T)
+
+
+def flat(factor: NDArray[Any]) -> NDArray[Any]:
+    """Return maps or patterns as rows, shape (k, size)."""
+    return factor.reshape(len(factor), -1)
+
+
+def nonnegative(gram: Float, target: Float) -> Float:
+    """Return the Y >= 0, shape of `target` (k, m), that minimises ``1/2 <Y, gram Y> - <target, Y>``.
+
+    By accelerated projected gradient with the diagonal scaled to 1; components that are empty stay empty.
+
+    Examples
+    --------
+    >>> nonnegative(np.eye(2), np.array([[2.0], [-1.0]])).tolist()
+    [[2.0], [0.0]]
+    """
+    size = np.sqrt(np.maximum(np.diagonal(gram), 0))
+    inverse = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+    gram, target = gram * np.outer(inverse, inverse), target * inverse[:, None]
+    step = 1 / max(float(np.linalg.eigvalsh(gram)[-1]), 1e-30)
+    found = ahead = np.maximum(target, 0)
+    pace = 1.0
+    for _ in range(STEPS):
+        new = np.maximum(ahead - step * (gram @ ahead - target), 0)
+        faster = (1 + np.sqrt(1 + 4 * pace * pace)) / 2
+        ahead = new + (pace - 1) / faster * (new - found)
+        found, pace = new, faster
+    return np.asarray(found * inverse[:, None])
+
+
+def _only(
+    matrix: Matrix, *, positions: NDArray[np.bool_] | None = None, pixels: NDArray[np.bool_] | None = None
+) -> Matrix:
+    """Return the matrix with weights of 0 everywhere else."""
+    rows = matrix.position_weights if positions is None else matrix.position_weights * positions
+    columns = matrix.pixel_weights if pixels is None else matrix.pixel_weights * pixels
+    return replace(matrix, position_weights=rows, pixel_weights=columns)

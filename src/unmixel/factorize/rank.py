@@ -1,0 +1,272 @@
+"""How many components do the data hold: the noise edge, held-out data and restarts, and one recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import copy
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+from unmixel.dataset.matrix import Matrix
+from unmixel.dataset.rank import NoiseEdge, RankChoice, RankScore
+from unmixel.engines.lazy import read
+from unmixel.factorize.contracts import DataProducts
+from unmixel.factorize.edge import noise_edges
+from unmixel.factorize.holdout import Judged, by_held_out_entries, by_split_counts, flat
+from unmixel.factorize.model import NMF
+from unmixel.factorize.plan import Plan
+from unmixel.factorize.products import products_of
+from unmixel.factorize.sketch import Sketch, sketch, width_for
+from unmixel.factorize.sweep import ROUGH, Trial
+
+Float = NDArray[np.float64]
+
+FALL = 0.01
+"""Trials go on while a sweep explains more than this share of what a component at the edge of the noise does."""
+
+GAIN_NEAR_ONE = 0.2
+"""Counts whose noise differs from Poisson's by more than this share are no single electrons: they cannot be split."""
+
+FLOOR = 0.01
+"""Least mean counts of a pixel for its weight, as a share of the average."""
+
+SAMPLES = 16
+"""Positions that are looked at to tell counts from other numbers."""
+
+
+def rank(
+    data: Any,
+    ranks: Iterable[int] | None = None,
+    *,
+    restarts: int = 2,
+    model: NMF | None = None,
+    share: float = 0.2,
+    seed: int = 0,
+) -> RankChoice:
+    """Return how many components the data hold, with all the evidence.
+
+    Three kinds of it. *The edge of the noise*: how many singular values of the weighted data exceed all that noise
+    reaches, as the data are and seen through the physics of the model (`edge.noise_edges`). *Held-out data*: all
+    ranks are fitted to one part of the data and judged by another (`holdout`): the error of each, and how many
+    directions of its model the held-out data confirm. *Stability*: how well restarts of one rank agree.
+
+    Recommended is the number of confirmed directions of the rank that predicts held-out data best. It does not
+    depend on which ranks were tried, as long as some are larger: surplus components split crystals or fit noise, and
+    neither adds a direction that other electrons show.
+
+    Parameters
+    ----------
+    data : Scan, Matrix or array, shape (n_positions, n_pixels)
+        Counts, or other numbers >= 0. Where all used pixels weigh the same, counts are weighted by 1 / mean.
+    ranks : iterable of int, >= 1, optional
+        From half to twice what is above the noise edge, and some more, where they are not given.
+    restarts : int, >= 1
+        Factorisations of each rank.
+    model : NMF, optional
+        Every other setting, constraints above all; `n_components` is not looked at.
+    share : float, in (0, 1)
+        Of the electrons that are held out.
+    seed : int
+        Of what is held out.
+
+    Raises
+    ------
+    InputError
+        Where a rank, the number of restarts or the share is out of range.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.poisson(rng.random((150, 3)) @ rng.random((3, 120)) * 20)
+    >>> choice = rank(X, [2, 3, 5])
+    >>> choice.n_components, choice.method
+    (3, 'count splitting')
+    """
+    model = model or NMF()
+    wanted = sorted({int(k) for k in ranks}) if ranks is not None else None
+    if (wanted is not None and (not wanted or wanted[0] < 1)) or restarts < 1 or not 0 < share < 1:
+        raise InputError(
+            "rank",
+            expected="ranks >= 1, restarts >= 1 and a share between 0 and 1",
+            got=f"ranks {wanted}, restarts {restarts}, share {share}",
+            hint="try rank(scan)",
+        )
+    matrix = model.matrix_of(data)
+    plan = model.plan_for(matrix)
+    whole = _whole_numbers(matrix)
+    with plan.engine.threads():
+        evidence = _spectrum(matrix, plan, max(wanted or [0]), whiten=whole)
+    matrix, plain, edge = evidence.matrix, evidence.plain, evidence.edge
+    wanted = wanted or _default_ranks(edge.n_above, min(matrix.n_positions, matrix.n_pixels))
+    counts = whole and abs(evidence.gain - 1) <= GAIN_NEAR_ONE
+    model = _patient(model, matrix, edge)
+    if counts:
+        done = by_split_counts(matrix, wanted, restarts, model, noise=plain.noise, share=share, seed=seed)
+    else:
+        done = by_held_out_entries(matrix, wanted, restarts, model, noise=plain.noise, seed=seed)
+    notes = (*evidence.notes, _how(counts, whole, evidence.gain, share))
+    return _choice(done, plain, edge, "count splitting" if counts else "held-out entries", notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Spectrum:
+    """The data as they are judged, and what of their spectrum leaves the noise."""
+
+    matrix: Matrix
+    plain: NoiseEdge
+    edge: NoiseEdge
+    gain: float
+    notes: tuple[str, ...]
+
+
+def _spectrum(matrix: Matrix, plan: Plan, largest: int, *, whiten: bool) -> _Spectrum:
+    """Return the noise edges of a matrix from a sketch that is wide enough for them."""
+    matrix = plan.loss.weigh(matrix, budget=plan.budget)
+    notes: tuple[str, ...] = ()
+    products = products_of(matrix, plan.engine, dtype=plan.dtype, budget=plan.budget)
+    used = matrix.pixel_weights > 0
+    mean = _mean(products, matrix, plan)
+    if whiten and np.ptp(matrix.pixel_weights[used]) == 0 and mean[used].max() > 0:
+        floor = FLOOR * float(mean[used].mean())
+        weights = np.where(used & (mean > 0), 1 / np.maximum(mean, floor), 0.0)
+        matrix = replace(matrix, pixel_weights=weights)
+        products = products_of(matrix, plan.engine, dtype=plan.dtype, budget=plan.budget)
+        notes = ("Pixels are weighted by 1 / mean counts, under which counts have even noise.",)
+    width, most = width_for(max(largest, 20)), min(matrix.n_positions, matrix.n_pixels)
+    while True:
+        low: Sketch = sketch(
+            products, matrix, width=width, engine=plan.engine, dtype=plan.dtype, seed=plan.seed
+        )
+        plain, edge = noise_edges(low, products, plan.problem(matrix, products, lambda: 1.0))
+        if 2 * edge.n_above + 10 <= width or 4 * width > most:
+            break
+        width *= 2
+    light = float(matrix.position_weights.sum() * (matrix.pixel_weights @ mean))
+    entries = np.count_nonzero(matrix.position_weights) * np.count_nonzero(matrix.pixel_weights)
+    gain = plain.noise**2 * entries / light if light > 0 else float("nan")
+    return _Spectrum(matrix, plain, edge, gain, notes)
+
+
+def _mean(products: DataProducts, matrix: Matrix, plan: Plan) -> Float:
+    """Return the weighted mean over positions of every pixel, shape (m,)."""
+    rows = plan.engine.asarray(matrix.position_weights[None], plan.dtype)
+    total = np.asarray(plan.engine.to_host(products.with_maps(rows))[0], np.float64)
+    return total / max(float(matrix.position_weights.sum()), 1e-30)
+
+
+def _whole_numbers(matrix: Matrix) -> bool:
+    """Return whether data are whole numbers, by their dtype or some of their positions."""
+    if matrix.data.dtype.kind in "ui":
+        return True
+    if hasattr(matrix.data, "tocsr"):
+        values = matrix.data.tocsr().data[:100_000]
+    else:
+        shape = matrix.data.shape[: matrix.n_scan_axes]
+        places = np.unique(np.linspace(0, np.prod(shape) - 1, SAMPLES).astype(int))
+        index = [tuple(slice(int(i), int(i) + 1) for i in np.unravel_index(place, shape)) for place in places]
+        values = np.concatenate([np.asarray(read(matrix.data, at)).reshape(-1) for at in index])
+    return bool(np.all(np.isfinite(values)) and np.array_equal(values, np.rint(values)))
+
+
+def _default_ranks(above: int, most: int) -> list[int]:
+    """Return ranks around the number of values above the noise edge, and well beyond it."""
+    around = (above // 2, above, round(1.5 * above) + 2, 2 * above + 6)
+    return sorted({int(np.clip(k, 1, max(1, most // 2))) for k in around})
+
+
+def _patient(model: NMF, matrix: Matrix, edge: NoiseEdge) -> NMF:
+    """Return the model with a tolerance that a component at the edge of the noise is worth sweeps for."""
+    entries = np.count_nonzero(matrix.position_weights) * np.count_nonzero(matrix.pixel_weights)
+    floor = edge.noise**2 * entries
+    patient = copy(model)
+    if floor > 0:
+        patient.tol = min(float(model.tol), FALL * edge.edge**2 / floor / ROUGH)
+    return patient
+
+
+def _how(counts: bool, whole: bool, gain: float, share: float) -> str:
+    if counts:
+        return f"{share:.0%} of the electrons, drawn at random, were held out of every fit."
+    why = (
+        f"the noise of the counts is {gain:.2g} times that of single electrons"
+        if whole
+        else "the data are no counts"
+    )
+    return f"A block of entries was held out of every fit, because {why}."
+
+
+def _choice(
+    done: Judged, plain: NoiseEdge, edge: NoiseEdge, method: str, notes: tuple[str, ...]
+) -> RankChoice:
+    """Return the recommendation that the evidence leads to."""
+    ranks = np.array([trial.n_components for trial in done.trials])
+    scores = []
+    for k in dict.fromkeys(ranks.tolist()):
+        own = np.flatnonzero(ranks == k)
+        best = own[int(np.argmin(done.held_out[own]))]
+        trials = [trial for trial in done.trials if trial.n_components == k]
+        scores.append(
+            RankScore(
+                n_components=int(k),
+                held_out=float(done.held_out[best]),
+                uncertainty=float(done.uncertainty[best]),
+                confirmed=int(done.confirmed[best]),
+                stability=stability(trials),
+                relative_error=min(trial.relative_error for trial in trials),
+            )
+        )
+    best_score = min(scores, key=lambda score: score.held_out)
+    most = max(1, max(score.confirmed for score in scores))
+    chosen = max(1, best_score.confirmed)
+    return RankChoice(
+        n_components=chosen,
+        reason=_reason(chosen, best_score, scores[-1].n_components, method),
+        most=most,
+        plain=plain,
+        edge=edge,
+        scores=tuple(scores),
+        method=method,
+        notes=notes,
+    )
+
+
+def _reason(chosen: int, best: RankScore, largest: int, method: str) -> str:
+    others = "electrons" if method == "count splitting" else "entries"
+    first = (
+        f"{chosen}: of the ranks tried, {best.n_components} components predict held-out {others} best, "
+        f"and these confirm {best.confirmed} independent directions of them"
+    )
+    if best.confirmed >= largest:
+        return f"{first}; as many as the largest rank tried, so try larger ones."
+    return f"{first}."
+
+
+def stability(trials: list[Trial]) -> float:
+    """Return the mean agreement of all pairs of trials of one rank, 0 to 1; NaN for a single one.
+
+    Components are matched so that the sum of pattern cosine x map Pearson is largest (Hungarian method); the
+    agreement of two trials is the mean of it over their components.
+
+    Parameters
+    ----------
+    trials : list of Trial
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    def unit(rows: NDArray[Any], *, centred: bool) -> Float:
+        rows = rows.astype(np.float64)
+        rows = rows - rows.mean(axis=1, keepdims=True) if centred else rows
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0))
+
+    parts = [(unit(flat(t.maps), centred=True), unit(flat(t.patterns), centred=False)) for t in trials]
+    found = []
+    for (maps, patterns), (other_maps, other_patterns) in combinations(parts, 2):
+        alike = np.maximum(maps @ other_maps.T, 0) * np.maximum(patterns @ other_patterns.T, 0)
+        found.append(float(alike[linear_sum_assignment(alike, maximize=True)].mean()))
+    return float(np.mean(found)) if found else float("nan")
