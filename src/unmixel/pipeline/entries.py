@@ -17,6 +17,7 @@ from unmixel.core.errors import PluginError, RecipeError
 DEFERRED = {
     ("constraints", "resolution", "fwhm"): "auto",
     ("constraints", "spot_shape", "kernel"): "measured",
+    ("constraints", "total_intensity", "total"): "measured",
 }
 """Values that only the data can settle: (group, plug-in, parameter) -> the word that stands for it."""
 

@@ -148,8 +148,8 @@ def settle(recipe: Recipe, scan: Scan) -> tuple[Recipe, tuple[str, ...]]:
     """Return the recipe with every open value settled by the data, and what was decided.
 
     ``fwhm: auto`` becomes a number of nm, or the constraint is left out where the probe is unknown; steps
-    with ``when`` stay or go; ``group: auto`` becomes a name. ``kernel: measured`` stays, because the step
-    ``measure_beam`` settles it in every run anew.
+    with ``when`` stay or go; ``group: auto`` becomes a name. ``kernel: measured`` and ``total: measured`` stay,
+    because every run measures them anew.
 
     Raises
     ------
@@ -219,6 +219,8 @@ def _settled(entry: Entry, recipe: Recipe, scan: Scan, notes: list[str]) -> Entr
                 "Add '- measure_beam: {}' to prepare, give a kernel, or set "
                 "factorize.constraints.spot_shape=null."
             )
+        return entry
+    if entry.name == "total_intensity":
         return entry
     width, why = airy_fwhm_nm(scan)
     notes.append(why)

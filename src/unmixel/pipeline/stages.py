@@ -81,6 +81,11 @@ def prepare(scan: Scan, recipe: Recipe, tell: Tell) -> Scan:
 
 
 def _constraint(entry: Entry, scan: Scan) -> Any:
+    if entry.name == "total_intensity" and isinstance(entry.parameters.get("total"), str):
+        from unmixel.prepare.statistics import pattern_statistics
+
+        sums = pattern_statistics(scan).sums
+        return Entry(name=entry.name, parameters={**entry.parameters, "total": sums}).build("constraints")
     measured = entry.name == "spot_shape" and isinstance(entry.parameters.get("kernel"), str)
     if not measured:
         return entry.build("constraints")
