@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from unmixel.dataset.result import Result
 from unmixel.report.canvas import FAINT, INK, group_colour, sheet, write
@@ -21,7 +24,16 @@ def component_panels(result: Result, index: int) -> tuple[Panel, Panel]:
     pattern = pattern_panel(
         factors.patterns[index], factors, used=factors.used_pixels, fill=factors.fill, colour=colour
     )
-    return pattern, map_panel(factors.maps[index], factors.scan_axes, colour=colour)
+    image = map_panel(factors.maps[index], factors.scan_axes, colour=colour)
+    errors = factors.uncertainty
+    if errors is None:
+        return pattern, image
+    # curves bear their standard error as a band; pictures have pictures of it
+    return _banded(pattern, errors.patterns[index]), _banded(image, errors.maps[index])
+
+
+def _banded(panel: Panel, error: NDArray[Any]) -> Panel:
+    return replace(panel, band=error) if panel.values.ndim == 1 and error.ndim == 1 else panel
 
 
 def figure_panel(

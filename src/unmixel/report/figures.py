@@ -15,13 +15,16 @@ from unmixel.report.groups import figure_groups
 from unmixel.report.overview import figure_overview
 from unmixel.report.particles import figure_particles
 from unmixel.report.residual import figure_residual
+from unmixel.report.trust import figure_leftovers, figure_uncertainty
 
 __all__ = [
     "figure_components",
     "figure_convergence",
     "figure_dendrogram",
     "figure_groups",
+    "figure_leftovers",
     "figure_overview",
     "figure_particles",
     "figure_residual",
+    "figure_uncertainty",
 ]

@@ -15,6 +15,7 @@ from unmixel.report.convergence import figure_convergence
 from unmixel.report.dendrogram import figure_dendrogram
 from unmixel.report.methods import methods
 from unmixel.report.recorded import again, command, entries, gain, input_name, mapping, show, source, steps
+from unmixel.report.trust import figure_leftovers, leftover_words, places
 from unmixel.report.views import sample_noun
 from unmixel.report.words import (
     convergence_words,
@@ -131,6 +132,14 @@ def _body(result: Result) -> dict[str, Any]:
         "residual_words": ()
         if residual is None
         else residual_words(residual, used, noun=noun, expected=gain(result)),
+        "leftovers": result.factors.leftovers,
+        "leftover_words": leftover_words(result, noun),
+        "leftover_picture": None
+        if result.factors.leftovers is None
+        else sections.Picture.of(figure_leftovers(result), "Deviation of chi-square over scan and detector"),
+        "places": places(result),
+        "place_pictures": sections.place_pictures(result),
+        "uncertainty": result.factors.uncertainty,
         "tree": sections.Picture.of(figure_dendrogram(result), _tree_alt(result)) if tree else None,
         "groups": sections.group_cards(result),
         "particles": particles,

@@ -61,6 +61,8 @@ class Panel:
         One more line of small print below a picture.
     level : float or None
         Value that a curve is compared with, drawn as a dashed line.
+    band : ndarray or None
+        Standard error of a curve, drawn as a band of one to both sides.
     """
 
     values: NDArray[Any]
@@ -74,6 +76,7 @@ class Panel:
     colour: str = INK
     remark: str = ""
     level: float | None = None
+    band: NDArray[Any] | None = None
 
     @property
     def is_picture(self) -> bool:
@@ -163,6 +166,8 @@ class Panel:
         hidden = self.mask if self.fill not in _MASK_NOTES else None
         values = self.values if hidden is None else np.where(hidden, np.nan, self.values)
         draw_curve(axes, self.axes[0], values, self.quantity, colour=self.colour, used=self.used)
+        if self.band is not None:
+            shade_band(axes, self.axes[0], values, self.band, linear_scale(self.values, self.used))
         if self.level is not None:
             axes.axhline(self.level, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
         if self.mask is not None:
@@ -238,6 +243,14 @@ def draw_curve(
     open_frame(axes)
     power = f"{power_of_ten(scale.exponent)} " if scale.exponent else ""
     label_axes(axes, f"{axis.name} ({printed(axis.unit)})", power + quantity)
+
+
+def shade_band(axes: Axes, axis: Axis, values: NDArray[Any], error: NDArray[Any], scale: Scale) -> None:
+    """Shade one standard error to both sides of a curve, in the power of ten of its scale."""
+    factor = 10.0**scale.exponent
+    middle, half = np.asarray(values, np.float64) / factor, np.asarray(error, np.float64) / factor
+    half = np.where(np.isfinite(half), half, np.nan)
+    axes.fill_between(axis.values, middle - half, middle + half, color=FAINT, alpha=0.35, linewidth=0)
 
 
 def shade_masked(axes: Axes, axis: Axis, mask: NDArray[Any]) -> None:

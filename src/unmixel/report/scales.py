@@ -53,7 +53,7 @@ class Scale:
         if self.kind in ("log", "ratio"):
             return 0
         power = math.floor(math.log10(max(abs(self.low), abs(self.high))))
-        return 0 if -2 <= power <= 2 else power
+        return 0 if -1 <= power <= 2 else power
 
     @property
     def words(self) -> str:

@@ -18,6 +18,7 @@ from unmixel.report.groups import group_panels, group_share, kind_words
 from unmixel.report.panels import Panel
 from unmixel.report.particles import figure_particle_map, figure_size_histogram
 from unmixel.report.residual import residual_panels
+from unmixel.report.trust import error_panels, place_panel, places, trust_words
 from unmixel.report.views import kept_panel, sample_noun
 from unmixel.report.words import length_with_interval, percent, scientific
 
@@ -80,6 +81,8 @@ class ComponentCard:
     rotation: str
     flags: tuple[str, ...]
     pictures: tuple[Picture, ...]
+    trust: tuple[str, ...] = ()
+    errors: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,9 +154,34 @@ def component_cards(result: Result) -> tuple[ComponentCard, ...]:
                 rotation=_rotation(groups, index),
                 flags=tuple(factors.flags[index]) if index < len(factors.flags) else (),
                 pictures=pair(component_panels(result, index), alts, **size),
+                trust=trust_words(factors, index),
+                errors=error_pictures(result, index) if factors.n_components <= MANY else (),
             )
         )
     return tuple(cards)
+
+
+def error_pictures(result: Result, index: int) -> tuple[Picture, ...]:
+    """Return the standard errors of a component's pattern and map, where they are pictures."""
+    panels = error_panels(result, index)
+    if panels is None:
+        return ()
+    alts = (
+        f"Standard error of the pattern of component {index}",
+        f"Standard error of the map of component {index}",
+    )
+    return pair(panels, alts, width=2.7, tallest=2.2)
+
+
+def place_pictures(result: Result) -> tuple[Picture, ...]:
+    """Return the residual pattern at every place that stands out."""
+    return tuple(
+        Picture.of(
+            figure_panel(place_panel(result, place.index), width=2.7, tallest=2.2),
+            f"Residual pattern at place {place.index}",
+        )
+        for place in places(result)
+    )
 
 
 def _rotation(groups: Groups | None, index: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.cluster.hierarchy import average, fcluster
 from scipy.ndimage import gaussian_filter, label
@@ -10,7 +12,16 @@ from scipy.spatial.distance import squareform
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.card import CardRow, DataCard
 from unmixel.dataset.result import Result
-from unmixel.dataset.results import Convergence, Factors, Groups, Particle, Particles, Residual
+from unmixel.dataset.results import (
+    Convergence,
+    Factors,
+    Groups,
+    Leftovers,
+    Particle,
+    Particles,
+    Residual,
+    Uncertainty,
+)
 
 HOSTILE = 'scan<script>alert("x")</script>&$\\frac{$.mib'
 
@@ -136,6 +147,37 @@ def make_factors(*, k, scan, detector, fill, seed, scan_unit, pattern_unit):
     return factors, angles[order]
 
 
+def make_trust(factors, *, seed=5):
+    """Return errors as those of counts, scores from good to bad, and two places in the residual."""
+    rng = np.random.default_rng(seed)
+    k, scan, detector = factors.n_components, factors.maps.shape[1:], factors.used_pixels.shape
+    used = factors.used_pixels
+    uncertainty = Uncertainty(
+        maps=np.sqrt(factors.maps + 1).astype(np.float32),
+        patterns=np.where(used, np.sqrt((factors.patterns + 1e-5) / 3e5), np.nan).astype(np.float32),
+        gain=1.0,
+        method="weighted least squares of counts; agreement between fits to two independent halves of the counts",
+        stability=np.linspace(0.97, 0.12, k),
+        scatter=np.where(np.arange(k) % 2, np.nan, np.linspace(0.9, 3.1, k)),
+    )
+    places = rng.integers(0, scan, (2, len(scan)))
+    maps = np.zeros((2, *scan), np.float32)
+    for image, place in zip(maps, places, strict=True):
+        image[tuple(place)] = 120.0
+    leftovers = Leftovers(
+        z_map=(rng.normal(size=scan) + 9 * (maps.sum(0) > 0)).astype(np.float32),
+        z_pattern=np.where(used, rng.normal(size=detector), np.nan).astype(np.float32),
+        gain=1.0,
+        threshold=4.2,
+        places=places,
+        significance=np.array([12.3, 4.4]),
+        counts=np.array([4078.2, 12.345]),
+        maps=maps,
+        patterns=(factors.patterns[[-1, 0]] * used).astype(np.float32),
+    )
+    return replace(factors, uncertainty=uncertainty, leftovers=leftovers)
+
+
 def make_groups(factors, angles):
     k = factors.n_components
     rng = np.random.default_rng(3)
@@ -254,6 +296,7 @@ def make_result(
     path="mgo.zspy",
     with_groups=True,
     with_particles=True,
+    with_trust=True,
     **fields,
 ):
     factors, angles = make_factors(
@@ -265,6 +308,7 @@ def make_result(
         scan_unit=scan_unit,
         pattern_unit=pattern_unit,
     )
+    factors = make_trust(factors) if with_trust else factors
     groups = make_groups(factors, angles) if with_groups else None
     particles = (
         make_particles(groups, scan_unit)
