@@ -20,8 +20,8 @@ class Relevance:
     summed over components it bounds the nuclear norm of ``W H`` from above, which prefers few components. The edge is
     the largest norm that noise alone gives to a component whose pattern adapts to it,
     ``noise * (gain * sqrt(n) + sqrt(m))`` for n and m fitted samples of this side and of the other (the edge of the
-    singular values of noise). So components go out at a weight near 1, and below it all become weaker without one
-    going out.
+    singular values of noise). What only fits noise goes out at a weight near 1, and with it all that is no stronger as a
+    whole, such as a small crystal; below, all become weaker.
 
     It is the convex member of the family of automatic relevance determination. That re-estimates the weight of each
     component as ``1 / |z_k|``, which is no penalty that grows with a power of the scale (docs/decisions/0004).
@@ -29,7 +29,7 @@ class Relevance:
     Parameters
     ----------
     weight : float, >= 0
-        In multiples of the noise edge; 1 prunes, 0 switches it off.
+        In multiples of the noise edge; 0.1 is mild, 1 leaves only what is as strong as noise, 0 switches it off.
     side : "maps" or "patterns"
     spare : int, >= 0
         Number of leading components that are left alone.
@@ -46,7 +46,7 @@ class Relevance:
     'maps'
     """
 
-    weight: float = 1.0
+    weight: float = 0.1
     side: SideName = "maps"
     spare: int = 0
     name: ClassVar[str] = "relevance"
@@ -57,7 +57,7 @@ class Relevance:
                 "Relevance",
                 expected="weight >= 0 and spare >= 0",
                 got=f"{self.weight}, {self.spare}",
-                hint="use 1.0",
+                hint="use 0.1",
             )
 
     @classmethod
