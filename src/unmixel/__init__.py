@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from unmixel.factorize.constraints.spot_shape import SpotShape
     from unmixel.factorize.constraints.total_intensity import TotalIntensity
     from unmixel.factorize.model import NMF
+    from unmixel.factorize.rank import rank
     from unmixel.factorize.sweep import sweep
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.pipeline.recipe import Recipe
@@ -51,6 +52,7 @@ _HOMES = {
     "UnmixelError": "unmixel.core.errors",
     "load": "unmixel.pipeline.run",
     "open": "unmixel.io.open",
+    "rank": "unmixel.factorize.rank",
     "run": "unmixel.pipeline.run",
     "sweep": "unmixel.factorize.sweep",
 }
@@ -76,6 +78,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "UnmixelError",
     "load",
     "open",
+    "rank",
     "run",
     "sweep",
 ]

@@ -165,6 +165,40 @@ def run(
 
 
 @app.command()
+def rank(
+    file: File,
+    ranks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="2..40", help="Numbers to try: 2..40, 2..40..4 or 2,5,9; by the noise edge by default."
+        ),
+    ] = None,
+    restarts: Annotated[int, typer.Option(metavar="N", help="Factorisations of each.")] = 2,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", metavar="R.yaml", help="Steps and constraints; the shipped one by default."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one value of the recipe; may be given again."
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="F.html", help="Write figure and table there (.html or .png)."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say how many components a scan holds: noise edge, held-out electrons, agreement of restarts."""
+    from unmixel.cli.rank import choose
+
+    choose(
+        file, ranks=ranks, restarts=restarts, recipe=recipe, sets=tuple(set_ or ()), target=out, as_json=json
+    )
+
+
+@app.command()
 def report(folder: Annotated[str, typer.Argument(metavar="DIR", help="Run folder.")]) -> None:
     """Write the report of a run anew from its results."""
     from unmixel.cli.report import rebuild

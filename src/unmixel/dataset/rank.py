@@ -73,7 +73,7 @@ class RankChoice:
     Parameters
     ----------
     n_components : int
-        What is recommended: the confirmed directions of the rank that predicts held-out data best.
+        What is recommended: the directions that held-out data confirm of a rank that predicts them as well as any.
     reason : str
         In one sentence.
     most : int

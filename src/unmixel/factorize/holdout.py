@@ -18,8 +18,8 @@ Float = NDArray[np.float64]
 Factors = tuple[NDArray[Any], NDArray[Any]]
 """Maps (k, n) and patterns (k, m)."""
 
-CLEAR = 4.0
-"""Standard deviations above which noise does not lie: one direction in 30,000 does."""
+FALSE = 0.05
+"""Expected share of noise among what is confirmed, at most."""
 
 HELD_PIXELS, HELD_POSITIONS = 0.25, 0.5
 """Shares of the pixels and of the positions whose common entries are held out."""
@@ -39,7 +39,7 @@ class Judged:
     uncertainty : ndarray, shape (t,)
         Standard error of it.
     confirmed : ndarray of int, shape (t,)
-        Directions of each trial's model that the held-out data show, too.
+        Directions of each trial's model that the held-out data show, too; see `confirmed`.
     """
 
     trials: Trials
@@ -128,7 +128,7 @@ def judged(trials: Trials, work: Work, factors: list[Factors], noise: float) -> 
 
         |X - W H|^2 = |X|^2 + sum_l s_l (s_l - 2 p_l)
 
-    and a direction is confirmed where p_l exceeds `CLEAR` deviations. Two models A and B differ by
+    and `confirmed` tells in how many directions p_l is more than noise. Two models A and B differ by
     ``|A|^2 - |B|^2 - 2 <X, A - B>``, whose standard error is ``2 noise |A - B|``.
 
     Parameters
@@ -161,8 +161,32 @@ def judged(trials: Trials, work: Work, factors: list[Factors], noise: float) -> 
     unit = max(noise, 1e-30)
     spread = 2 * np.sqrt(np.maximum(distances, 0)) / unit
     spread[int(np.argmin(missed))] = 0.0
-    confirmed = np.array([int(np.count_nonzero(seen[part] > CLEAR * unit)) for part in own])
-    return Judged(trials, (missed - missed.min()) / unit**2, spread, confirmed)
+    shown = np.array([confirmed(seen[part] / unit) for part in own])
+    return Judged(trials, (missed - missed.min()) / unit**2, spread, shown)
+
+
+def confirmed(scores: Float) -> int:
+    """Return how many standard scores are above noise, when at most a share `FALSE` of them may be false.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (l,)
+        Standard normal where there is nothing.
+
+    References
+    ----------
+    Benjamini & Hochberg, J. R. Stat. Soc. B 57, 289 (1995).
+
+    Examples
+    --------
+    >>> confirmed(np.array([9.0, 0.3, 2.4, -1.0]))
+    2
+    """
+    from scipy.special import ndtr
+
+    chances = np.sort(ndtr(-scores))
+    (good,) = np.nonzero(chances <= FALSE * np.arange(1, chances.size + 1) / max(1, chances.size))
+    return int(good[-1]) + 1 if good.size else 0
 
 
 def _directions(w: NDArray[Any], h: NDArray[Any]) -> tuple[Float, Float, Float]:

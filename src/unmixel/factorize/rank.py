@@ -26,8 +26,11 @@ from unmixel.factorize.sweep import ROUGH, Trial
 
 Float = NDArray[np.float64]
 
-FALL = 0.01
+FALL = 0.002
 """Trials go on while a sweep explains more than this share of what a component at the edge of the noise does."""
+
+ALIKE = 2.0
+"""Ranks predict held-out data equally well within so many standard errors of the difference from the best."""
 
 GAIN_NEAR_ONE = 0.2
 """Counts whose noise differs from Poisson's by more than this share are no single electrons: they cannot be split."""
@@ -55,16 +58,16 @@ def rank(
     ranks are fitted to one part of the data and judged by another (`holdout`): the error of each, and how many
     directions of its model the held-out data confirm. *Stability*: how well restarts of one rank agree.
 
-    Recommended is the number of confirmed directions of the rank that predicts held-out data best. It does not
-    depend on which ranks were tried, as long as some are larger: surplus components split crystals or fit noise, and
-    neither adds a direction that other electrons show.
+    Recommended is the number of confirmed directions: the most that any rank has among those whose error on held-out
+    data is within `ALIKE` standard errors of the best. It hardly depends on which ranks were tried, as long as some
+    are larger: surplus components split crystals or fit noise, and neither adds a direction that other electrons show.
 
     Parameters
     ----------
     data : Scan, Matrix or array, shape (n_positions, n_pixels)
         Counts, or other numbers >= 0. Where all used pixels weigh the same, counts are weighted by 1 / mean.
     ranks : iterable of int, >= 1, optional
-        From half to twice what is above the noise edge, and some more, where they are not given.
+        Five from half to more than twice what is above the noise edge, where they are not given.
     restarts : int, >= 1
         Factorisations of each rank.
     model : NMF, optional
@@ -175,7 +178,7 @@ def _whole_numbers(matrix: Matrix) -> bool:
 
 def _default_ranks(above: int, most: int) -> list[int]:
     """Return ranks around the number of values above the noise edge, and well beyond it."""
-    around = (above // 2, above, round(1.5 * above) + 2, 2 * above + 6)
+    around = (above // 2, above, round(1.4 * above) + 2, round(1.8 * above) + 4, round(2.3 * above) + 6)
     return sorted({int(np.clip(k, 1, max(1, most // 2))) for k in around})
 
 
@@ -220,13 +223,12 @@ def _choice(
                 relative_error=min(trial.relative_error for trial in trials),
             )
         )
-    best_score = min(scores, key=lambda score: score.held_out)
-    most = max(1, max(score.confirmed for score in scores))
-    chosen = max(1, best_score.confirmed)
+    good = [score for score in scores if score.held_out <= ALIKE * score.uncertainty]
+    best_score = max(good, key=lambda score: score.confirmed)
     return RankChoice(
-        n_components=chosen,
-        reason=_reason(chosen, best_score, scores[-1].n_components, method),
-        most=most,
+        n_components=max(1, best_score.confirmed),
+        reason=_reason(best_score, scores[-1].n_components, method),
+        most=max(1, max(score.confirmed for score in scores)),
         plain=plain,
         edge=edge,
         scores=tuple(scores),
@@ -235,14 +237,14 @@ def _choice(
     )
 
 
-def _reason(chosen: int, best: RankScore, largest: int, method: str) -> str:
-    others = "electrons" if method == "count splitting" else "entries"
+def _reason(best: RankScore, largest: int, method: str) -> str:
+    held = "electrons" if method == "count splitting" else "entries"
     first = (
-        f"{chosen}: of the ranks tried, {best.n_components} components predict held-out {others} best, "
-        f"and these confirm {best.confirmed} independent directions of them"
+        f"{max(1, best.confirmed)}: held-out {held} confirm {best.confirmed} independent directions of the fit of "
+        f"{best.n_components} components, and no other rank predicts them better"
     )
     if best.confirmed >= largest:
-        return f"{first}; as many as the largest rank tried, so try larger ones."
+        return f"{first}; that is as many as the largest rank tried, so try larger ones."
     return f"{first}."
 
 
