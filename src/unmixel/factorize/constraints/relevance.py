@@ -20,8 +20,8 @@ class Relevance:
     summed over components it bounds the nuclear norm of ``W H`` from above, which prefers few components. The edge is
     the largest norm that noise alone gives to a component whose pattern adapts to it,
     ``noise * (gain * sqrt(n) + sqrt(m))`` for n and m fitted samples of this side and of the other (the edge of the
-    singular values of noise). What only fits noise goes out at a weight near 1, and with it all that is no stronger as a
-    whole, such as a small crystal; below, all become weaker.
+    singular values of noise). What only fits noise goes out at a weight near 1, and with it all that is no stronger as
+    a whole, such as a small crystal; below, all become weaker.
 
     It is the convex member of the family of automatic relevance determination. That re-estimates the weight of each
     component as ``1 / |z_k|``, which is no penalty that grows with a power of the scale (docs/decisions/0004).
