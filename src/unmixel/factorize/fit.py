@@ -33,6 +33,9 @@ from unmixel.factorize.solve import solve
 from unmixel.factorize.state import SketchState, State
 from unmixel.factorize.thinning import thinned
 
+REFINED = 40
+"""Components for which the sketch of a refined fit is wide enough, at least: what is added must be in it."""
+
 OnSweep = Callable[[State], None]
 OnSketch = Callable[[SketchState], None]
 
@@ -202,6 +205,7 @@ def fit(
     with plan.engine.threads():
         if resume is not None:
             work.plan = replace(plan, n_components=len(resume.maps))
+            work.width = _width_of(work.width, plan) if plan.refinements else work.width
             work.refined = tuple(json.loads(resume.refined or "[]"))
             draft = None
         else:
@@ -248,13 +252,18 @@ def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -
         return host_factor(problem.maps, problem.maps.forward(descent.settle(z, h)))
 
 
+def _width_of(given: int | None, plan: Plan) -> int:
+    """Return the width of the sketches of a refined fit, whatever becomes of its components."""
+    return given or matched_width(max(plan.n_components, REFINED))
+
+
 def _refined(work: Work) -> Draft:
     """Return which components there are; the work goes on with as many.
 
     Where a refinement asks for counts that no fit has seen, a share of the electrons is set aside, and the components
     are found in the rest: only later do they see all.
     """
-    plan, width = work.plan, work.width or matched_width(work.plan.n_components)
+    plan, width = work.plan, _width_of(work.width, work.plan)
     share = max((getattr(step, "held_out", 0.0) for step in plan.refinements), default=0.0)
     evidence, inner = None, replace(work, width=width, on_sketch=None, earlier=None)
     if share and work.matrix.data.dtype.kind in "ui":
@@ -264,7 +273,8 @@ def _refined(work: Work) -> Draft:
         noise = inner.noise() / np.sqrt(1 - share)
         evidence = Evidence(products, share, noise)
     draft, work.refined = refine(inner.sketch, plan, noise=inner.noise, evidence=evidence)
-    work.plan = replace(plan, n_components=draft.n_components)
+    # few components of much noise need a sketch as wide
+    work.plan, work.width = replace(plan, n_components=draft.n_components), width
     return draft
 
 

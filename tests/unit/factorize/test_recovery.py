@@ -1,0 +1,152 @@
+"""What is there is found and nothing else: refined fits, significance, the sketch matched to the kernels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unmixel import NMF, Resolution, Sparse, SpotShape
+from unmixel.dataset.matrix import Matrix
+from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.factorize.draft import Draft
+from unmixel.factorize.fit import Work
+from unmixel.factorize.matched import matched_passes
+from unmixel.factorize.problem import bind
+from unmixel.factorize.products import products_of
+from unmixel.factorize.refinements.merge import Merge
+from unmixel.factorize.refinements.prune import Prune
+from unmixel.factorize.refinements.split import Split
+from unmixel.factorize.significance import Evidence
+from unmixel.factorize.sketch import Sketch, sketch
+from unmixel.factorize.thinning import thinned
+from unmixel.testing import metrics, phantoms
+
+REFINE = (Split(), Merge(), Prune(), Merge(0.75), Prune())
+
+
+@pytest.fixture(scope="module")
+def glass():
+    scan, truth = phantoms.glass(scan=(36, 40), detector=(40, 36), precipitates=4, dose=10_000, seed=1)
+    used = phantoms.yardstick_pixels(truth)
+    mean = np.asarray(scan.data, float).mean((0, 1))
+    return replace(scan, pixel_weights=np.where(used, 1 / np.maximum(mean, 1e-3), 0.0)), truth, used
+
+
+def physics(truth, **settings) -> NMF:
+    kernels = Resolution(2.3548 * truth.probe_sigma), SpotShape(truth.spot_sigma)
+    return NMF(40, constraints=(*kernels, Sparse(2.0, spare=1)), refine=REFINE, **settings)
+
+
+def test_crystals_are_found_and_nothing_else(glass) -> None:
+    scan, truth, used = glass
+    found = physics(truth).factorize(scan)
+    matched = metrics.match(found.maps, found.patterns, truth.maps, truth.patterns, used_pixels=used)
+    assert metrics.found(matched, truth.crystals) == 4
+    assert found.n_components == 5
+    significance = found.settings["significance"]
+    assert len(significance) == 5
+    assert min(significance) >= 4
+    assert [told["step"] for told in found.settings["refinements"]] == [step.name for step in REFINE]
+    assert found.settings["n_components"] == 40
+
+
+def test_a_refined_fit_goes_on_where_it_stood(glass) -> None:
+    scan, truth, _ = glass
+    states = []
+    wanted = physics(truth).factorize(scan, on_sweep=states.append)
+    for state in (states[0], states[-1]):
+        again = physics(truth).factorize(scan, resume=state)
+        np.testing.assert_array_equal(again.maps, wanted.maps)
+        assert again.settings["significance"] == wanted.settings["significance"]
+
+
+def test_refinements_that_need_no_counts_work_on_any_data(glass) -> None:
+    scan, truth, _ = glass
+    scaled = replace(scan, data=np.asarray(scan.data) * np.float32(0.37))
+    found = physics(truth).factorize(scaled)
+    assert any("not counts" in told.get("not_done", "") for told in found.settings["refinements"])
+    assert found.settings["significance"] is None
+
+
+def test_noise_has_no_significance() -> None:
+    """Whatever map and pattern were made of the noise of the fit part score 0 with a deviation of 1 on the other."""
+    rng, scores, share = np.random.default_rng(5), [], 0.3
+    flat = np.outer(rng.uniform(0.5, 2, 300), rng.uniform(1, 6, 200))
+    engine = NumpyEngine()
+    for seed in range(6):
+        X = rng.poisson(flat)
+        matrix = replace(
+            Matrix.from_array(X), pixel_weights=1 / X.mean(axis=0), position_weights=1 / X.mean(axis=1)
+        )
+        fit, check = thinned(matrix, share=share, seed=seed)
+        rest = np.asarray(fit.data.compute()) - (1 - share) * flat
+        left, _, right = np.linalg.svd(rest, full_matrices=False)
+        # each as small as need be for the others not to feel it, after the truth itself
+        maps = np.vstack([(1 - share) * flat[:, 0], 1e-6 * np.clip(left[:, :30].T, 0, None)])
+        patterns = np.vstack([flat[0] / flat[0, 0], np.clip(right[:30], 0, None)])
+        products = [products_of(part, engine, dtype="float64", budget=10**7) for part in (fit, check)]
+        problem = bind(fit, products[0], (), n_components=31, engine=engine, dtype="float64")
+        scores += Evidence(products[1], share, 1 / np.sqrt(X.mean())).of(problem, maps, patterns)[1:].tolist()
+    assert abs(np.mean(scores)) < 4 / np.sqrt(len(scores))
+    assert np.std(scores) == pytest.approx(1, abs=0.15)
+
+
+def test_what_is_there_is_significant_as_counted() -> None:
+    """The score of a true component is the square root of what it explains, by the shares of the electrons."""
+    rng = np.random.default_rng(6)
+    maps, patterns = np.ones((2, 400)), rng.uniform(1, 3, (2, 300))
+    maps[1] = 0
+    maps[1, 50:90] = 0.7
+    X = rng.poisson(maps.T @ patterns)
+    matrix = replace(Matrix.from_array(X), pixel_weights=1 / X.mean(axis=0))
+    share, engine = 0.2, NumpyEngine()
+    fit, check = thinned(matrix, share=share)
+    problem = bind(fit, products_of(fit, engine, dtype="float64", budget=10**7), (), n_components=2,
+                   engine=engine, dtype="float64")  # fmt: skip
+    evidence = Evidence(products_of(check, engine, dtype="float64", budget=10**7), share, 1.0)
+    found = evidence.of(problem, (1 - share) * maps, patterns)
+    size = np.sqrt(np.sum(maps[1] ** 2) * np.sum(patterns[1] ** 2 * matrix.pixel_weights))
+    assert found[1] == pytest.approx(np.sqrt(share) * size, abs=4)
+
+
+def test_a_matched_sketch_holds_what_a_plain_one_has_lost() -> None:
+    scan, truth = phantoms.glass(scan=(44, 60), detector=(60, 56), precipitates=8, dose=2_000, seed=3)
+    used = phantoms.yardstick_pixels(truth)
+    mean = np.asarray(scan.data, float).mean((0, 1))
+    weighted = replace(scan, pixel_weights=np.where(used, 1 / np.maximum(mean, 1e-3), 0.0))
+    matrix = Matrix.from_scan(weighted)
+    model = NMF(10, constraints=(Resolution(2.3548 * truth.probe_sigma), SpotShape(truth.spot_sigma)))
+    plan = model.plan_for(matrix)
+    work = Work(matrix, plan)
+    problem = plan.problem(matrix, work.products, lambda: 1.0)
+    states = list(matched_passes(work.products, matrix, (problem.maps, problem.patterns), width=70))
+    low = Sketch.of(states[-1], matrix, plan.engine, plan.dtype)
+    plain = sketch(work.products, matrix, width=70, engine=plan.engine, dtype=plan.dtype)
+    np.testing.assert_allclose(low.right @ low.right.T, np.eye(70), atol=1e-5)
+    root = np.sqrt(matrix.pixel_weights)
+    patterns = truth.patterns[truth.crystals].reshape(8, -1) * root
+    patterns /= np.linalg.norm(patterns, axis=1, keepdims=True)
+    held = [np.linalg.norm(patterns @ kind.right.T, axis=1) for kind in (low, plain)]
+    assert held[0].min() > 0.6
+    assert np.median(held[0]) > np.median(held[1]) + 0.1
+    # begun again from any of its states it is the same
+    for state in states[:-1]:
+        (*_, last) = matched_passes(
+            work.products, matrix, (problem.maps, problem.patterns), width=70, begin=state
+        )
+        np.testing.assert_array_equal(last.core, states[-1].core)
+
+
+def test_a_draft_knows_what_components_explain() -> None:
+    rng = np.random.default_rng(7)
+    X = rng.random((20, 3)) @ rng.random((3, 15))
+    matrix, engine = Matrix.from_array(X), NumpyEngine()
+    products = products_of(matrix, engine, dtype="float64", budget=10**6)
+    low = sketch(products, matrix, width=5, engine=engine, dtype="float64")
+    problem = bind(matrix, low, (), n_components=2, engine=engine, dtype="float64")
+    draft = Draft(low, problem, rng.random((2, 20)), rng.random((2, 15)))
+    unit_maps, unit_patterns, sizes = draft.unit
+    model = (unit_maps.T * sizes) @ unit_patterns
+    np.testing.assert_allclose(model, draft.z_maps.T @ draft.z_patterns)
