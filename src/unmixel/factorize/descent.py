@@ -22,21 +22,18 @@ class StopRule:
         Stop when the objective fell by less than `tol` times its present value per sweep on average over the
         last `window` sweeps. 0 never stops early.
     window : int
-    floor : float
-        What of the objective no model can lower (noise outside a sketch): "of its value" means above it.
     """
 
     max_sweeps: int = 200
     tol: float = 3e-5
     window: int = 2
-    floor: float = 0.0
 
     def met(self, objective: list[float]) -> bool:
         """Return whether the objective stands still."""
         if self.tol <= 0 or len(objective) <= self.window:
             return False
         fall = (objective[-1 - self.window] - objective[-1]) / self.window
-        return fall <= self.tol * abs(objective[-1] - self.floor)
+        return fall <= self.tol * abs(objective[-1])
 
     def reason(self, met: bool) -> str:
         """Return in words why the sweeps ended."""
