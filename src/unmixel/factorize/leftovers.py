@@ -19,8 +19,8 @@ from unmixel.factorize.start import GivenStart
 
 Float = NDArray[np.float64]
 
-ROWS = 64
-"""Positions that are worked on at once."""
+TILE = 262_144
+"""Numbers of one array that is worked on at once, so that copies stay in fast memory."""
 
 
 def leftovers(
@@ -28,11 +28,11 @@ def leftovers(
 ) -> Leftovers:
     """Return what a model leaves of its data, from two passes over them (one where no place stands out).
 
-    Chi-square per position and pixel is compared with what Poisson counts leave. With a gain g one value ``(x - model)^2
-    / v`` has the mean ``g model / v`` and the variance ``(g^3 model + 2 g^2 model^2) / v^2``; a sum over M values is
-    expected lower by the share of the numbers that were fitted to them. v is the model, but ``g sqrt(2 / M)`` at
-    least (of positions and pixels the fewer), so that one electron in the dark cannot move a sum by more than half
-    of its standard deviation.
+    Chi-square per position and pixel is compared with what Poisson counts leave. With a gain g one value
+    ``(x - model)^2 / v`` has the mean ``g model / v`` and the variance ``(g^3 model + 2 g^2 model^2) / v^2``; a sum over
+    M values is expected lower by the share of the numbers that were fitted to them. v is the model, but
+    ``g sqrt(2 / M)`` at least (M the fewer of positions and pixels), so that one electron in the dark cannot move a
+    sum by more than half of its standard deviation.
 
     Places: the residual is summed over cells of the detector and smoothed over positions (`places`); where it exceeds
     the noise of counts in some cells, the place is a peak, and the region around it gives map and pattern.
@@ -151,8 +151,9 @@ class _Look:
     def _parts(self, block: Block) -> Iterator[tuple[NDArray[np.intp], NDArray[Any], NDArray[Any]]]:
         """Yield positions, residual and model of some kept positions at a time, shape (b, m), 0 where masked."""
         chosen = np.flatnonzero(self.kept[block.positions])
-        for start in range(0, chosen.size, ROWS):
-            rows = chosen[start : start + ROWS]
+        step = max(4, TILE // self.matrix.n_pixels)
+        for start in range(0, chosen.size, step):
+            rows = chosen[start : start + step]
             positions = block.positions[rows]
             model = self.maps[:, positions].T @ self.patterns
             difference = block.values[rows].astype(np.float32) - model
@@ -165,29 +166,37 @@ class _Look:
         n, m = self.matrix.n_positions, self.matrix.n_pixels
         by_position, by_pixel = np.zeros((3, n)), np.zeros((3, m))
         engine = registry.load("engines", "numpy")()
-        g = self.gain
+        g, floor = np.float32(self.gain), np.float32(self.floor)
+        counted = self.used.astype(np.float32)
 
         def on_block(i: int) -> Float:
             own = np.zeros((3, m))
             for positions, difference, model in self._parts(self.reader.load(i)):
                 cells.fill(positions, difference, model)
-                against = np.maximum(model, self.floor)
-                ratio = model / against
-                terms = difference**2 / against, g * ratio, ratio * (g**3 / against + 2 * g * g * ratio)
-                for row, term in enumerate(terms):
-                    by_position[row, positions] = term.sum(axis=1, dtype=np.float64)
-                    own[row] += term.sum(axis=0, dtype=np.float64)
+                inverse = 1 / np.maximum(model, floor)
+                difference *= difference
+                difference *= inverse
+                model *= inverse  # 1 but where the model is below the floor
+                inverse *= g**3
+                inverse += 2 * g * g * model
+                inverse *= model
+                model *= g
+                ones = np.ones(len(model), np.float32)
+                for row, term in enumerate((difference, model, inverse)):
+                    by_position[row, positions] = term @ counted
+                    own[row] += ones @ term
             return own
 
         with engine.threads():
             for own in engine.each(on_block, range(len(self.reader))):
                 by_pixel += own
+        electron = (self.gain**2 / self.floor) ** 2
         n_used, n_kept = int(self.used.sum()), int(self.kept.sum())
         present = (self.maps > 1e-9 * self.maps.max(axis=1, keepdims=True, initial=0.0)).sum(axis=0)
         shown = (self.patterns > 1e-9 * self.patterns.max(axis=1, keepdims=True, initial=0.0)).sum(axis=0)
         return _ChiSquare(
-            _deviation(by_position, self.kept, present / max(1, n_used), (g * g / self.floor) ** 2),
-            _deviation(by_pixel, self.used, shown / max(1, n_kept), (g * g / self.floor) ** 2),
+            _deviation(by_position, self.kept, present / max(1, n_used), electron),
+            _deviation(by_pixel, self.used, shown / max(1, n_kept), electron),
         )
 
     def patterns_of(self, weights: list[Float]) -> tuple[Float, Float]:
