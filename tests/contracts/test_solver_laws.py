@@ -21,6 +21,7 @@ SETS = {name: (name,) for name in registry.names("constraints")} | {
     "none": (),
     "physics": ("resolution", "spot_shape", "sparse"),
     "all": ("resolution", "spot_shape", "sparse", "smooth", "pinned"),
+    "every": tuple(registry.names("constraints")),
 }
 
 

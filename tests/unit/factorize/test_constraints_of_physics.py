@@ -305,3 +305,18 @@ def test_recipes_take_all_of_them() -> None:
     assert [one.name for one in made] == [next(iter(entry)) for entry in entries]
     assert made[0].centre == (5.5, 6.0)
     assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
+# the likelihood of counts
+
+
+def test_the_likelihood_takes_what_couples_components_and_refuses_what_couples_samples() -> None:
+    rng = np.random.default_rng(11)
+    X = rng.poisson(rng.gamma(0.5, size=(40, 3)) @ rng.gamma(0.5, size=(3, 30)) * 20).astype(float)
+    how = {"loss": "kl", "max_iter": 25, "tol": 0, "pattern_shape": (6, 5)}
+    physics = (SoftOrthogonal(0.2), NoDips(0.3), Friedel(centre=(2.5, 2.0)))
+    objective = np.array(NMF(3, constraints=physics, **how).fit(X).convergence_.objective)
+    assert np.diff(objective).max() <= 1e-9 * objective[0]
+    assert objective[-1] < objective[0]
+    with pytest.raises(InputError, match="frobenius"):
+        NMF(3, constraints=(Relevance(),), **how).fit(X)
