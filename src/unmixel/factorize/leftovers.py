@@ -29,7 +29,7 @@ def leftovers(
     """Return what a model leaves of its data, from two passes over them (one where no place stands out).
 
     Chi-square per position and pixel is compared with what Poisson counts leave. With a gain g one value
-    ``(x - model)^2 / v`` has the mean ``g model / v`` and the variance ``(g^3 model + 2 g^2 model^2) / v^2``; a sum over
+    ``(x - model)^2 / v`` has the mean ``g model / v`` and the variance ``(g^3 model + 2 g^2 model^2) / v^2``; a sum of
     M values is expected lower by the share of the numbers that were fitted to them. v is the model, but
     ``g sqrt(2 / M)`` at least (M the fewer of positions and pixels), so that one electron in the dark cannot move a
     sum by more than half of its standard deviation.

@@ -20,6 +20,9 @@ _RUN_BYTES = 16_000_000
 NEAR_ONE = 0.1
 """A measured gain within this share of 1 counts as 1: single counts."""
 
+UNEVEN = 2.0
+"""Ratio of the 90th to the 10th percentile of the gain over pixels, above which no one gain is right."""
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -94,6 +97,69 @@ def measured_gain(scan: Scan, found: Statistics) -> Gain | None:
     return Gain(float(middle), float(low), float(high))
 
 
+def doubts(found: Statistics, measured: Gain | None, used: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return in sentences why the data may not be counts with Poisson noise; empty where nothing speaks against it.
+
+    Parameters
+    ----------
+    found : Statistics
+    measured : Gain or None
+        None where it cannot be told.
+    used : ndarray of bool, shape pattern_shape
+
+    Examples
+    --------
+    >>> from unmixel.prepare.statistics import pattern_statistics
+    >>> halves = np.random.default_rng(0).poisson(9.0, (20, 30, 4)) / 2
+    >>> scan = Scan.from_array(halves)
+    >>> found = pattern_statistics(scan)
+    >>> [told.split(" (")[0] for told in doubts(found, measured_gain(scan, found), np.ones(4, bool))]
+    ['The data are not whole numbers: they were scaled, averaged or processed.', 'The noise is smaller than that of counts']
+    """
+    told = []
+    seen = np.array([found.smallest_positive, *found.maximum[used], *found.minimum[used]])
+    seen = seen[np.isfinite(seen)]
+    whole = bool(np.all(seen == np.rint(seen)))
+    if not whole:
+        told.append("The data are not whole numbers: they were scaled, averaged or processed.")
+    if found.minimum[used].min(initial=0) < 0:
+        told.append(
+            "Some values are negative: a background was subtracted, and the noise is that of the data before."
+        )
+    unit = 1.0 if measured is None else max(1.0, measured.value)
+    if measured is not None and not measured.near_one:
+        ratio = f"variance / mean is {measured.value:.3g}"
+        if measured.value > 1:
+            told.append(
+                f"The noise is larger than that of counts ({ratio}): the camera scales them, or adds noise."
+            )
+        else:
+            told.append(
+                f"The noise is smaller than that of counts ({ratio}): they were averaged, smoothed or scaled."
+            )
+        if measured.high > UNEVEN * measured.low:
+            told.append(
+                f"No one gain is right: it runs from {measured.low:.3g} to {measured.high:.3g} over the pixels, as "
+                "with readout noise, a threshold or a changing background."
+            )
+    if (
+        whole
+        and found.smallest_positive > max(3.0, 2 * unit)
+        and found.minimum[used].min(initial=np.inf) <= 0
+    ):
+        told.append(
+            f"There is no value between 0 and {found.smallest_positive:.0f}: weak counts were cut by a threshold, so "
+            "sums are too low and their noise is not Poisson."
+        )
+    n_saturated = int(np.count_nonzero(found.saturated & used))
+    if n_saturated:
+        told.append(
+            f"{n_saturated} pixels in use are saturated at {np.nanmax(found.maximum):.4g}: mask them, their counts are "
+            "too low and scatter too little."
+        )
+    return tuple(told)
+
+
 @dataclass(frozen=True)
 class PoissonWeights:
     """Weight every pixel by 1 / (gain x mean counts): counts then have noise of variance 1 everywhere.
@@ -120,8 +186,9 @@ class PoissonWeights:
 
     Notes
     -----
-    A pixel without a single count in the scan gets weight 0: dead or dark cannot be told apart. Only
-    counts have Poisson noise: after a background was subtracted the weights are too large in dark pixels.
+    A pixel without a single count in the scan gets weight 0: dead or dark cannot be told apart. A position without
+    counts stays in, and its maps become 0. Only counts have Poisson noise: after a background was subtracted the
+    weights are too large in dark pixels. What speaks against counts (`doubts`) is recorded as ``warnings``.
 
     Source: M. R. Keenan, P. G. Kotula, Surf. Interface Anal. 36, 203 (2004).
 
@@ -185,6 +252,7 @@ class PoissonWeights:
             measured_gain_10_90=None
             if measured is None
             else [round(measured.low, 4), round(measured.high, 4)],
+            warnings=doubts(found, measured, used),
             floor_counts=least,
             left_out_pixels=dark,
             floored_pixels=floored,
@@ -206,7 +274,7 @@ class PoissonWeights:
         if measured.near_one:
             return 1.0, f"gain 1: the data are counts{seen}"
         told = f"gain {measured.value:.3g} measured as variance / mean: the data are no single counts"
-        if measured.high > 2 * measured.low:
+        if measured.high > UNEVEN * measured.low:
             told += f", and no one gain is right (it runs from {measured.low:.3g} to {measured.high:.3g})"
         return measured.value, told
 

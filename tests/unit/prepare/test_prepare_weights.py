@@ -132,3 +132,48 @@ def test_no_counts_are_refused():
 def test_bad_settings_are_refused(bad):
     with pytest.raises(InputError, match="poisson_weights: "):
         PoissonWeights(**bad)
+
+
+def warned(data, **given):
+    """Return the warnings of the step, as one text."""
+    return " ".join(PoissonWeights(**given).apply(Scan.from_array(data)).history[-1].values["warnings"])
+
+
+def test_counts_are_not_warned_of():
+    assert warned(counts()) == ""
+    assert warned(counts().astype(np.float32)) == ""
+    # electrons that a camera multiplies are counts of another unit, said once
+    assert warned(counts(gain=5)).count(".") < warned(counts(gain=5)).count("larger than that of counts") + 3
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: 7 * x, "larger than that of counts (variance / mean is 7"),
+        (lambda x: 0.37 * x, "not whole numbers"),
+        (lambda x: 0.37 * x, "smaller than that of counts (variance / mean is 0.3"),
+        (lambda x: np.where(x < 12, 0, x), "no value between 0 and 12"),
+        (lambda x: np.minimum(x, 150), "saturated at 150"),
+        (lambda x: x - 2, "negative"),
+        (lambda x: x + np.random.default_rng(1).normal(0, 6, x.shape).round(), "No one gain is right"),
+    ],
+)
+def test_what_is_not_counts_is_warned_of(change, words):
+    data = counts(rates=np.geomspace(3, 300, 143).reshape(13, 11))
+    assert words in warned(change(data))
+
+
+def test_averages_of_neighbours_are_warned_of():
+    data = counts((13, 60)).astype(np.float64)
+    mean = (data[:, ::2] + data[:, 1::2]) / 2
+    assert "averaged" in warned(mean)
+
+
+def test_a_masked_saturated_pixel_is_not_warned_of():
+    data = counts()
+    data[..., 2, 3] = 2_000
+    use = np.ones((13, 11), bool)
+    assert "saturated" in warned(data)
+    use[2, 3] = False
+    scan = PoissonWeights().apply(MaskImage(use).apply(Scan.from_array(data)))
+    assert scan.history[-1].values["warnings"] == []
