@@ -188,6 +188,9 @@ class _Job:
             tell = self.log.progress.stage
             prepared = stages.prepare(self.scan, self.recipe, lambda name: tell(f"prepare: {name}"))
             self.log.values["steps"] = [asdict(step) for step in prepared.history]
+            for step in prepared.history:
+                for text in step.values.get("warnings", ()):
+                    self.log.note(f"Warning of {step.name}: {text}")
         with self.log.stage("overview"):
             images = overview(prepared, int(self.recipe.factorize.memory_budget_MB * 1e6))
             extras = {**images, **{name: np.asarray(value) for name, value in prepared.extras.items()}}
