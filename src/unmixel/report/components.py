@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from unmixel.dataset.result import Result
 from unmixel.report.canvas import FAINT, INK, group_colour, sheet, write
 from unmixel.report.panels import Panel
+from unmixel.report.trust import significance
 from unmixel.report.views import map_panel, pattern_panel
 from unmixel.report.words import percent
 
@@ -75,6 +76,8 @@ def write_heading(figure: Figure, result: Result, index: int, left: float, top: 
     factors = result.factors
     write(figure, left, top, f"Component {index}", fontweight="bold", fontsize=9)
     facts = [f"{percent(factors.strengths[index])} of counts"]
+    found = significance(factors, index)
+    facts += [f"significance {found:.3g}"] if found is not None else []
     if result.groups is not None:
         facts.append(f"group {result.groups.labels[index]}")
     facts += factors.flags[index] if index < len(factors.flags) else ()

@@ -35,6 +35,7 @@ def methods(result: Result) -> Methods:
         *_preparation(result, cite),
         *_factorisation(result, cite),
         *_constraint_sentences(result, cite),
+        *_refinements(result, cite),
         _end(result),
         *_grouping(result, cite),
         *_sizes(result),
@@ -147,6 +148,30 @@ _DEMANDS = {
     "total_intensity": "Maps are shares of the intensity that the beam brought to each position",
     "soft_orthogonal": "A penalty on their overlap keeps {side} of different components apart",
     "relevance": "A penalty on the norm of whole components leaves out those that noise explains",
+}
+
+
+def _refinements(result: Result, cite: Citations) -> list[str]:
+    """Return what changed which components there are, one sentence a step."""
+    told = result.factors.settings.get("refinements")
+    sentences = []
+    for done in told if isinstance(told, (list, tuple)) else ():
+        name, before, after = done.get("step"), done.get("before"), done.get("after")
+        change = f"{before} became {after}" if before != after else f"{before} stayed"
+        if "not_done" in done:
+            change = f"nothing was done: {done['not_done']}"
+        sentences.append(
+            _REFINED.get(str(name), f"The refinement {name!r} was applied ({{}})").format(change)
+        )
+    if any(str(done.get("step")) == "prune" for done in told or ()):
+        sentences.append(f"Electrons were set aside by count splitting {cite('neufeld2024')}")
+    return [f"{sentence}." for sentence in sentences]
+
+
+_REFINED = {
+    "split": "Maps were cut into their connected regions, each a component of its own ({})",
+    "merge": "Components with the same pattern in the same place were joined ({})",
+    "prune": "Components that are not significant on electrons that no fit had seen were left out ({})",
 }
 
 

@@ -57,6 +57,10 @@ PAPERS = {
         "R. Tibshirani, Journal of the Royal Statistical Society B 58, 267–288 (1996)",
         "10.1111/j.2517-6161.1996.tb02080.x",
     ),
+    "neufeld2024": Reference(
+        "A. Neufeld, L. L. Gao, J. Popp, A. Battle, D. Witten, Biostatistics 25, 270–287 (2024)",
+        "10.1093/biostatistics/kxac047",
+    ),
     "rosettasciio": Reference("RosettaSciIO developers, RosettaSciIO, Zenodo", "10.5281/zenodo.8011666"),
 }
 

@@ -38,19 +38,26 @@ CHANCE = 0.5 * math.erfc(SIGMAS / math.sqrt(2))
 
 def trust_words(factors: Factors, index: int) -> tuple[str, ...]:
     """Return what is known of a component's uncertainty, in a few words each; empty without it."""
-    found = factors.uncertainty
+    found, stands = factors.uncertainty, significance(factors, index)
+    words = [f"significance {stands:.3g} on electrons set aside"] if stands is not None else []
     if found is None:
-        return ()
+        return tuple(words)
     shares = (
         error_share(found.maps[index], factors.maps[index]),
         error_share(found.patterns[index], factors.patterns[index]),
     )
-    words = [f"standard error: map {_share(shares[0])}, pattern {_share(shares[1])}"]
+    words += [f"standard error: map {_share(shares[0])}, pattern {_share(shares[1])}"]
     if found.stability is not None:
         words.append(f"stability {found.stability[index]:.2f}")
     if found.scatter is not None and np.isfinite(found.scatter[index]):
         words.append(f"scatter {found.scatter[index]:.2g} × the error")
     return tuple(words)
+
+
+def significance(factors: Factors, index: int) -> float | None:
+    """Return how many standard deviations a component stands out on counts set aside; None where none were."""
+    found = factors.settings.get("significance")
+    return float(found[index]) if isinstance(found, (list, tuple)) and index < len(found) else None
 
 
 def _share(value: float) -> str:
