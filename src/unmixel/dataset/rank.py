@@ -73,11 +73,11 @@ class RankChoice:
     Parameters
     ----------
     n_components : int
-        What is recommended: the directions that held-out data confirm of a rank that predicts them as well as any.
+        What is recommended.
     reason : str
         In one sentence.
     most : int
-        The data do not support more: the most directions that held-out data confirm of any rank.
+        The data do not support more: what is recommended, or more directions that held-out data confirm.
     plain : NoiseEdge
         Of the data as they are.
     edge : NoiseEdge

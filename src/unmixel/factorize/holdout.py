@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from unmixel.dataset.matrix import Matrix
 from unmixel.factorize.fit import Work
 from unmixel.factorize.model import NMF
+from unmixel.factorize.products import products_of
+from unmixel.factorize.refine import refine
+from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sweep import Trials, sweep
 from unmixel.factorize.thinning import thinned
 
@@ -74,6 +77,31 @@ def by_split_counts(
     scale = share / (1 - share)
     factors = [(flat(trial.maps) * scale, flat(trial.patterns)) for trial in trials]
     return judged(trials, Work(check, model.plan_for(check)), factors, noise * float(np.sqrt(share)))
+
+
+def refined_count(matrix: Matrix, model: NMF, *, noise: float, share: float, seed: int) -> tuple[int, int]:
+    """Return how many components the refinements of a model begin with, and how many they leave.
+
+    Everything is found in one part of the electrons; refinements that ask for significance (`Prune`) get it from the
+    other. Unlike a direction, a component counts even where its pattern is nearly that of another one in another
+    place.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        Counts.
+    model : NMF
+        Its number of components is what is begun with.
+    noise, share, seed
+        As for `by_split_counts`.
+    """
+    plan = model.plan_for(matrix)
+    fit, check = thinned(matrix, share=share, seed=seed)
+    with plan.engine.threads():
+        work = Work(fit, plan)
+        products = products_of(check, plan.engine, dtype=plan.dtype, budget=plan.budget)
+        draft, told = refine(work.sketch, plan, noise=work.noise, evidence=Evidence(products, share, noise))
+    return max((int(step["before"]) for step in told), default=plan.n_components), draft.n_components
 
 
 def by_held_out_entries(

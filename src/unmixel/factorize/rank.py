@@ -17,7 +17,7 @@ from unmixel.dataset.rank import NoiseEdge, RankChoice, RankScore
 from unmixel.engines.lazy import read
 from unmixel.factorize.contracts import DataProducts
 from unmixel.factorize.edge import noise_edges
-from unmixel.factorize.holdout import Judged, by_held_out_entries, by_split_counts, flat
+from unmixel.factorize.holdout import Judged, by_held_out_entries, by_split_counts, flat, refined_count
 from unmixel.factorize.model import NMF
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.products import products_of
@@ -61,6 +61,10 @@ def rank(
     Recommended is the number of confirmed directions: the most that any rank has among those whose error on held-out
     data is within `ALIKE` standard errors of the best. It hardly depends on which ranks were tried, as long as some
     are larger: surplus components split crystals or fit noise, and neither adds a direction that other electrons show.
+
+    Where the model has refinements (`Split`, `Merge`, `Prune`) and the data are counts, what these leave of a fit of
+    the largest rank is recommended instead: crystals of one structure and nearly one orientation in different places
+    are several components, but hardly more than one direction.
 
     Parameters
     ----------
@@ -107,13 +111,20 @@ def rank(
     matrix, plain, edge = evidence.matrix, evidence.plain, evidence.edge
     wanted = wanted or _default_ranks(edge.n_above, min(matrix.n_positions, matrix.n_pixels))
     counts = whole and abs(evidence.gain - 1) <= GAIN_NEAR_ONE
-    model = _patient(model, matrix, edge)
+    patient = _patient(model, matrix, edge)
+    refined = None
     if counts:
-        done = by_split_counts(matrix, wanted, restarts, model, noise=plain.noise, share=share, seed=seed)
+        how: dict[str, Any] = {"noise": plain.noise, "share": share, "seed": seed}
+        done = by_split_counts(matrix, wanted, restarts, patient, **how)
+        if plan.refinements:
+            begun = copy(patient)
+            begun.n_components, begun.tol = wanted[-1], model.tol
+            refined = refined_count(matrix, begun, **how)
     else:
-        done = by_held_out_entries(matrix, wanted, restarts, model, noise=plain.noise, seed=seed)
+        done = by_held_out_entries(matrix, wanted, restarts, patient, noise=plain.noise, seed=seed)
     notes = (*evidence.notes, _how(counts, whole, evidence.gain, share))
-    return _choice(done, plain, edge, "count splitting" if counts else "held-out entries", notes)
+    method = "count splitting" if counts else "held-out entries"
+    return _choice(done, (plain, edge), refined, method, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,10 +194,14 @@ def _default_ranks(above: int, most: int) -> list[int]:
 
 
 def _patient(model: NMF, matrix: Matrix, edge: NoiseEdge) -> NMF:
-    """Return the model with a tolerance that a component at the edge of the noise is worth sweeps for."""
+    """Return the model as least squares, with a tolerance for which a component at the noise edge is worth sweeps.
+
+    What another loss weighs differently, the matrix's weights hold already.
+    """
     entries = np.count_nonzero(matrix.position_weights) * np.count_nonzero(matrix.pixel_weights)
     floor = edge.noise**2 * entries
     patient = copy(model)
+    patient.loss = "frobenius"
     if floor > 0:
         patient.tol = min(float(model.tol), FALL * edge.edge**2 / floor / ROUGH)
     return patient
@@ -204,7 +219,11 @@ def _how(counts: bool, whole: bool, gain: float, share: float) -> str:
 
 
 def _choice(
-    done: Judged, plain: NoiseEdge, edge: NoiseEdge, method: str, notes: tuple[str, ...]
+    done: Judged,
+    edges: tuple[NoiseEdge, NoiseEdge],
+    refined: tuple[int, int] | None,
+    method: str,
+    notes: tuple[str, ...],
 ) -> RankChoice:
     """Return the recommendation that the evidence leads to."""
     ranks = np.array([trial.n_components for trial in done.trials])
@@ -225,15 +244,27 @@ def _choice(
         )
     good = [score for score in scores if score.held_out <= ALIKE * score.uncertainty]
     best_score = max(good, key=lambda score: score.confirmed)
+    most = max(1, max(score.confirmed for score in scores))
+    if refined is None:
+        chosen, reason = max(1, best_score.confirmed), _reason(best_score, scores[-1].n_components, method)
+    else:
+        chosen, reason = refined[1], _refined_reason(*refined)
     return RankChoice(
-        n_components=max(1, best_score.confirmed),
-        reason=_reason(best_score, scores[-1].n_components, method),
-        most=max(1, max(score.confirmed for score in scores)),
-        plain=plain,
-        edge=edge,
+        n_components=chosen,
+        reason=reason,
+        most=max(most, chosen),
+        plain=edges[0],
+        edge=edges[1],
         scores=tuple(scores),
         method=method,
         notes=notes,
+    )
+
+
+def _refined_reason(begun: int, left: int) -> str:
+    return (
+        f"{left}: of {begun} regions and components that the model's refinements began with, {left} are different from "
+        "each other and show in held-out electrons, too."
     )
 
 

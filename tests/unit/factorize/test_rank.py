@@ -14,13 +14,16 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 
 import unmixel
-from unmixel import NMF, Matrix, Resolution, SpotShape
+from unmixel import NMF, Matrix, Resolution, Sparse, SpotShape
 from unmixel.core.errors import InputError
 from unmixel.factorize.edge import filtered_edge, noise_edges, white_edge
 from unmixel.factorize.fit import Work
 from unmixel.factorize.holdout import confirmed, judged, nonnegative
 from unmixel.factorize.products import products_of
 from unmixel.factorize.rank import stability
+from unmixel.factorize.refinements.merge import Merge
+from unmixel.factorize.refinements.prune import Prune
+from unmixel.factorize.refinements.split import Split
 from unmixel.factorize.sketch import sketch
 from unmixel.factorize.sweep import Trials
 from unmixel.testing import phantoms
@@ -200,6 +203,27 @@ def test_held_out_error_falls_to_the_truth_and_restarts_agree_there() -> None:
     assert score[2].held_out > 10 * score[2].uncertainty
     assert score[4].held_out < 0.1 * score[2].held_out
     assert 1 >= score[4].stability > score[8].stability > 0
+
+
+def test_refinements_tell_crystals_of_one_pattern_apart_where_directions_cannot() -> None:
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:31, :26]
+    spots = rng.random(180) < 0.15
+    maps = [np.ones((31, 26)), *((np.hypot(y - a, x - b) < 4) * 1.0 for a, b in ((7, 7), (22, 6), (15, 19)))]
+    patterns = [np.full(180, 5.0), 6.0 * spots, 6.0 * spots, 6.0 * (rng.random(180) < 0.15)]
+    X = rng.poisson(np.tensordot(np.stack(maps), np.stack(patterns), axes=(0, 0)))
+    matrix = Matrix.from_array(X.reshape(-1, 180), scan_shape=(31, 26), pattern_shape=(180,))
+    plain = NMF(constraints=[Resolution(1.2), Sparse(2.0, spare=1)])
+    refined = NMF(constraints=plain.constraints, refine=[Split(), Merge(), Prune()])
+    assert unmixel.rank(matrix, [2, 5], restarts=1, model=plain).n_components == 3
+    choice = unmixel.rank(matrix, [2, 5], restarts=1, model=refined)
+    assert choice.n_components == choice.most == 4
+    assert "show in held-out electrons" in choice.reason
+
+
+def test_a_loss_for_counts_is_judged_by_its_least_squares() -> None:
+    choice = unmixel.rank(planted(3), [2, 5], restarts=1, model=NMF(loss="kl"))
+    assert choice.n_components == 3
 
 
 def test_stability_knows_no_order() -> None:
