@@ -58,7 +58,7 @@ class Isotropic:
     @classmethod
     def example(cls, grid: Grid) -> Self:
         """Return one that fits a grid, for the conformance suite."""
-        return cls((0, 2), tuple(0.45 * size for size in grid.shape))
+        return cls((0,), tuple((size - 1) / 2 for size in grid.shape))
 
     def leading(self, grid: Grid) -> int:
         """Return how many leading components are set apart."""

@@ -54,7 +54,7 @@ class SoftOrthogonal:
     @classmethod
     def example(cls, grid: Grid) -> Self:
         """Return one that fits a grid, for the conformance suite."""
-        return cls(0.2)
+        return cls(0.02)
 
     def leading(self, grid: Grid) -> int:
         """Return how many leading components are set apart."""
