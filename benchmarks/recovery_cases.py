@@ -70,13 +70,13 @@ CASES = {
         Case("narrow", "kernels of probe and spot 40 % too narrow", probe=0.6, spot=0.6),
         Case("descan", "the pattern drifts by 3 px from corner to corner", {"descan": "3"}, descan=True),
         Case("ellipse", "rings elliptic by 2 %", {"ellipticity": "0.02"}),
-        Case("gain", "2.5 counts per electron", {"gain": "2.5"}),
+        Case("gain", "3 counts per electron", {"gain": "3"}),
         Case(
             "all",
             "stacked, two glasses, disks, dynamical, drift, ellipse, gain; kernels 20 % too wide",
             {
                 "stacked": "0.3", "matrices": "2", "spots": "disk", "dynamical": "0.7", "descan": "3",
-                "ellipticity": "0.02", "gain": "2.5",
+                "ellipticity": "0.02", "gain": "3",
             },
             probe=1.2,
             spot=1.2,
@@ -93,7 +93,7 @@ CASES = {
             "the same with everything at once",
             {
                 "scan": "22x20", "detector": "36x32", "precipitates": "3", "spot": "1.4", "stacked": "0.4",
-                "matrices": "2", "dynamical": "0.7", "descan": "2", "ellipticity": "0.02", "gain": "2.5",
+                "matrices": "2", "dynamical": "0.7", "descan": "2", "ellipticity": "0.02", "gain": "3",
             },
             probe=1.4,
             spot=0.6,
