@@ -73,6 +73,7 @@ def test_a_run_writes_everything_and_load_gives_it_back(file: Path, quick: Any, 
         "prepare",
         "overview",
         "factorize",
+        "judge",
         "interpret",
         "write",
         "report",
@@ -106,7 +107,7 @@ def test_the_record_tells_how(file: Path, quick: Any, tmp_path: Path) -> None:
     assert record["versions"]["numpy"] == np.__version__
     assert record["started"] <= record["finished"]
     assert set(record["timings_s"]) == {
-        "read", "card", "prepare", "overview", "factorize", "interpret", "write", "report",
+        "read", "card", "prepare", "overview", "factorize", "judge", "interpret", "write", "report",
     }  # fmt: skip
     assert record["files"] == [
         "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html",
