@@ -26,7 +26,7 @@ def test_a_scan_seen_as_a_matrix() -> None:
     assert matrix.data is scan.data
     assert np.array_equal(matrix.pixel_weights, pixels.reshape(-1))
     assert np.array_equal(matrix.position_weights, np.ones(13 * 29))
-    assert matrix.scan_grid == Grid((13, 29), (2.0, 2.0), "nm")
+    assert matrix.scan_grid == Grid((13, 29), (2.0, 2.0), "nm", zero=(0.0, 0.0))
     assert matrix.pattern_grid.unit == "1/angstrom"
 
 
