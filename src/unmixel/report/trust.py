@@ -238,13 +238,19 @@ def leftover_words(result: Result, noun: str) -> list[str]:
     left = result.factors.leftovers
     if left is None:
         return []
-    texts = []
+    texts, most = [], False
     for values, name in ((left.z_map, "position"), (left.z_pattern, noun)):
         known = np.asarray(values)[np.isfinite(values)]
         beyond = int(np.count_nonzero(known > SIGMAS))
+        most = most or beyond > 0.5 * max(1, known.size)
         texts.append(
             f"{counted(beyond, name).capitalize()} of {known.size} stand{'s' if beyond == 1 else ''} more than "
             f"{SIGMAS:g} standard deviations above what noise leaves ({_few(known.size * CHANCE)} expected)."
+        )
+    if most:
+        texts.append(
+            "Where most of them do, the noise is not that of counts with this gain, or the model fails everywhere; only "
+            "differences tell something then."
         )
     if not left.n_peaks:
         return [*texts, "No place stands out of the noise: nothing localised is left to be found."]

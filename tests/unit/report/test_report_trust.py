@@ -76,6 +76,9 @@ def test_what_stands_out_is_counted_beside_what_is_expected():
     assert "fewer than 0.1 expected" in text
     assert "2 places stand out" in text
     assert "--promote-residual 2" in text
+    assert "differences tell something" not in text
+    everywhere = with_left(result, z_map=np.full((13, 29), 60.0))
+    assert "differences tell something" in " ".join(leftover_words(everywhere, "pixel"))
     assert leftover_words(make(with_trust=False), "pixel") == []
 
 
