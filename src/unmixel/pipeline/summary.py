@@ -25,11 +25,15 @@ def summary(result: Result) -> dict[str, Any]:
         "objective": factors.convergence.objective[-1] if factors.convergence.objective else None,
         "relative_error": factors.convergence.relative_error,
         "chi2": None if residual is None else residual.chi2,
+        "stability": None,
+        "residual_places": None if factors.leftovers is None else factors.leftovers.n_peaks,
         "groups": None,
         "particles": None,
         "notes": list(result.record.get("notes", [])),
         "timings_s": dict(result.record.get("timings_s", {})),
     }
+    if factors.uncertainty is not None and factors.uncertainty.stability is not None:
+        found["stability"] = [float(value) for value in factors.uncertainty.stability]
     if result.groups is not None:
         labels = np.asarray(result.groups.labels)
         crystalline = result.groups.crystalline
@@ -64,6 +68,12 @@ def lines(result: Result) -> list[str]:
     flagged = [f"{k} ({'; '.join(flags)})" for k, flags in enumerate(found["flags"]) if flags]
     if flagged:
         told.append(f"Components to look at with care: {', '.join(flagged)}.")
+    if found["residual_places"]:
+        several = "s stand" if found["residual_places"] > 1 else " stands"
+        told.append(
+            f"{found['residual_places']} place{several} out in the residual (see the report); "
+            "--promote-residual makes components of them."
+        )
     if found["groups"] is not None:
         n_crystalline = sum(group["crystalline"] for group in found["groups"])
         told.append(f"{len(found['groups'])} groups, {n_crystalline} of them crystalline.")

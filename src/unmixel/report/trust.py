@@ -249,8 +249,8 @@ def leftover_words(result: Result, noun: str) -> list[str]:
         )
     if most:
         texts.append(
-            "Where most of them do, the noise is not that of counts with this gain, or the model fails everywhere; only "
-            "differences tell something then."
+            "Where most of them do, the noise is not that of counts with this gain, or the model fails everywhere; "
+            "only differences tell something then."
         )
     if not left.n_peaks:
         return [*texts, "No place stands out of the noise: nothing localised is left to be found."]

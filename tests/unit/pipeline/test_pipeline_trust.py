@@ -13,6 +13,7 @@ from unmixel.cli.main import app
 from unmixel.dataset.scan import Scan
 from unmixel.pipeline.recipe import Recipe
 from unmixel.pipeline.run import run
+from unmixel.pipeline.summary import lines, summary
 from unmixel.pipeline.trust import gain_of
 from unmixel.prepare.weights import PoissonWeights
 
@@ -50,6 +51,8 @@ def test_errors_and_places_are_told_by_default(scan: Scan, tmp_path: Path) -> No
     assert result.factors.leftovers.n_peaks == 2
     assert {tuple(place // 8) for place in result.factors.leftovers.places} == {(0, 0), (1, 1)}
     assert "judge" in result.record["timings_s"]
+    assert summary(result)["residual_places"] == 2
+    assert any(line.startswith("2 places stand out in the residual") for line in lines(result))
 
 
 def test_nothing_is_told_where_nothing_is_asked(scan: Scan, tmp_path: Path) -> None:
@@ -68,6 +71,8 @@ def test_places_become_components(scan: Scan, tmp_path: Path) -> None:
     assert factors.uncertainty is not None
     assert factors.uncertainty.stability is not None
     assert factors.uncertainty.stability.min() > 0.6
+    assert summary(result)["stability"] == factors.uncertainty.stability.tolist()
+    assert not any("in the residual (" in line for line in lines(result))
     assert any("2 structures of the residual became a component each" in n for n in result.record["notes"])
 
 
