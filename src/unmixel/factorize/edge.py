@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -123,20 +124,46 @@ class Filter:
         """Number of samples with noise."""
         return int(np.count_nonzero(self.root))
 
+    @cached_property
+    def kernel(self) -> NDArray[np.float64]:
+        """What `gather` correlates with: the transpose's answer in the middle of the grid, odd along every axis."""
+        shape, engine = self.side.grid.shape, self.side.engine
+        middle = tuple(length // 2 for length in shape)
+        impulse = np.zeros((1, *shape))
+        impulse[(0, *middle)] = 1.0
+        answer = engine.to_host(
+            replace(self.side, n_components=1).adjoint(engine.asarray(impulse, self.side.dtype))
+        )
+        image = np.asarray(answer, np.float64)[0]
+        away = np.stack(
+            [np.abs(i - m) for i, m in zip(np.nonzero(image > 1e-6 * image.max()), middle, strict=True)]
+        )
+        reach = [
+            min(int(far), (length - 1) // 2) for far, length in zip(away.max(axis=1), shape, strict=True)
+        ]
+        kernel: NDArray[np.float64] = image[
+            tuple(slice(m - half, m + half + 1) for m, half in zip(middle, reach, strict=True))
+        ]
+        return kernel
+
     def blur(self, rows: Array) -> Array:
-        """Return flat rows, shape (l, grid.size), blurred as components are."""
-        return self._applied(rows, back=False)
+        """Return the transpose of `gather`, of flat rows (l, grid.size)."""
+        return self._convolved(rows, np.flip(self.kernel)) if self.side.linear else rows
 
     def gather(self, rows: Array) -> Array:
-        """Return the transpose of `blur`: the matched filter."""
-        return self._applied(rows, back=True)
+        """Return flat rows correlated with the kernel, zero outside the grid: noise is nowhere stronger than inside.
 
-    def _applied(self, rows: Array, *, back: bool) -> Array:
-        if not self.side.linear:
-            return rows
-        wide = replace(self.side, n_components=int(rows.shape[0]))
-        images = wide.fold(rows)
-        return wide.flat(wide.adjoint(images) if back else wide.forward(images))
+        (The constraint's own operator keeps flat images flat up to the border, and makes noise stronger there.)
+        """
+        return self._convolved(rows, self.kernel) if self.side.linear else rows
+
+    def _convolved(self, rows: Array, kernel: NDArray[np.float64]) -> Array:
+        from scipy.signal import oaconvolve
+
+        engine, shape = self.side.engine, self.side.grid.shape
+        images = np.asarray(engine.to_host(rows), np.float64).reshape(-1, *shape)
+        found = oaconvolve(images, kernel[None], mode="same", axes=tuple(range(1, images.ndim)))
+        return engine.asarray(np.ascontiguousarray(found.reshape(len(images), -1)), self.side.dtype)
 
     def powers(self) -> NDArray[np.float64]:
         """Return the powers with which the modes of noise in the used samples pass `gather`, shape (used,).
@@ -144,12 +171,8 @@ class Filter:
         Those of the Fourier modes of the whole grid, in the numbers that the used part of it has: borders, where
         noise is weaker, are left aside, so that the edge lies one to two per cent too high rather than too low.
         """
-        shape, engine = self.side.grid.shape, self.side.engine
-        impulse = np.zeros(shape)
-        impulse[tuple(length // 2 for length in shape)] = 1.0
-        answer = self.gather(engine.asarray(impulse.reshape(1, -1), self.side.dtype))
-        image = np.asarray(engine.to_host(answer), np.float64).reshape(shape)
-        power = np.sort(np.abs(np.fft.fftn(image)).reshape(-1) ** 2)
+        shape = self.side.grid.shape
+        power = np.sort(np.abs(np.fft.fftn(self.kernel, s=shape, axes=range(len(shape)))).reshape(-1) ** 2)
         places = (np.arange(self.used) + 0.5) / self.used * power.size - 0.5
         return np.asarray(np.interp(places, np.arange(power.size), power))
 

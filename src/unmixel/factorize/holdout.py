@@ -79,8 +79,8 @@ def by_split_counts(
     return judged(trials, Work(check, model.plan_for(check)), factors, noise * float(np.sqrt(share)))
 
 
-def refined_count(matrix: Matrix, model: NMF, *, noise: float, share: float, seed: int) -> tuple[int, int]:
-    """Return how many components the refinements of a model begin with, and how many they leave.
+def refined_count(matrix: Matrix, model: NMF, *, noise: float, share: float, seed: int) -> int:
+    """Return how many components the refinements of a model leave.
 
     Everything is found in one part of the electrons; refinements that ask for significance (`Prune`) get it from the
     other. Unlike a direction, a component counts even where its pattern is nearly that of another one in another
@@ -100,8 +100,8 @@ def refined_count(matrix: Matrix, model: NMF, *, noise: float, share: float, see
     with plan.engine.threads():
         work = Work(fit, plan)
         products = products_of(check, plan.engine, dtype=plan.dtype, budget=plan.budget)
-        draft, told = refine(work.sketch, plan, noise=work.noise, evidence=Evidence(products, share, noise))
-    return max((int(step["before"]) for step in told), default=plan.n_components), draft.n_components
+        draft, _ = refine(work.sketch, plan, noise=work.noise, evidence=Evidence(products, share, noise))
+    return draft.n_components
 
 
 def by_held_out_entries(

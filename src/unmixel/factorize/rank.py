@@ -32,6 +32,9 @@ FALL = 0.002
 ALIKE = 2.0
 """Ranks predict held-out data equally well within so many standard errors of the difference from the best."""
 
+SPLITS = 3
+"""Ways of holding out electrons over which the number that refinements leave is taken."""
+
 GAIN_NEAR_ONE = 0.2
 """Counts whose noise differs from Poisson's by more than this share are no single electrons: they cannot be split."""
 
@@ -63,8 +66,8 @@ def rank(
     are larger: surplus components split crystals or fit noise, and neither adds a direction that other electrons show.
 
     Where the model has refinements (`Split`, `Merge`, `Prune`) and the data are counts, what these leave of a fit of
-    the largest rank is recommended instead: crystals of one structure and nearly one orientation in different places
-    are several components, but hardly more than one direction.
+    the largest rank, the median of `SPLITS` ways of holding out, is recommended instead: crystals of one structure
+    and nearly one orientation in different places are several components, but hardly more than one direction.
 
     Parameters
     ----------
@@ -112,14 +115,16 @@ def rank(
     wanted = wanted or _default_ranks(edge.n_above, min(matrix.n_positions, matrix.n_pixels))
     counts = whole and abs(evidence.gain - 1) <= GAIN_NEAR_ONE
     patient = _patient(model, matrix, edge)
-    refined = None
+    refined: list[int] = []
     if counts:
         how: dict[str, Any] = {"noise": plain.noise, "share": share, "seed": seed}
         done = by_split_counts(matrix, wanted, restarts, patient, **how)
         if plan.refinements:
             begun = copy(patient)
             begun.n_components, begun.tol = wanted[-1], model.tol
-            refined = refined_count(matrix, begun, **how)
+            refined = [
+                refined_count(matrix, begun, **how | {"seed": seed + split}) for split in range(SPLITS)
+            ]
     else:
         done = by_held_out_entries(matrix, wanted, restarts, patient, noise=plain.noise, seed=seed)
     notes = (*evidence.notes, _how(counts, whole, evidence.gain, share))
@@ -221,7 +226,7 @@ def _how(counts: bool, whole: bool, gain: float, share: float) -> str:
 def _choice(
     done: Judged,
     edges: tuple[NoiseEdge, NoiseEdge],
-    refined: tuple[int, int] | None,
+    refined: list[int],
     method: str,
     notes: tuple[str, ...],
 ) -> RankChoice:
@@ -245,10 +250,11 @@ def _choice(
     good = [score for score in scores if score.held_out <= ALIKE * score.uncertainty]
     best_score = max(good, key=lambda score: score.confirmed)
     most = max(1, max(score.confirmed for score in scores))
-    if refined is None:
-        chosen, reason = max(1, best_score.confirmed), _reason(best_score, scores[-1].n_components, method)
+    if refined:
+        chosen = int(np.median(refined))
+        reason = _refined_reason(chosen, scores[-1].n_components, refined)
     else:
-        chosen, reason = refined[1], _refined_reason(*refined)
+        chosen, reason = max(1, best_score.confirmed), _reason(best_score, scores[-1].n_components, method)
     return RankChoice(
         n_components=chosen,
         reason=reason,
@@ -261,10 +267,11 @@ def _choice(
     )
 
 
-def _refined_reason(begun: int, left: int) -> str:
+def _refined_reason(chosen: int, begun: int, left: list[int]) -> str:
+    each = ", ".join(map(str, left))
     return (
-        f"{left}: of {begun} regions and components that the model's refinements began with, {left} are different from "
-        "each other and show in held-out electrons, too."
+        f"{chosen}: of {begun} components, refined, so many are different and show in held-out electrons, too (median; "
+        f"{each} for {len(left)} ways of holding out)."
     )
 
 
@@ -272,7 +279,7 @@ def _reason(best: RankScore, largest: int, method: str) -> str:
     held = "electrons" if method == "count splitting" else "entries"
     first = (
         f"{max(1, best.confirmed)}: held-out {held} confirm {best.confirmed} independent directions of the fit of "
-        f"{best.n_components} components, and no other rank predicts them better"
+        f"{best.n_components} components, and no other rank predicts them clearly better"
     )
     if best.confirmed >= largest:
         return f"{first}; that is as many as the largest rank tried, so try larger ones."

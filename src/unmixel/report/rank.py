@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unmixel.core.errors import InputError
 from unmixel.dataset.rank import NoiseEdge, RankChoice
 from unmixel.report.canvas import FAINT, TEXT_PT, box, label_axes, open_frame, png, sheet, write
+from unmixel.report.scales import power_of_ten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +56,7 @@ def _edges(axes: Axes, choice: RankChoice) -> None:
     label_axes(axes, "place in the spectrum", "value / edge")
     curves = [(choice.plain, FAINT, "data as they are")]
     if choice.edge.seen_through:
-        curves.append((choice.edge, _BLUE, "seen through " + " and ".join(choice.edge.seen_through)))
+        curves.append((choice.edge, _BLUE, f"through the physics ({', '.join(choice.edge.seen_through)})"))
     for edge, colour, label in curves:
         ratio = _ratio(edge)
         places = np.arange(1, ratio.size + 1)
@@ -81,11 +82,18 @@ def _held_out(axes: Axes, choice: RankChoice) -> None:
         ranks, held, yerr=[score.uncertainty for score in choice.scores], color=_BLUE, linewidth=1.2,
         marker="o", markersize=3, capsize=2,
     )  # fmt: skip
-    axes.set_yscale("symlog", linthresh=max(10.0, 0.01 * max(held, default=0.0)))
+    highest = max(held, default=0.0)
+    linear = max(10.0, 0.01 * highest)
+    axes.set_yscale("symlog", linthresh=linear)
+    powers = range(int(np.ceil(np.log10(linear))), int(np.log10(max(highest, 10 * linear))) + 1)
+    axes.set_yticks([0.0, *(10.0**power for power in powers)], ["0", *map(power_of_ten, powers)])
+    axes.minorticks_off()
     _mark(axes, choice)
 
 
 def _confirmed(axes: Axes, choice: RankChoice) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     ranks = [score.n_components for score in choice.scores]
     open_frame(axes)
     label_axes(axes, "components fitted", "directions")
@@ -99,6 +107,7 @@ def _confirmed(axes: Axes, choice: RankChoice) -> None:
         markersize=3,
     )
     axes.axhline(choice.n_components, color=_ORANGE, linewidth=1.0, label="recommended")
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.legend(fontsize=TEXT_PT - 1, frameon=False)
 
 

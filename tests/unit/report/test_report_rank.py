@@ -37,7 +37,7 @@ def shown(axes, values: list[float]) -> bool:
 def test_every_panel_shows_its_evidence() -> None:
     edges, held, confirmed, stability = figure_rank(choice()).axes
     assert "data as they are: 2 above" in lines_of(edges)
-    assert "seen through maps and patterns: 3 above" in lines_of(edges)
+    assert "through the physics (maps, patterns): 3 above" in lines_of(edges)
     np.testing.assert_allclose(lines_of(edges)["data as they are: 2 above"][:2], [10, 4 / 3])
     assert shown(held, [900, 0, 30])
     assert shown(confirmed, [2, 3, 3])
@@ -47,7 +47,7 @@ def test_every_panel_shows_its_evidence() -> None:
 def test_one_restart_and_no_physics_are_said() -> None:
     figure = figure_rank(choice(stability=float("nan"), physics=False))
     assert "needs two restarts" in figure.axes[3].texts[0].get_text()
-    assert not any("seen through" in label for label in lines_of(figure.axes[0]))
+    assert not any("through the physics" in label for label in lines_of(figure.axes[0]))
     assert any(
         "Recommended: 3. The data do not support more than 3" in text.get_text() for text in figure.texts
     )
