@@ -66,8 +66,9 @@ def rank(
     are larger: surplus components split crystals or fit noise, and neither adds a direction that other electrons show.
 
     Where the model has refinements (`Split`, `Merge`, `Prune`) and the data are counts, what these leave of a fit of
-    the largest rank, the median of `SPLITS` ways of holding out, is recommended instead: crystals of one structure
-    and nearly one orientation in different places are several components, but hardly more than one direction.
+    the model's own number of components (at least the largest rank) is recommended instead, as the median of `SPLITS`
+    ways of holding out: crystals of one structure and nearly one orientation in different places are several
+    components, but hardly more than one direction.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def rank(
     restarts : int, >= 1
         Factorisations of each rank.
     model : NMF, optional
-        Every other setting, constraints above all; `n_components` is not looked at.
+        Every other setting, constraints above all; `n_components` only where there are refinements.
     share : float, in (0, 1)
         Of the electrons that are held out.
     seed : int
@@ -121,7 +122,7 @@ def rank(
         done = by_split_counts(matrix, wanted, restarts, patient, **how)
         if plan.refinements:
             begun = copy(patient)
-            begun.n_components, begun.tol = wanted[-1], model.tol
+            begun.n_components, begun.tol = max(wanted[-1], plan.n_components), model.tol
             refined = [
                 refined_count(matrix, begun, **how | {"seed": seed + split}) for split in range(SPLITS)
             ]
@@ -252,7 +253,7 @@ def _choice(
     most = max(1, max(score.confirmed for score in scores))
     if refined:
         chosen = int(np.median(refined))
-        reason = _refined_reason(chosen, scores[-1].n_components, refined)
+        reason = _refined_reason(chosen, refined)
     else:
         chosen, reason = max(1, best_score.confirmed), _reason(best_score, scores[-1].n_components, method)
     return RankChoice(
@@ -267,11 +268,11 @@ def _choice(
     )
 
 
-def _refined_reason(chosen: int, begun: int, left: list[int]) -> str:
+def _refined_reason(chosen: int, left: list[int]) -> str:
     each = ", ".join(map(str, left))
     return (
-        f"{chosen}: of {begun} components, refined, so many are different and show in held-out electrons, too (median; "
-        f"{each} for {len(left)} ways of holding out)."
+        f"{chosen}: so many components are left by the refinements, and they show in held-out electrons, too "
+        f"(median of {each} for {len(left)} ways of holding out)."
     )
 
 
