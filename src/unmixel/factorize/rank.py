@@ -32,6 +32,9 @@ FALL = 0.002
 ALIKE = 2.0
 """Ranks predict held-out data equally well within so many standard errors of the difference from the best."""
 
+BEGIN = 40
+"""Components that refinements begin with at least: with 14 to 36 they left up to a quarter too few (docs/decisions/0009)."""
+
 SPLITS = 3
 """Ways of holding out electrons over which the number that refinements leave is taken."""
 
@@ -66,8 +69,8 @@ def rank(
     are larger: surplus components split crystals or fit noise, and neither adds a direction that other electrons show.
 
     Where the model has refinements (`Split`, `Merge`, `Prune`) and the data are counts, what these leave of a fit of
-    the model's own number of components (at least the largest rank) is recommended instead, as the median of `SPLITS`
-    ways of holding out: crystals of one structure and nearly one orientation in different places are several
+    the model's own number of components (at least `BEGIN`) is recommended instead, as the median of `SPLITS` ways of
+    holding out: crystals of one structure and nearly one orientation in different places are several
     components, but hardly more than one direction.
 
     Parameters
@@ -122,7 +125,7 @@ def rank(
         done = by_split_counts(matrix, wanted, restarts, patient, **how)
         if plan.refinements:
             begun = copy(patient)
-            begun.n_components, begun.tol = max(wanted[-1], plan.n_components), model.tol
+            begun.n_components, begun.tol = max(BEGIN, wanted[-1], plan.n_components), model.tol
             refined = [
                 refined_count(matrix, begun, **how | {"seed": seed + split}) for split in range(SPLITS)
             ]
