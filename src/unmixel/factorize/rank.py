@@ -33,7 +33,7 @@ ALIKE = 2.0
 """Ranks predict held-out data equally well within so many standard errors of the difference from the best."""
 
 BEGIN = 40
-"""Components that refinements begin with at least: with 14 to 36 they left up to a quarter too few (docs/decisions/0009)."""
+"""Components that refinements begin with at least: begun with fewer, they left too few (docs/decisions/0009)."""
 
 SPLITS = 3
 """Ways of holding out electrons over which the number that refinements leave is taken."""
