@@ -58,7 +58,8 @@ class Draft:
 
     @staticmethod
     def _host(side: Side, z: Array) -> NDArray[np.float64]:
-        return np.clip(side.engine.to_host(side.factor(z)).astype(np.float64), 0, None)
+        values: NDArray[np.float64] = side.engine.to_host(side.factor(z)).astype(np.float64)
+        return np.maximum(values, 0.0)
 
     @cached_property
     def unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

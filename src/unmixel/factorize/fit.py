@@ -28,7 +28,7 @@ from unmixel.factorize.products import products_of
 from unmixel.factorize.refine import Told, refine
 from unmixel.factorize.residual import residual
 from unmixel.factorize.significance import Evidence
-from unmixel.factorize.sketch import Sketch, sketch_passes, width_for
+from unmixel.factorize.sketch import Sketch, check_fits, sketch_passes, width_for
 from unmixel.factorize.solve import solve
 from unmixel.factorize.state import SketchState, State
 from unmixel.factorize.thinning import thinned
@@ -110,6 +110,7 @@ class Work:
     def weighed(self) -> Matrix:
         """The data with the weights under which least squares stands for the loss."""
         if self.earlier is not None:
+            check_fits(self.earlier, self.matrix)
             weights = {key: getattr(self.earlier, key) for key in ("position_weights", "pixel_weights")}
             return replace(self.matrix, **weights)
         matrix: Matrix = self.plan.loss.weigh(self.matrix, budget=self.plan.budget)
@@ -204,8 +205,8 @@ def fit(
         work.known_noise, work.known_norm2 = resume.noise, resume.norm2
     with plan.engine.threads():
         if resume is not None:
-            work.plan = replace(plan, n_components=len(resume.maps))
-            work.width = _width_of(work.width, plan) if plan.refinements else work.width
+            if plan.refinements:
+                work.width, work.plan = _width_of(None, plan), replace(plan, n_components=len(resume.maps))
             work.refined = tuple(json.loads(resume.refined or "[]"))
             draft = None
         else:

@@ -46,7 +46,7 @@ def matched_passes(
     seed: int = 0,
     begin: SketchState | None = None,
 ) -> Iterator[SketchState]:
-    """Yield where a matched sketch stands after the first, the third and the fourth of its passes over the data A.
+    """Yield where a matched sketch stands after each of its four passes over the data A.
 
     Positions are summed with random signs; the leading rows of the sums, smoothed over pixels by ``Q'Q``, are
     sharpened once: ``A B'`` is smoothed over positions by ``P P'``, multiplied by A and smoothed over pixels again. The
@@ -91,11 +91,14 @@ def matched_passes(
     yield state
     if state.passes == 1:
         along = engine.to_host(products.with_patterns(put(state.basis * root_m))) * root_n
-        rows = put(_smoothed(maps, along * root_n) * root_n * root_n)
+        state = replace(state, passes=2, core=np.ascontiguousarray(along.astype(dtype)))
+        yield state
+    if state.passes == 2:
+        rows = put(_smoothed(maps, state.core * root_n) * root_n * root_n)
         sharper = engine.to_host(products.with_maps(rows)).astype(np.float64) * root_m
         smooth = leading(_smoothed(patterns, sharper * root_m) * root_m, width - plain)
         basis = joined(state.basis[:plain].astype(np.float64), smooth)
-        state = replace(state, passes=3, basis=basis)
+        state = replace(state, passes=3, basis=basis, core=state.core[:0])
         yield state
     if state.passes == 3:
         core = engine.to_host(products.with_patterns(put(state.basis * root_m))) * root_n

@@ -251,6 +251,18 @@ def mixed_positions(products: DataProducts, matrix: Matrix, size: int, seed: int
     return products.mixed(groups, rng.choice([-1.0, 1.0], matrix.n_positions), size)
 
 
+def check_fits(begin: SketchState, matrix: Matrix) -> None:
+    """Raise InputError where an earlier sketch is one of data of another size."""
+    given = begin.position_weights.size, begin.pixel_weights.size
+    if given != (matrix.n_positions, matrix.n_pixels):
+        raise InputError(
+            "sketch",
+            expected=f"one of {matrix.n_positions} positions and {matrix.n_pixels} pixels",
+            got=f"one of {given[0]} and {given[1]}",
+            hint="go on with the same data and settings, or begin anew",
+        )
+
+
 def fitting(begin: SketchState, width: int, matrix: Matrix) -> SketchState:
     """Return where an earlier sketch stood, if it is one of such a matrix and width."""
     wanted = (width, matrix.n_pixels)

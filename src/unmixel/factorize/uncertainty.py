@@ -75,7 +75,7 @@ def standard_errors(factors: Factors, matrix: Matrix, *, gain: float = 1.0) -> U
     >>> counts = np.full((4, 5, 6), 25.0)
     >>> scan = Scan.from_array(counts)
     >>> found = standard_errors(NMF(1).factorize(scan), Matrix.from_scan(scan))
-    >>> float(found.maps[0, 0, 0].round(1))  # 6 pixels of 25 counts: the root of 150
+    >>> round(float(found.maps[0, 0, 0]), 1)  # 6 pixels of 25 counts: the root of 150
     12.2
     """
     k, n, m = factors.n_components, matrix.n_positions, matrix.n_pixels

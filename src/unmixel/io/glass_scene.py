@@ -67,7 +67,8 @@ def _stacked(spec: GlassSpec, places: Array, diameters: Array) -> Array:
     places = places.copy()
     # streams of their own: what is not asked for leaves the rest of the scene as it is
     random = np.random.default_rng([spec.seed, 3])
-    n = round(spec.stacked * spec.precipitates)
+    # each lies on another: an odd one is left alone
+    n = min(round(spec.stacked * spec.precipitates), spec.precipitates // 2)
     chosen = random.permutation(spec.precipitates)
     for host, rider in zip(chosen[:n], chosen[n : 2 * n], strict=True):
         away = (diameters[host] + diameters[rider]) / 4
