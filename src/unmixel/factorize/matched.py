@@ -94,7 +94,7 @@ def matched_passes(
         state = replace(state, passes=2, core=np.ascontiguousarray(along.astype(dtype)))
         yield state
     if state.passes == 2:
-        rows = put(_smoothed(maps, state.core * root_n) * root_n * root_n)
+        rows = put(_smoothed(maps, state.core.astype(np.float64) * root_n) * root_n * root_n)
         sharper = engine.to_host(products.with_maps(rows)).astype(np.float64) * root_m
         smooth = leading(_smoothed(patterns, sharper * root_m) * root_m, width - plain)
         basis = joined(state.basis[:plain].astype(np.float64), smooth)
