@@ -266,16 +266,15 @@ def _refined(work: Work) -> Draft:
     """
     plan, width = work.plan, _width_of(work.width, work.plan)
     share = max((getattr(step, "held_out", 0.0) for step in plan.refinements), default=0.0)
-    evidence, inner = None, replace(work, width=width, on_sketch=None, earlier=None)
+    # few components of much noise need a sketch as wide; what sees all electrons shares the one of the whole fit
+    work.width, evidence, inner = width, None, work
     if share and work.matrix.data.dtype.kind in "ui":
         rest, aside = thinned(work.weighed, share=share, seed=plan.seed)
         products = products_of(aside, plan.engine, dtype=plan.dtype, budget=plan.budget)
         inner = Work(rest, replace(plan, loss=Frobenius()), width=width)
-        noise = inner.noise() / np.sqrt(1 - share)
-        evidence = Evidence(products, share, noise)
+        evidence = Evidence(products, share, inner.noise() / np.sqrt(1 - share))
     draft, work.refined = refine(inner.sketch, plan, noise=inner.noise, evidence=evidence)
-    # few components of much noise need a sketch as wide
-    work.plan, work.width = replace(plan, n_components=draft.n_components), width
+    work.plan = replace(plan, n_components=draft.n_components)
     return draft
 
 

@@ -279,12 +279,14 @@ def fitting(begin: SketchState, width: int, matrix: Matrix) -> SketchState:
 def leading(rows: NDArray[Any], width: int) -> NDArray[np.float64]:
     """Return the `width` leading directions of some rows, the strongest first, each as large as it is in them."""
     rows = np.asarray(rows, np.float64)
-    directions = np.linalg.eigh(rows @ rows.T)[1][:, ::-1][:, :width]
-    return np.asarray(directions.T @ rows)
+    return np.asarray(_strongest(rows @ rows.T, width) @ rows)
 
 
 def _leading(rows: Array, width: int, engine: Any, dtype: str) -> Array:
     """Return the same on the device."""
-    gram = engine.to_host(rows @ rows.T).astype(np.float64)
-    directions = np.linalg.eigh(gram)[1][:, ::-1][:, :width]
-    return engine.asarray(np.ascontiguousarray(directions.T), dtype) @ rows
+    return engine.asarray(_strongest(engine.to_host(rows @ rows.T), width), dtype) @ rows
+
+
+def _strongest(gram: NDArray[Any], width: int) -> NDArray[np.float64]:
+    """Return the leading eigenvectors of a Gram matrix as rows."""
+    return np.ascontiguousarray(np.linalg.eigh(gram.astype(np.float64))[1][:, ::-1][:, :width].T)
