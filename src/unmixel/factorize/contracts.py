@@ -13,7 +13,8 @@ penalty does not change when a component trades scale between its map and its pa
 
 A bound operator that treats every component by itself says so by a method ``cut(components: slice)``, which returns
 the operator for those components: solvers then share components out to threads. A constraint that sets the first
-components apart (pinned, spared) says how many by a method ``leading(grid)``: refinements leave those alone.
+components apart (pinned, spared) says how many by a method ``leading(grid)``: refinements leave those alone. One
+that wants to know how many components fill the scan is `Spreading`: the sketch of the data tells it before it is bound.
 """
 
 from __future__ import annotations
@@ -94,6 +95,20 @@ class Constraint(Protocol):
 
     def bind(self, context: Context) -> Linear | Proximal | Smooth:
         """Return the operator for one problem; raises InputError where it does not fit."""
+        ...
+
+
+@runtime_checkable
+class Spreading(Protocol):
+    """A constraint that may leave open how many components fill the scan (``spare="auto"``)."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is left open."""
+        ...
+
+    def settled(self, spread: int) -> Constraint:
+        """Return the constraint with nothing left open, `spread` components filling the scan."""
         ...
 
 

@@ -20,6 +20,12 @@ TRACY_WIDOM = 2.02
 DRAWS = 20
 """Simulated noises, the strongest of which sets the edge of filtered data."""
 
+SPREAD = 0.38
+"""Share of the positions that a direction takes part in, above which it fills the scan; noise has 1/3."""
+
+CLEAR = 1.05
+"""Times the edge of the noise: directions below are mixed with noise, which takes part everywhere."""
+
 FAINT = 0.01
 """Modes that a filter passes with less than this share of the power of its best hold none of the strongest noise."""
 
@@ -91,6 +97,45 @@ def filtered_edge(rows: NDArray[np.float64], columns: NDArray[np.float64], *, se
         )
         largest = max(largest, float(top[0]))
     return largest * float(np.sqrt(stride))
+
+
+def n_spread(low: Sketch) -> int:
+    """Return how many independent patterns fill the scan, at least 1: a matrix, a second one, a drift of the beam.
+
+    Counted are the directions of the sketch above the edge of the noise whose left singular vector u takes part in
+    more than `SPREAD` of the positions, ``(sum u^2)^2 / (n sum u^4)``. Noise has 1/3 (normal entries), particles have
+    their share of the scan.
+
+    Parameters
+    ----------
+    low : Sketch
+
+    References
+    ----------
+    Participation ratio: Bell & Dean, Discuss. Faraday Soc. 50, 55 (1970).
+    """
+    return max(1, int(np.count_nonzero(_fills(low))))
+
+
+def only_spread(low: Sketch) -> Sketch:
+    """Return the part of a sketch that fills the scan, as if nothing else were in the data."""
+    kept = np.flatnonzero(_fills(low))
+    left, values, right = low.left[:, kept], low.values[kept], low.right[kept]
+    return replace(
+        low, left=left, values=values, right=right, norm2=float(np.sum(values.astype(np.float64) ** 2))
+    )
+
+
+def _fills(low: Sketch) -> NDArray[np.bool_]:
+    used = np.asarray(low.root_positions) > 0
+    sizes = int(np.count_nonzero(used)), int(np.count_nonzero(low.root_pixels))
+    values, left = np.asarray(low.values, np.float64), np.asarray(low.left, np.float64)[used]
+    above = values > CLEAR * white_edge(*sizes) * _noise(low.norm2, values, sizes, white_edge(*sizes))
+    fourth = np.sum(left**4, axis=0)
+    part = np.divide(
+        np.sum(left**2, axis=0) ** 2, sizes[0] * fourth, out=np.zeros_like(fourth), where=fourth > 0
+    )
+    return np.asarray(above & (part > SPREAD))
 
 
 @dataclass(frozen=True, eq=False)

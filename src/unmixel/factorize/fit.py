@@ -18,6 +18,7 @@ from unmixel.engines.blocks import BlockReader
 from unmixel.factorize.contracts import DataProducts, Descent
 from unmixel.factorize.descent import Sweep
 from unmixel.factorize.draft import Draft
+from unmixel.factorize.edge import n_spread
 from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.losses.frobenius import Frobenius
 from unmixel.factorize.matched import blurred, matched_passes, matched_width
@@ -29,7 +30,7 @@ from unmixel.factorize.refine import Told, refine
 from unmixel.factorize.residual import residual
 from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sketch import Sketch, check_fits, sketch_passes, width_for
-from unmixel.factorize.solve import solve
+from unmixel.factorize.solve import first, solve
 from unmixel.factorize.state import SketchState, State
 from unmixel.factorize.thinning import thinned
 
@@ -56,7 +57,8 @@ class Fit:
     noise : float
         What penalties were tied to; NaN where nothing asked.
     notes : dict
-        ``held_in_memory``, ``sketch_sweeps``, ``noise``: what was done in words and numbers.
+        ``held_in_memory``, ``sketch_sweeps``, ``noise``, ``refinements``, ``spread`` (how many components fill the
+        scan, where a constraint asked): what was done in words and numbers.
     """
 
     maps: NDArray[Any]
@@ -95,6 +97,8 @@ class Work:
         Weighted squared norm of the data; NaN where it is not known yet.
     refined : tuple of dict
         What refinements did.
+    spread : int, optional
+        How many components fill the scan, where a constraint asked.
     """
 
     matrix: Matrix
@@ -105,6 +109,7 @@ class Work:
     earlier: SketchState | None = None
     known_norm2: float = float("nan")
     refined: Told = ()
+    spread: int | None = None
 
     @cached_property
     def weighed(self) -> Matrix:
@@ -204,9 +209,14 @@ def fit(
     if resume is not None:
         work.known_noise, work.known_norm2 = resume.noise, resume.norm2
     with plan.engine.threads():
+        if plan.refinements:
+            work.width = _width_of(plan)
+        if plan.is_open:
+            work.spread = n_spread(work.sketch)
+            work.plan = plan = plan.settled(work.spread)
         if resume is not None:
             if plan.refinements:
-                work.width, work.plan = _width_of(None, plan), replace(plan, n_components=len(resume.maps))
+                work.plan = replace(plan, n_components=len(resume.maps))
             work.refined = tuple(json.loads(resume.refined or "[]"))
             draft = None
         else:
@@ -253,9 +263,12 @@ def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -
         return host_factor(problem.maps, problem.maps.forward(descent.settle(z, h)))
 
 
-def _width_of(given: int | None, plan: Plan) -> int:
-    """Return the width of the sketches of a refined fit, whatever becomes of its components."""
-    return given or matched_width(max(plan.n_components, REFINED))
+def _width_of(plan: Plan) -> int:
+    """Return the width of the sketches of a refined fit, whatever becomes of its components.
+
+    Few components of much noise need a sketch as wide; what sees all electrons shares the one of the whole fit.
+    """
+    return matched_width(max(plan.n_components, REFINED))
 
 
 def _refined(work: Work) -> Draft:
@@ -264,10 +277,9 @@ def _refined(work: Work) -> Draft:
     Where a refinement asks for counts that no fit has seen, a share of the electrons is set aside, and the components
     are found in the rest: only later do they see all.
     """
-    plan, width = work.plan, _width_of(work.width, work.plan)
+    plan, width = work.plan, work.width
     share = max((getattr(step, "held_out", 0.0) for step in plan.refinements), default=0.0)
-    # few components of much noise need a sketch as wide; what sees all electrons shares the one of the whole fit
-    work.width, evidence, inner = width, None, work
+    evidence, inner = None, work
     if share and work.matrix.data.dtype.kind in "ui":
         rest, aside = thinned(work.weighed, share=share, seed=plan.seed)
         products = products_of(aside, plan.engine, dtype=plan.dtype, budget=plan.budget)
@@ -284,7 +296,7 @@ def _begin(work: Work, problem: Problem, draft: Draft | None = None) -> tuple[Sw
     if not work.sketched:
         if draft is not None:
             return Sweep(draft.z_maps, draft.z_patterns, []), 0
-        return Sweep(*plan.start.make(problem, sketch=lambda: work.sketch, seed=plan.seed), []), 0
+        return Sweep(*first(plan, problem, lambda: work.sketch), []), 0
     z = None if draft is None else (draft.z_maps, draft.z_patterns)
     _, warm = solve(work.sketch, plan, noise=work.noise, begin=z)
     return Sweep(warm.z_maps, warm.z_patterns, []), len(warm.objective) - 1
@@ -387,5 +399,6 @@ def finish(work: Work, problem: Problem, descent: Descent, sweep: Sweep, met: bo
         "sketch_sweeps": warm,
         "noise": None if not np.isfinite(work.known_noise) else work.known_noise,
         "refinements": list(work.refined),
+        "spread": work.spread,
     }
     return Fit(maps, patterns, convergence, float(np.sqrt(misfit2)), found, work.known_noise, notes)

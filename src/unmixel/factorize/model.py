@@ -173,7 +173,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         """Return the maps of X for the fitted patterns, shape (n, k)."""
         check_is_fitted(self, "components_")
         matrix = self._matrix(X, reset=False)
-        return np.ascontiguousarray(maps_for(matrix, self.components_, self.plan_for(matrix), self._noise).T)
+        plan = self.plan_for(matrix).settled(self._spread)
+        return np.ascontiguousarray(maps_for(matrix, self.components_, plan, self._noise).T)
 
     def inverse_transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return maps (n, k) times patterns: the model, shape (n, m)."""
@@ -223,7 +224,9 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             convergence=found.convergence,
             flags=((),) * k,
             residual=found.residual,
-            settings=self._settings(plan) | found.notes | {"significance": found.significance(order)},
+            settings=self._settings(plan.settled(self._spread))
+            | found.notes
+            | {"significance": found.significance(order)},
         )
 
     def _settings(self, plan: Plan) -> dict[str, Any]:
@@ -250,6 +253,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.convergence_ = found.convergence
         self.residual_ = found.residual
         self._noise = found.noise
+        self._spread = int(found.notes["spread"] or 1)
 
     def plan_for(self, matrix: Matrix) -> Plan:
         """Return all settings of a factorisation of `matrix` as objects."""

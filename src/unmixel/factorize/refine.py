@@ -13,17 +13,10 @@ from unmixel.factorize.descent import Sweep, descend
 from unmixel.factorize.draft import Draft
 from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.plan import Plan
-from unmixel.factorize.problem import Frame
 from unmixel.factorize.sketch import Sketch
-from unmixel.factorize.solve import solve
+from unmixel.factorize.solve import closed, set_apart, solve
 
 Told = tuple[dict[str, Any], ...]
-
-
-def spared(plan: Plan, low: Frame) -> int:
-    """Return how many leading components constraints set apart: spared by a penalty, or pinned."""
-    grids = {"maps": low.scan_grid, "patterns": low.pattern_grid}
-    return max((c.leading(grids[c.side]) for c in plan.constraints if hasattr(c, "leading")), default=0)
 
 
 def refine(
@@ -44,8 +37,9 @@ def refine(
     evidence : callable, optional
         Significance on counts that the sketch does not hold, see `Draft`.
     """
+    plan = closed(plan, lambda: low)
     problem, end = solve(low, plan, noise=noise, tol=plan.rule.tol)
-    draft = Draft(low, problem, end.z_maps, end.z_patterns, spared(plan, low), evidence)
+    draft = Draft(low, problem, end.z_maps, end.z_patterns, set_apart(plan, low), evidence)
     told = []
     for step in plan.refinements:
         draft, done = step.refine(draft)

@@ -15,7 +15,7 @@ from unmixel.factorize.matched import blurred
 from unmixel.factorize.model import NMF
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.sketch import width_for
-from unmixel.factorize.solve import solve
+from unmixel.factorize.solve import closed, solve
 from unmixel.factorize.start import GivenStart, RandomStart
 
 ROUGH = 3.0
@@ -131,6 +131,7 @@ def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | No
     jobs = [(k, restart) for k in wanted for restart in range(restarts)]
     with plan.engine.threads():
         low, sides = work.sketch, largest.problem(work.weighed, work.products, lambda: 1.0)
+        plan = closed(plan, lambda: low)
         # what was raised out of the noise need not be among the strongest directions
         matched = blurred(sides.maps) or blurred(sides.patterns)
 

@@ -153,8 +153,13 @@ _DEMANDS = {
 
 def _refinements(result: Result, cite: Citations) -> list[str]:
     """Return what changed which components there are, one sentence a step."""
-    told = result.factors.settings.get("refinements")
+    told, spread = (result.factors.settings.get(key) for key in ("refinements", "spread"))
     sentences = []
+    if spread:
+        sentences.append(
+            f"Of the directions above the noise, {spread} fill{'s' * (spread == 1)} the scan: as many components were "
+            "exempt from the penalty for being present"
+        )
     for done in told if isinstance(told, (list, tuple)) else ():
         name, before, after = done.get("step"), done.get("before"), done.get("after")
         change = f"{before} became {after}" if before != after else f"{before} stayed"

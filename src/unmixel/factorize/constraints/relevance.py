@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
+from unmixel.factorize.sparing import Spare, Sparing
 
 
 @dataclass(frozen=True)
-class Relevance:
+class Relevance(Sparing):
     """Norm of each component as a whole: ``g(z_k) = weight * edge * |z_k|`` for ``z_k >= 0``.
 
     Times the weighted norm of the partner this is the norm of the component's share of the model, ``|w_k| |h_k|``;
@@ -31,8 +31,8 @@ class Relevance:
     weight : float, >= 0
         In multiples of the noise edge; 0.1 is mild, 1 leaves only what is as strong as noise, 0 switches it off.
     side : "maps" or "patterns"
-    spare : int, >= 0
-        Number of leading components that are left alone.
+    spare : int, >= 0, or "auto"
+        Number of leading components that are left alone; "auto": as many as fill the scan.
 
     References
     ----------
@@ -48,32 +48,22 @@ class Relevance:
 
     weight: float = 0.1
     side: SideName = "maps"
-    spare: int = 0
+    spare: Spare = 0
     name: ClassVar[str] = "relevance"
 
     def __post_init__(self) -> None:
-        if not (self.weight >= 0 and self.spare >= 0):
-            raise InputError(
-                "Relevance",
-                expected="weight >= 0 and spare >= 0",
-                got=f"{self.weight}, {self.spare}",
-                hint="use 0.1",
-            )
+        self.check("0.1")
 
     @classmethod
     def example(cls, grid: Grid) -> Self:
         """Return one that fits a grid, for the conformance suite."""
         return cls(0.1)
 
-    def leading(self, grid: Grid) -> int:
-        """Return how many leading components are set apart."""
-        return self.spare
-
     def bind(self, context: Context) -> BoundRelevance:
         """Return the penalty for one problem; asks for its noise once."""
         edge = context.gain * np.count_nonzero(context.weights) ** 0.5 + context.n_partner**0.5
         weight = self.weight * float(edge) * (context.noise() if self.weight else 0.0)
-        column = [0.0] * self.spare + [weight] * max(0, context.n_components - self.spare)
+        column = [0.0] * self.n_spared + [weight] * max(0, context.n_components - self.n_spared)
         return BoundRelevance(
             context.engine.xp, context.engine.asarray(column[: context.n_components], context.dtype)
         )

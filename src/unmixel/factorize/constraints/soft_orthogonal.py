@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
+from unmixel.factorize.sparing import Spare, Sparing
 
 
 @dataclass(frozen=True)
-class SoftOrthogonal:
+class SoftOrthogonal(Sparing):
     """``weight / 2 * sum_{j != k} <w_j, w_k> |h_j| |h_k|``: overlap of components, each at the scale of its partner.
 
     It is 0 where no two components are at one place. It does not make maps orthogonal by force: a place that needs two
@@ -23,8 +23,9 @@ class SoftOrthogonal:
     weight : float, >= 0
         Relative to the data's own curvature of 1 per unit-norm partner; 0.1 is mild, 1 is strong.
     side : "maps" or "patterns"
-    spare : int, >= 0
-        Number of leading components that may overlap with all others (a matrix that is everywhere).
+    spare : int, >= 0, or "auto"
+        Number of leading components that may overlap with all others (a matrix that is everywhere); "auto": as many
+        as fill the scan.
 
     References
     ----------
@@ -39,35 +40,25 @@ class SoftOrthogonal:
 
     weight: float = 0.1
     side: SideName = "maps"
-    spare: int = 0
+    spare: Spare = 0
     name: ClassVar[str] = "soft_orthogonal"
 
     def __post_init__(self) -> None:
-        if not (self.weight >= 0 and self.spare >= 0):
-            raise InputError(
-                "SoftOrthogonal",
-                expected="weight >= 0 and spare >= 0",
-                got=f"{self.weight}, {self.spare}",
-                hint="use 0.1",
-            )
+        self.check("0.1")
 
     @classmethod
     def example(cls, grid: Grid) -> Self:
         """Return one that fits a grid, for the conformance suite."""
         return cls(0.02)
 
-    def leading(self, grid: Grid) -> int:
-        """Return how many leading components are set apart."""
-        return self.spare
-
     def bind(self, context: Context) -> BoundSoftOrthogonal:
         """Return the penalty for one problem."""
-        taking_part = [0.0] * self.spare + [1.0] * max(0, context.n_components - self.spare)
+        taking_part = [0.0] * self.n_spared + [1.0] * max(0, context.n_components - self.n_spared)
         return BoundSoftOrthogonal(
             context.engine.xp,
             context.engine.asarray(taking_part[: context.n_components], context.dtype),
             self.weight,
-            max(0, context.n_components - self.spare - 1),
+            max(0, context.n_components - self.n_spared - 1),
         )
 
 

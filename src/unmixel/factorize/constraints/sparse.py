@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
-from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
+from unmixel.factorize.sparing import Spare, Sparing
 
 
 @dataclass(frozen=True)
-class Sparse:
+class Sparse(Sparing):
     """L1 penalty on the free variable, in multiples of the noise of its gradient.
 
     ``g(z_k) = weight * noise * gain * sum |z_k|``, times the weighted norm of the partner. With whitened data and
@@ -23,8 +23,9 @@ class Sparse:
     weight : float, >= 0
         In standard deviations of the gradient's noise; 2 is a good start for maps, 0 switches it off.
     side : "maps" or "patterns"
-    spare : int, >= 0
-        Number of leading components that are left alone (a matrix that is everywhere), default 0.
+    spare : int, >= 0, or "auto"
+        Number of leading components that are left alone (a matrix that is everywhere), default 0; "auto": as many as
+        fill the scan.
 
     References
     ----------
@@ -38,31 +39,21 @@ class Sparse:
 
     weight: float = 2.0
     side: SideName = "maps"
-    spare: int = 0
+    spare: Spare = 0
     name: ClassVar[str] = "sparse"
 
     def __post_init__(self) -> None:
-        if not (self.weight >= 0 and self.spare >= 0):
-            raise InputError(
-                "Sparse",
-                expected="weight >= 0 and spare >= 0",
-                got=f"{self.weight}, {self.spare}",
-                hint="use 2.0",
-            )
+        self.check("2.0")
 
     @classmethod
     def example(cls, grid: Grid) -> Self:
         """Return one that fits a grid, for the conformance suite."""
         return cls(0.5)
 
-    def leading(self, grid: Grid) -> int:
-        """Return how many leading components are set apart."""
-        return self.spare
-
     def bind(self, context: Context) -> BoundSparse:
         """Return the penalty for one problem; asks for its noise once."""
         weight = self.weight * context.gain * (context.noise() if self.weight else 0.0)
-        column = [0.0] * self.spare + [weight] * max(0, context.n_components - self.spare)
+        column = [0.0] * self.n_spared + [weight] * max(0, context.n_components - self.n_spared)
         return BoundSparse(
             context.engine.xp, context.engine.asarray(column[: context.n_components], context.dtype)
         )
