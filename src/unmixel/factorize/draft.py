@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -29,9 +29,8 @@ class Draft:
         Free variables.
     spared : int, >= 0
         Leading components that are left alone: a matrix that is everywhere, pinned ones.
-    evidence : callable (Draft) -> ndarray, shape (k,), optional
-        Significance of every component on counts that no fit has seen, in standard deviations; None where the data
-        cannot be split into independent parts.
+    evidence : SetAside, optional
+        What counts say that no fit has seen; None where the data cannot be split into independent parts.
     """
 
     low: Sketch
@@ -39,7 +38,7 @@ class Draft:
     z_maps: Array
     z_patterns: Array
     spared: int = 0
-    evidence: Callable[[Draft], NDArray[np.float64]] | None = None
+    evidence: SetAside | None = None
 
     @property
     def n_components(self) -> int:
@@ -81,6 +80,18 @@ class Draft:
     def only(self, components: Sequence[int]) -> Draft:
         """Return the draft with some of its components, in the order given."""
         return self.of([self.z_maps[i] for i in components], [self.z_patterns[i] for i in components])
+
+
+class SetAside(Protocol):
+    """Counts that no fit has seen, and what they say of components, in standard deviations."""
+
+    def __call__(self, draft: Draft) -> NDArray[np.float64]:
+        """Return how significant each component is beside the others, shape (k,)."""
+        ...
+
+    def apart(self, draft: Draft, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+        """Return how significant it is that two components are two and not one, shape (len(pairs),)."""
+        ...
 
 
 @runtime_checkable

@@ -6,11 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unmixel.factorize.descent import Sweep, descend
-from unmixel.factorize.draft import Draft
+from unmixel.factorize.draft import Draft, SetAside
 from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.sketch import Sketch
@@ -24,7 +21,7 @@ def refine(
     plan: Plan,
     *,
     noise: Callable[[], float],
-    evidence: Callable[[Draft], NDArray[np.float64]] | None,
+    evidence: SetAside | None,
 ) -> tuple[Draft, Told]:
     """Return components after the solve on a sketch and every refinement of the plan, and what each did.
 
@@ -34,8 +31,8 @@ def refine(
     plan : Plan
     noise : callable () -> float
         What penalties are tied to.
-    evidence : callable, optional
-        Significance on counts that the sketch does not hold, see `Draft`.
+    evidence : SetAside, optional
+        Of counts that the sketch does not hold.
     """
     plan = closed(plan, lambda: low)
     problem, end = solve(low, plan, noise=noise, tol=plan.rule.tol)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
@@ -18,6 +19,17 @@ from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import sketch
 
 SCAN, PATTERN = (13, 17), (9, 11)
+
+
+class _Said:
+    """What electrons set aside might say: components less and less significant, pairs apart as their patterns are."""
+
+    def __call__(self, draft: Draft) -> Any:
+        return np.linspace(9.0, 0.0, draft.n_components)
+
+    def apart(self, draft: Draft, pairs: Sequence[tuple[int, int]]) -> Any:
+        patterns = draft.unit[1]
+        return np.array([30.0 * (1 - patterns[i] @ patterns[j]) for i, j in pairs])
 
 
 @dataclass(frozen=True)
@@ -64,11 +76,8 @@ class RefinementLaws:
             matrix, low, (positive("maps"), positive("patterns")), n_components=4, engine=self.engine, dtype="float64"
         )  # fmt: skip
 
-        def found(now: Draft) -> Any:
-            return np.linspace(9.0, 0.0, now.n_components)
-
         z_maps, z_patterns = (self.engine.asarray(z, "float64") for z in (maps, patterns))
-        return Draft(low, problem, z_maps, z_patterns, spared, found if evidence else None)
+        return Draft(low, problem, z_maps, z_patterns, spared, _Said() if evidence else None)
 
     def law_is_a_frozen_plug_in(self) -> None:
         """A frozen dataclass with a registered name whose settings are JSON."""

@@ -150,3 +150,36 @@ def test_a_draft_knows_what_components_explain() -> None:
     unit_maps, unit_patterns, sizes = draft.unit
     model = (unit_maps.T * sizes) @ unit_patterns
     np.testing.assert_allclose(model, draft.z_maps.T @ draft.z_patterns)
+
+
+def pair_of(cosine: float, seed: int) -> tuple[Draft, Evidence]:
+    """Return two components side by side, begun from pieces of the truth, whose true patterns have this cosine."""
+    rng, share, engine = np.random.default_rng(seed), 0.2, NumpyEngine()
+    maps = np.zeros((3, 400))
+    maps[0], maps[1, 100:150], maps[2, 130:180] = 1, 2, 2
+    patterns = rng.uniform(1, 3, (3, 300))
+    other = rng.permutation(patterns[1])
+    patterns[2] = patterns[1] if cosine == 1 else other
+    X = rng.poisson(maps.T @ patterns)
+    matrix = replace(Matrix.from_array(X), pixel_weights=1 / X.mean(axis=0))
+    fit, check = thinned(matrix, share=share, seed=seed)
+    problem = bind(fit, products_of(fit, engine, dtype="float64", budget=10**7), (), n_components=3,
+                   engine=engine, dtype="float64")  # fmt: skip
+    evidence = Evidence(products_of(check, engine, dtype="float64", budget=10**7), share, 1.0)
+    # as a fit would have them: each pattern with noise of its own
+    noisy = patterns * rng.uniform(0.9, 1.1, patterns.shape)
+    low = sketch(problem.products, fit, width=5, engine=engine, dtype="float64")
+    return Draft(low, problem, (1 - share) * maps, noisy, 1, evidence), evidence
+
+
+def test_pieces_of_one_thing_are_not_told_apart_and_two_things_are() -> None:
+    scores = [evidence.apart(draft, [(1, 2)])[0] for draft, evidence in (pair_of(1.0, s) for s in range(40))]
+    assert abs(np.mean(scores)) < 0.8
+    assert np.std(scores) == pytest.approx(1, abs=0.35)
+    assert max(scores) < 3.5
+    two = [evidence.apart(draft, [(1, 2)])[0] for draft, evidence in (pair_of(0.0, s) for s in range(5))]
+    assert min(two) > 8
+    draft, evidence = pair_of(0.0, 9)
+    assert evidence.apart(draft, []).shape == (0,)
+    both = evidence.apart(draft, [(1, 2), (2, 1)])
+    assert both[0] == pytest.approx(both[1])

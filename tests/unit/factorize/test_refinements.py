@@ -78,3 +78,17 @@ def test_without_counts_set_aside_nothing_is_pruned_and_this_is_told(draft) -> N
 def test_settings_out_of_range_are_refused(make) -> None:
     with pytest.raises(InputError):
         make()
+
+
+def test_electrons_set_aside_decide_what_is_joined(draft) -> None:
+    class Never:
+        def __call__(self, now):
+            return np.full(now.n_components, 9.0)
+
+        def apart(self, now, pairs):
+            return np.full(len(pairs), 3.6)
+
+    assert Merge(apart=3.5).refine(replace(draft, evidence=Never()))[0].n_components == 4
+    assert Merge(apart=3.7).refine(replace(draft, evidence=Never()))[0].n_components == 3
+    # without them the cosine does
+    assert Merge(apart=0).refine(replace(draft, evidence=None))[0].n_components == 3
