@@ -88,6 +88,14 @@ class Matrix:
     pixel_weights : ndarray of float64, shape (n_pixels,)
         Weights of the fit, >= 0: the squared residual at (i, j) counts ``position_weights[i] *
         pixel_weights[j]`` times; 0 leaves a position or a pixel out.
+    gain : float, > 0
+        Units of the data per electron: variance over mean of the noise. 1 where one count is one electron, and where
+        nothing is known of it.
+
+    Raises
+    ------
+    InputError
+        When `gain` is no finite number above 0.
 
     Examples
     --------
@@ -101,6 +109,16 @@ class Matrix:
     pattern_grid: Grid
     position_weights: NDArray[np.float64]
     pixel_weights: NDArray[np.float64]
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.gain) and self.gain > 0):
+            raise InputError(
+                "gain",
+                expected="a finite number above 0",
+                got=str(self.gain),
+                hint="give the variance of the noise over its mean, 1 for single electrons",
+            )
 
     @property
     def n_positions(self) -> int:
@@ -120,7 +138,7 @@ class Matrix:
 
     @classmethod
     def from_scan(cls, scan: Scan) -> Matrix:
-        """Return the unfolded view of a scan with its weights."""
+        """Return the unfolded view of a scan with its weights and its gain."""
 
         def flat(weights: Any, size: int) -> NDArray[np.float64]:
             return np.ones(size) if weights is None else np.asarray(weights, np.float64).reshape(size)
@@ -131,6 +149,7 @@ class Matrix:
             pattern_grid=Grid.of(scan.pattern_axes),
             position_weights=flat(scan.position_weights, scan.n_positions),
             pixel_weights=flat(scan.pixel_weights, scan.n_pixels),
+            gain=scan.gain,
         )
 
     @classmethod
@@ -140,6 +159,7 @@ class Matrix:
         *,
         scan_shape: tuple[int, ...] | None = None,
         pattern_shape: tuple[int, ...] | None = None,
+        gain: float = 1.0,
     ) -> Matrix:
         """Return a view of a plain array, positions x pixels, with weights of 1.
 
@@ -148,11 +168,13 @@ class Matrix:
         data : array, shape (n_positions, n_pixels)
         scan_shape, pattern_shape : tuple of int, optional
             How rows fold back to the scan and columns to the pattern, where constraints need to know.
+        gain : float, > 0
+            Units of the data per electron.
 
         Raises
         ------
         InputError
-            When the shapes do not multiply to the data's.
+            When the shapes do not multiply to the data's, or the gain is not above 0.
         """
         n, m = (int(size) for size in data.shape)
         scan_shape, pattern_shape = scan_shape or (n,), pattern_shape or (m,)
@@ -164,4 +186,4 @@ class Matrix:
                 hint="give the shapes of the data before they were unfolded",
             )
         scan, pattern = (Grid(shape, (1.0,) * len(shape)) for shape in (scan_shape, pattern_shape))
-        return cls(data, scan, pattern, position_weights=np.ones(n), pixel_weights=np.ones(m))
+        return cls(data, scan, pattern, position_weights=np.ones(n), pixel_weights=np.ones(m), gain=gain)

@@ -142,6 +142,17 @@ class Scan:
         """Whether each position holds a spectrum instead of an image."""
         return len(self.pattern_axes) == 1
 
+    @property
+    def gain(self) -> float:
+        """Units of the data per electron, as the step `poisson_weights` found or was given it; 1 without that step.
+
+        It is the variance over the mean of the noise.
+        """
+        for record in self.history:
+            if record.name == "poisson_weights" and record.values.get("gain"):
+                return float(record.values["gain"])
+        return 1.0
+
     @classmethod
     def from_array(
         cls,

@@ -32,7 +32,7 @@ from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sketch import Sketch, check_fits, sketch_passes, width_for
 from unmixel.factorize.solve import first, solve
 from unmixel.factorize.state import SketchState, State
-from unmixel.factorize.thinning import thinned
+from unmixel.factorize.thinning import divisible, thinned
 
 REFINED = 40
 """Components for which the sketch of a refined fit is wide enough, at least: what is added must be in it."""
@@ -280,7 +280,7 @@ def _refined(work: Work) -> Draft:
     plan, width = work.plan, work.width
     share = max((getattr(step, "held_out", 0.0) for step in plan.refinements), default=0.0)
     evidence, inner = None, work
-    if share and work.matrix.data.dtype.kind in "ui":
+    if share and divisible(work.matrix):
         rest, aside = thinned(work.weighed, share=share, seed=plan.seed)
         products = products_of(aside, plan.engine, dtype=plan.dtype, budget=plan.budget)
         inner = Work(rest, replace(plan, loss=Frobenius()), width=width)

@@ -56,14 +56,14 @@ def by_split_counts(
 ) -> Judged:
     """Return trials fitted to a part of the electrons, judged by the others.
 
-    Every electron goes to the check part with chance `share`, so that both parts are independent counts of one
-    experiment. The maps of a trial are scaled by ``share / (1 - share)`` before they are compared with it. One pass
-    over the check part judges all trials.
+    Every electron goes to the check part with chance `share` (by the gain of the matrix: `thinned`), so that both
+    parts are independent counts of one experiment. The maps of a trial are scaled by ``share / (1 - share)`` before
+    they are compared with it. One pass over the check part judges all trials.
 
     Parameters
     ----------
     matrix : Matrix
-        Counts.
+        Counts, of any gain.
     ranks : list of int
     restarts : int
     model : NMF
@@ -89,7 +89,7 @@ def refined_count(matrix: Matrix, model: NMF, *, noise: float, share: float, see
     Parameters
     ----------
     matrix : Matrix
-        Counts.
+        Counts, of any gain.
     model : NMF
         Its number of components is what is begun with.
     noise, share, seed

@@ -23,12 +23,10 @@ TILE = 262_144
 """Numbers of one array that is worked on at once, so that copies stay in fast memory."""
 
 
-def leftovers(
-    factors: Factors, matrix: Matrix, *, gain: float = 1.0, peaks: int = 6, budget: int = DEFAULT_BUDGET
-) -> Leftovers:
+def leftovers(factors: Factors, matrix: Matrix, *, peaks: int = 6, budget: int = DEFAULT_BUDGET) -> Leftovers:
     """Return what a model leaves of its data, from two passes over them (one where no place stands out).
 
-    Chi-square per position and pixel is compared with what Poisson counts leave. With a gain g one value
+    Chi-square per position and pixel is compared with what Poisson counts leave. With the matrix's gain g one value
     ``(x - model)^2 / v`` has the mean ``g model / v`` and the variance ``(g^3 model + 2 g^2 model^2) / v^2``; a sum of
     M values is expected lower by the share of the numbers that were fitted to them. v is the model, but
     ``g sqrt(2 / M)`` at least (M the fewer of positions and pixels), so that one electron in the dark cannot move a
@@ -41,9 +39,7 @@ def leftovers(
     ----------
     factors : Factors
     matrix : Matrix
-        The data of the fit.
-    gain : float, > 0
-        Variance over mean of the noise.
+        The data of the fit, with its gain.
     peaks : int, >= 0
         Largest number of places.
     budget : int
@@ -52,7 +48,7 @@ def leftovers(
     Raises
     ------
     InputError
-        Where `gain` or `peaks` is out of range, or the factors do not belong to the matrix.
+        Where `peaks` is out of range, or the factors do not belong to the matrix.
 
     Examples
     --------
@@ -63,12 +59,12 @@ def leftovers(
     >>> left.n_peaks, bool(abs(left.z_map).max() < 5)
     (0, True)
     """
-    n, m = matrix.n_positions, matrix.n_pixels
-    if not gain > 0 or peaks < 0 or factors.maps[0].size != n or factors.patterns[0].size != m:
+    n, m, gain = matrix.n_positions, matrix.n_pixels, matrix.gain
+    if peaks < 0 or factors.maps[0].size != n or factors.patterns[0].size != m:
         raise InputError(
             "leftovers",
-            expected="a gain above 0, a number of peaks >= 0, and the matrix that the factors were fitted to",
-            got=f"gain {gain}, {peaks} peaks, maps of {factors.maps[0].size} positions, a matrix of {n}",
+            expected="a number of peaks >= 0, and the matrix that the factors were fitted to",
+            got=f"{peaks} peaks, maps of {factors.maps[0].size} positions, a matrix of {n}",
             hint="give Matrix.from_scan(prepared_scan)",
         )
     look = _Look.of(factors, matrix, gain, budget)

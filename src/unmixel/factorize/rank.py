@@ -38,8 +38,8 @@ BEGIN = 40
 SPLITS = 3
 """Ways of holding out electrons over which the number that refinements leave is taken."""
 
-GAIN_NEAR_ONE = 0.2
-"""Counts whose noise differs from Poisson's by more than this share are no single electrons: they cannot be split."""
+GAIN_OFF = 0.2
+"""Data whose noise differs from that of their gain by more than this share are not split by it."""
 
 FLOOR = 0.01
 """Least mean counts of a pixel for its weight, as a share of the average."""
@@ -76,7 +76,8 @@ def rank(
     Parameters
     ----------
     data : Scan, Matrix or array, shape (n_positions, n_pixels)
-        Counts, or other numbers >= 0. Where all used pixels weigh the same, counts are weighted by 1 / mean.
+        Counts, or other numbers >= 0. Where all used pixels weigh the same, counts are weighted by 1 / mean. Data
+        with a gain (`Matrix.gain`) are counts where their noise agrees with it.
     ranks : iterable of int, >= 1, optional
         Five from half to more than twice what is above the noise edge, where they are not given.
     restarts : int, >= 1
@@ -113,11 +114,12 @@ def rank(
     matrix = model.matrix_of(data)
     plan = model.plan_for(matrix)
     whole = _whole_numbers(matrix)
+    electrons = whole or matrix.gain != 1
     with plan.engine.threads():
-        evidence = _spectrum(matrix, plan, max(wanted or [0]), whiten=whole)
+        evidence = _spectrum(matrix, plan, max(wanted or [0]), whiten=electrons)
     matrix, plain, edge = evidence.matrix, evidence.plain, evidence.edge
     wanted = wanted or _default_ranks(edge.n_above, min(matrix.n_positions, matrix.n_pixels))
-    counts = whole and abs(evidence.gain - 1) <= GAIN_NEAR_ONE
+    counts = electrons and abs(evidence.gain / matrix.gain - 1) <= GAIN_OFF
     patient = _patient(model, matrix, edge)
     refined: list[int] = []
     if counts:
@@ -131,7 +133,7 @@ def rank(
             ]
     else:
         done = by_held_out_entries(matrix, wanted, restarts, patient, noise=plain.noise, seed=seed)
-    notes = (*evidence.notes, _how(counts, whole, evidence.gain, share))
+    notes = (*evidence.notes, _how(counts, whole, (evidence.gain, matrix.gain), share))
     method = "count splitting" if counts else "held-out entries"
     return _choice(done, (plain, edge), refined, method, notes)
 
@@ -216,14 +218,18 @@ def _patient(model: NMF, matrix: Matrix, edge: NoiseEdge) -> NMF:
     return patient
 
 
-def _how(counts: bool, whole: bool, gain: float, share: float) -> str:
+def _how(counts: bool, whole: bool, gains: tuple[float, float], share: float) -> str:
+    """Return in a sentence what was held out and why; gains are that of the noise and that of the data."""
+    noise, gain = gains
     if counts:
-        return f"{share:.0%} of the electrons, drawn at random, were held out of every fit."
-    why = (
-        f"the noise of the counts is {gain:.2g} times that of single electrons"
-        if whole
-        else "the data are no counts"
-    )
+        each = "" if gain == 1 else f" (of {gain:.3g} units of the data each)"
+        return f"{share:.0%} of the electrons{each}, drawn at random, were held out of every fit."
+    if gain != 1:
+        why = f"variance over mean of the noise is {noise:.2g}, not the gain of {gain:.2g}"
+    elif whole:
+        why = f"the noise of the counts is {noise:.2g} times that of single electrons"
+    else:
+        why = "the data are no counts"
     return f"A block of entries was held out of every fit, because {why}."
 
 

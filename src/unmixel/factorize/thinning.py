@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -20,28 +21,53 @@ CHUNK_BYTES = 16_000_000
 """What is drawn at once of data in memory."""
 
 
+def divisible(matrix: Matrix) -> bool:
+    """Return whether data are taken for counts without a look at them: whole numbers by dtype, or of a known gain.
+
+    Examples
+    --------
+    >>> means = np.full((4, 3), 0.75)
+    >>> divisible(Matrix.from_array(means)), divisible(Matrix.from_array(means, gain=0.25))
+    (False, True)
+    """
+    return matrix.gain != 1 or np.dtype(matrix.data.dtype).kind in "ui"
+
+
 def thinned(matrix: Matrix, *, share: float = 0.2, seed: int = 0) -> tuple[Matrix, Matrix]:
     """Return the counts to fit and the counts to check with: every electron goes to the second with chance `share`.
 
     Poisson counts thinned binomially are Poisson counts with ``1 - share`` and ``share`` of the mean, independent of
     each other. Nothing is computed before the parts are read; each position draws from its own numbers, so that
-    blocks may be read in any order and cut in any way. Weights are those of the whole.
+    blocks may be read in any order and cut in any way. Weights and gain are those of the whole.
+
+    With a gain g other than 1 a value x is taken for n electrons of x / n units each, n being ``floor(x / g)`` or one
+    more, by chance, so that the mean of 1 / n is g / x (n = 1 where x < g)::
+
+        check = x / n Binomial(n, s),    fit = x - check,    0 <= check <= x (nothing has to be clipped)
+        E[check | x] = s x,              var[check | x] = s (1 - s) x min(g, x)
+        Cov(fit, check) = s (1 - s) (var x - g E[x] + E[x (g - x)+])
+
+    which is 0 where var x = g E[x] and no value lies between 0 and one electron. Multiples of g are split into
+    multiples of g, as the electrons are.
 
     Parameters
     ----------
     matrix : Matrix
-        Whole numbers >= 0.
+        Whole numbers >= 0; any finite numbers >= 0 where its gain is not 1. Parts have the dtype of the data where
+        the gain is 1, or whole and the data integers; else float32. Where integers are no multiples of a whole
+        gain, `check` is rounded up or down by chance, which takes at most 1/4 off the covariance.
     share : float, in (0, 1)
     seed : int
 
     Raises
     ------
     InputError
-        When `share` is out of range, or the data are not counts.
+        When `share` is out of range, or the data are not counts (here, or as the parts are read).
 
     References
     ----------
-    Sarkar & Stephens, Nat. Genet. 53, 770 (2021); Neufeld et al., Biostatistics 25, 270 (2024), on count splitting.
+    Sarkar & Stephens, Nat. Genet. 53, 770 (2021); Neufeld et al., Biostatistics 25, 270 (2024), on count splitting. The
+    split of numbers that are no multiples of the gain is this project's own.
 
     Examples
     --------
@@ -53,11 +79,12 @@ def thinned(matrix: Matrix, *, share: float = 0.2, seed: int = 0) -> tuple[Matri
     """
     if not 0 < share < 1:
         raise InputError("share", expected="a number between 0 and 1", got=str(share), hint="use 0.2")
+    coin = _Coin(share, float(matrix.gain), np.dtype(matrix.data.dtype))
     if hasattr(matrix.data, "tocsr"):
-        return _sparse(matrix, share, seed)
+        return _sparse(matrix, coin, seed)
     if matrix.data.dtype.kind not in "uif":
         raise InputError("thinned", expected="counts", got=f"data of dtype {matrix.data.dtype}", hint="")
-    parts = (_Thinned(matrix.data, matrix.n_scan_axes, share, seed, part) for part in ("fit", "check"))
+    parts = (_Thinned(matrix.data, matrix.n_scan_axes, coin, seed, part) for part in ("fit", "check"))
     if is_lazy(matrix.data):
         chunks = matrix.data.chunks
     else:
@@ -67,14 +94,14 @@ def thinned(matrix: Matrix, *, share: float = 0.2, seed: int = 0) -> tuple[Matri
     return fit, check
 
 
-def _sparse(matrix: Matrix, share: float, seed: int) -> tuple[Matrix, Matrix]:
+def _sparse(matrix: Matrix, coin: _Coin, seed: int) -> tuple[Matrix, Matrix]:
     csr = matrix.data.tocsr()
     if not csr.has_canonical_format:
         csr = csr.copy()
         csr.sum_duplicates()
-    drawn = np.random.default_rng(seed).binomial(_whole(csr.data), share)
+    drawn = coin.check(csr.data, np.random.default_rng(seed))
     fit, check = csr.copy(), csr.copy()
-    fit.data, check.data = (csr.data - drawn).astype(csr.dtype), drawn.astype(csr.dtype)
+    fit.data, check.data = (csr.data - drawn).astype(coin.dtype), drawn.astype(coin.dtype)
     for part in (fit, check):
         part.eliminate_zeros()
     return replace(matrix, data=fit), replace(matrix, data=check)
@@ -88,12 +115,49 @@ def _whole(values: NDArray[Any]) -> NDArray[np.int64]:
             "thinned",
             expected="counts (whole numbers)",
             got="numbers with a fraction",
-            hint="scaled or averaged data cannot be split into independent counts; divide by the gain and round, "
-            "or judge ranks by held-out entries",
+            hint="scaled or averaged data cannot be split into independent counts unless their gain is known: let "
+            "poisson_weights measure it, or judge ranks by held-out entries",
         )
     if counts.size and counts.min() < 0:
         raise InputError("thinned", expected="counts >= 0", got=f"{counts.min()}", hint="")
     return counts
+
+
+@dataclass(frozen=True)
+class _Coin:
+    """How values of one gain and dtype are split."""
+
+    share: float
+    gain: float
+    source: np.dtype[Any]
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """Of either part."""
+        kept = self.gain == 1 or (self.source.kind in "ui" and self.gain.is_integer())
+        return self.source if kept else np.dtype(np.float32)
+
+    def check(self, values: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        """Return what of each value goes to the second part, shape (b,); of the values' dtype where parts keep it."""
+        if self.gain == 1:
+            return np.asarray(rng.binomial(_whole(values), self.share)).astype(values.dtype)
+        x = np.asarray(values, np.float64)
+        if not np.all(np.isfinite(x)) or x.min(initial=0.0) < 0:
+            raise InputError(
+                "thinned",
+                expected="finite numbers >= 0",
+                got=f"values from {x.min():g} to {x.max():g}",
+                hint="repair or mask bad pixels; check whether a background was subtracted from the recording",
+            )
+        units = x / self.gain
+        low = np.floor(units)
+        more = rng.random(x.shape) * units >= low * (low + 1 - units)
+        n = np.maximum(low + more, 1.0)
+        drawn = np.minimum(x / n * rng.binomial(n.astype(np.int64), self.share), x)
+        if self.dtype.kind == "f":
+            return np.asarray(drawn)
+        whole = np.floor(drawn)
+        return np.asarray(whole + (rng.random(x.shape) < drawn - whole)).astype(values.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +166,7 @@ class _Thinned:
 
     data: Any
     n_scan_axes: int
-    share: float
+    coin: _Coin
     seed: int
     part: Part
     token: str = field(default_factory=lambda: uuid4().hex)
@@ -117,8 +181,7 @@ class _Thinned:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = np.dtype(self.data.dtype)
-        return dtype
+        return self.coin.dtype
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         key = key if isinstance(key, tuple) else (key,)
@@ -128,16 +191,11 @@ class _Thinned:
         shape = self.shape[: self.n_scan_axes]
         positions = np.arange(math.prod(shape)).reshape(shape)[scan].reshape(-1)
         rows = values.reshape(positions.size, -1)
-        out = rows.copy() if self.part == "fit" else np.zeros_like(rows)
+        out = rows.astype(self.dtype) if self.part == "fit" else np.zeros(rows.shape, self.dtype)
         for row, target, position in zip(rows, out, positions, strict=True):
             (lit,) = np.nonzero(row)
-            drawn = np.random.default_rng([self.seed, 7, int(position)]).binomial(
-                _whole(row[lit]), self.share
-            )
-            if self.part == "fit":
-                target[lit] -= drawn.astype(rows.dtype)
-            else:
-                target[lit] = drawn
+            drawn = self.coin.check(row[lit], np.random.default_rng([self.seed, 7, int(position)]))
+            target[lit] = row[lit] - drawn if self.part == "fit" else drawn
         return out.reshape(values.shape)[(*(slice(None),) * self.n_scan_axes, *pattern)]
 
     def __dask_tokenize__(self) -> tuple[str, str]:

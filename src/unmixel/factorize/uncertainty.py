@@ -32,7 +32,7 @@ CLEAR = 2.0
 """Standard errors above which a value of a map tells something about scatter."""
 
 
-def standard_errors(factors: Factors, matrix: Matrix, *, gain: float = 1.0) -> Uncertainty:
+def standard_errors(factors: Factors, matrix: Matrix) -> Uncertainty:
     """Return the standard error of every value of maps and patterns, from the noise of counts.
 
     With one factor known, the other is a weighted least-squares estimate per position (per pixel). For the maps at
@@ -54,14 +54,12 @@ def standard_errors(factors: Factors, matrix: Matrix, *, gain: float = 1.0) -> U
     ----------
     factors : Factors
     matrix : Matrix
-        The data of the fit; only weights are looked at.
-    gain : float, > 0
-        Units of the data per electron: variance over mean of the noise.
+        The data of the fit; only weights and the gain are looked at.
 
     Raises
     ------
     InputError
-        Where `gain` is not above 0 or the factors do not belong to the matrix.
+        Where the factors do not belong to the matrix.
 
     References
     ----------
@@ -78,12 +76,12 @@ def standard_errors(factors: Factors, matrix: Matrix, *, gain: float = 1.0) -> U
     >>> round(float(found.maps[0, 0, 0]), 1)  # 6 pixels of 25 counts: the root of 150
     12.2
     """
-    k, n, m = factors.n_components, matrix.n_positions, matrix.n_pixels
-    if not gain > 0 or factors.maps.size != k * n or factors.patterns.size != k * m:
+    k, n, m, gain = factors.n_components, matrix.n_positions, matrix.n_pixels, matrix.gain
+    if factors.maps.size != k * n or factors.patterns.size != k * m:
         raise InputError(
             "standard_errors",
-            expected="a gain above 0 and the matrix that the factors were fitted to",
-            got=f"gain {gain}, maps of {factors.maps.size // k} positions, a matrix of {n}",
+            expected="the matrix that the factors were fitted to",
+            got=f"maps of {factors.maps.size // k} positions, a matrix of {n}",
             hint="give Matrix.from_scan(prepared_scan)",
         )
     used, kept = matrix.pixel_weights > 0, matrix.position_weights > 0
@@ -257,7 +255,7 @@ def stability(
         Of the fit to all counts.
     factors : Factors
     matrix : Matrix
-        The data of the fit, whole numbers >= 0.
+        The data of the fit: counts, or numbers >= 0 of a known gain.
     refit : callable(Matrix) -> (maps, patterns)
         Fits one half; its number of components may differ.
     seed : int
@@ -265,7 +263,7 @@ def stability(
     Raises
     ------
     InputError
-        Where the data are not counts (from `thinned`).
+        Where the data cannot be halved (from `thinned`).
 
     Examples
     --------

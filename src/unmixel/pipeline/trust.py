@@ -17,14 +17,6 @@ from unmixel.pipeline.recipe import Factorize
 Tell = Callable[[str], None]
 
 
-def gain_of(scan: Scan) -> float:
-    """Return the gain that Poisson weighting found or was given: variance over mean of the noise; 1 without it."""
-    for record in scan.history:
-        if record.name == "poisson_weights" and record.values.get("gain"):
-            return float(record.values["gain"])
-    return 1.0
-
-
 def promoted(model: Any, scan: Scan, factors: Factors, how: Factorize, note: Tell) -> Factors:
     """Return the factors of a second fit, in which what stands out in the residual has become components.
 
@@ -44,9 +36,7 @@ def promoted(model: Any, scan: Scan, factors: Factors, how: Factorize, note: Tel
 
     from unmixel.factorize import leftovers as left
 
-    found = left.leftovers(
-        factors, Matrix.from_scan(scan), gain=gain_of(scan), peaks=how.promote, budget=_budget(how)
-    )
+    found = left.leftovers(factors, Matrix.from_scan(scan), peaks=how.promote, budget=_budget(how))
     if not found.n_peaks:
         note("Nothing in the residual stands out of the noise: no structure was promoted to a component.")
         return factors
@@ -94,13 +84,13 @@ def judged(model: Any, scan: Scan, factors: Factors, how: Factorize, note: Tell)
     from unmixel.factorize.leftovers import leftovers
     from unmixel.factorize.uncertainty import standard_errors
 
-    matrix, gain = Matrix.from_scan(scan), gain_of(scan)
+    matrix = Matrix.from_scan(scan)
     if how.residual_peaks:
-        found = leftovers(factors, matrix, gain=gain, peaks=how.residual_peaks, budget=_budget(how))
+        found = leftovers(factors, matrix, peaks=how.residual_peaks, budget=_budget(how))
         factors = replace(factors, leftovers=found)
     if how.uncertainty == "none":
         return factors
-    errors = standard_errors(factors, matrix, gain=gain)
+    errors = standard_errors(factors, matrix)
     if how.uncertainty == "stability":
         errors = _agreement(model, matrix, factors, errors, note)
     return replace(factors, uncertainty=errors)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from unmixel.core.errors import InputError
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.matrix import Grid, Matrix
+from unmixel.dataset.record import StepRecord
 from unmixel.dataset.scan import Scan
 
 
@@ -48,3 +49,17 @@ def test_a_plain_array_folds_back(rows: int, columns: int, pixels: int) -> None:
 def test_shapes_that_do_not_multiply_are_refused(shapes: dict[str, tuple[int, ...]]) -> None:
     with pytest.raises(InputError, match="6 positions and 4 pixels"):
         Matrix.from_array(np.zeros((6, 4)), **shapes)
+
+
+def test_the_gain_is_what_the_weights_recorded() -> None:
+    scan = Scan.from_array(np.zeros((3, 4, 5)))
+    assert scan.gain == Matrix.from_scan(scan).gain == 1
+    scan = scan.after(StepRecord("bin", values={"gain": 9.0}))
+    scan = scan.after(StepRecord("poisson_weights", values={"gain": 2.5})).after(StepRecord("crop"))
+    assert scan.gain == Matrix.from_scan(scan).gain == 2.5
+
+
+@pytest.mark.parametrize("gain", [0.0, -1.0, np.nan, np.inf])
+def test_a_gain_that_cannot_be_is_refused(gain: float) -> None:
+    with pytest.raises(InputError, match="gain"):
+        Matrix.from_array(np.zeros((6, 4)), gain=gain)

@@ -44,7 +44,8 @@ def test_a_right_model_leaves_noise_only(dose, gain):
     for seed in range(3):
         scan = PoissonWeights(gain=float(gain)).apply(drawn(maps, patterns, seed, gain))
         factors = NMF(2, start=GivenStart(maps, patterns), max_iter=50).factorize(scan)
-        left = leftovers(factors, Matrix.from_scan(scan), gain=gain)
+        left = leftovers(factors, Matrix.from_scan(scan))
+        assert left.gain == gain
         assert left.n_peaks == 0
         assert abs(np.mean(left.z_map)) < 0.5
         assert 0.3 < np.std(left.z_map) < 1.2
@@ -137,7 +138,7 @@ def test_a_wrong_gain_or_a_pattern_that_is_wrong_everywhere_makes_no_places():
     for gain, wrong in ((4, patterns[:1]), (1, patterns[:1] * rng.uniform(0.8, 1.2, PATTERN))):
         scan = drawn(maps[:1], patterns[:1], 0, gain=gain)
         factors = NMF(1, max_iter=3).factorize(scan)
-        left = leftovers(replace(factors, patterns=wrong.astype(np.float32)), Matrix.from_scan(scan), gain=1)
+        left = leftovers(replace(factors, patterns=wrong.astype(np.float32)), Matrix.from_scan(scan))
         assert left.n_peaks == 0
         assert np.median(left.z_map) > 5
 
@@ -174,8 +175,7 @@ def test_wrong_requests_are_refused():
     scan = Scan.from_array(np.random.default_rng(0).poisson(5.0, (4, 5, 6)))
     factors = NMF(1).factorize(scan)
     matrix = Matrix.from_scan(scan)
-    for bad in ({"gain": 0}, {"peaks": -1}):
-        with pytest.raises(InputError, match="leftovers"):
-            leftovers(factors, matrix, **bad)
+    with pytest.raises(InputError, match="leftovers"):
+        leftovers(factors, matrix, peaks=-1)
     with pytest.raises(InputError, match="matrix that the factors were fitted to"):
         leftovers(factors, Matrix.from_scan(Scan.from_array(scan.data[:3])))

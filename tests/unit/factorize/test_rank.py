@@ -212,6 +212,23 @@ def test_what_cannot_be_split_is_judged_by_held_out_entries(kind: str) -> None:
     assert any("A block of entries" in note for note in choice.notes)
 
 
+@pytest.mark.parametrize(("unit", "gain"), [(7, 7.0), (7, 6.9), (0.25, 0.25), (0.37, 0.367)])
+def test_counts_of_a_known_gain_are_split(unit: float, gain: float) -> None:
+    X = unit * planted(3)
+    choice = unmixel.rank(Matrix.from_array(X, gain=gain), [2, 3, 6], restarts=1)
+    assert choice.method == "count splitting"
+    assert choice.n_components == choice.most == 3
+    assert any(f"of {gain:.3g} units of the data each" in note for note in choice.notes)
+
+
+@pytest.mark.parametrize(("unit", "gain"), [(1, 3.0), (3, 2.0), (0.37, 0.8)])
+def test_data_that_do_not_have_the_noise_of_their_gain_are_not_split(unit: float, gain: float) -> None:
+    choice = unmixel.rank(Matrix.from_array(unit * planted(3), gain=gain), [2, 3, 6], restarts=1)
+    assert choice.method == "held-out entries"
+    assert choice.n_components == 3
+    assert any(f"not the gain of {gain:.2g}" in note for note in choice.notes)
+
+
 def test_held_out_error_falls_to_the_truth_and_restarts_agree_there() -> None:
     choice = unmixel.rank(planted(4), [2, 4, 8], restarts=3)
     score = {s.n_components: s for s in choice.scores}

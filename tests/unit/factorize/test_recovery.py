@@ -21,6 +21,7 @@ from unmixel.factorize.refinements.split import Split
 from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sketch import Sketch, sketch
 from unmixel.factorize.thinning import thinned
+from unmixel.prepare.weights import PoissonWeights
 from unmixel.testing import metrics, phantoms
 
 REFINE = (Split(), Merge(), Prune(), Merge(0.75), Prune())
@@ -62,6 +63,20 @@ def test_a_refined_fit_goes_on_where_it_stood(glass) -> None:
         assert again.settings["significance"] == wanted.settings["significance"]
 
 
+@pytest.mark.parametrize("unit", [3, 0.25])
+def test_crystals_are_found_and_nothing_else_whatever_an_electron_counts(glass, unit: float) -> None:
+    scan, truth, used = glass
+    counts = replace(scan, data=np.asarray(scan.data) * unit, pixel_weights=used.astype(float))
+    prepared = PoissonWeights().apply(counts)
+    assert prepared.gain == pytest.approx(unit, rel=0.1)
+    assert prepared.gain != unit  # as measured
+    found = physics(truth).factorize(prepared)
+    matched = metrics.match(found.maps, found.patterns, truth.maps, truth.patterns, used_pixels=used)
+    assert metrics.found(matched, truth.crystals) == 4
+    assert found.n_components == 5
+    assert min(found.settings["significance"]) >= 4
+
+
 def test_refinements_that_need_no_counts_work_on_any_data(glass) -> None:
     scan, truth, _ = glass
     scaled = replace(scan, data=np.asarray(scan.data) * np.float32(0.37))
@@ -70,15 +85,17 @@ def test_refinements_that_need_no_counts_work_on_any_data(glass) -> None:
     assert found.settings["significance"] is None
 
 
-def test_noise_has_no_significance() -> None:
-    """Whatever map and pattern were made of the noise of the fit part score 0 with a deviation of 1 on the other."""
+def scores_of_noise(unit: float, gain: float) -> list[float]:
+    """Return the significance of components made of the noise of the fit part; data of `unit` counts an electron."""
     rng, scores, share = np.random.default_rng(5), [], 0.3
-    flat = np.outer(rng.uniform(0.5, 2, 300), rng.uniform(1, 6, 200))
+    flat = unit * np.outer(rng.uniform(0.5, 2, 300), rng.uniform(1, 6, 200))
     engine = NumpyEngine()
     for seed in range(6):
-        X = rng.poisson(flat)
+        X = unit * rng.poisson(flat / unit)
         matrix = replace(
-            Matrix.from_array(X), pixel_weights=1 / X.mean(axis=0), position_weights=1 / X.mean(axis=1)
+            Matrix.from_array(X, gain=gain),
+            pixel_weights=1 / (unit * X.mean(axis=0)),
+            position_weights=X.mean() / X.mean(axis=1),
         )
         fit, check = thinned(matrix, share=share, seed=seed)
         rest = np.asarray(fit.data.compute()) - (1 - share) * flat
@@ -88,9 +105,21 @@ def test_noise_has_no_significance() -> None:
         patterns = np.vstack([flat[0] / flat[0, 0], np.clip(right[:30], 0, None)])
         products = [products_of(part, engine, dtype="float64", budget=10**7) for part in (fit, check)]
         problem = bind(fit, products[0], (), n_components=31, engine=engine, dtype="float64")
-        scores += Evidence(products[1], share, 1 / np.sqrt(X.mean())).of(problem, maps, patterns)[1:].tolist()
+        scores += Evidence(products[1], share, 1.0).of(problem, maps, patterns)[1:].tolist()
+    return scores
+
+
+# an electron of 3 counts as integers, and as floats whose gain was measured; averages of four
+@pytest.mark.parametrize(("unit", "gain"), [(1, 1), (3, 3), (3.0, 2.98), (0.25, 0.25)])
+def test_noise_has_no_significance(unit: float, gain: float) -> None:
+    """Whatever map and pattern were made of the noise of the fit part score 0 with a deviation of 1 on the other."""
+    scores = scores_of_noise(unit, gain)
     assert abs(np.mean(scores)) < 4 / np.sqrt(len(scores))
     assert np.std(scores) == pytest.approx(1, abs=0.15)
+
+
+def test_noise_is_significant_where_the_gain_is_not_known() -> None:
+    assert np.mean(scores_of_noise(3, 1)) > 1
 
 
 def test_what_is_there_is_significant_as_counted() -> None:

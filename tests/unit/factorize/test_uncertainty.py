@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,7 +57,7 @@ def repeated(gain: int, loss: str, constraints: tuple) -> dict[str, np.ndarray]:
             3, start=GivenStart(MAPS, PATTERNS), constraints=constraints, loss=loss, max_iter=300, tol=1e-7
         )
         factors = model.factorize(scan)
-        errors = standard_errors(factors, Matrix.from_scan(scan), gain=gain)
+        errors = standard_errors(factors, replace(Matrix.from_scan(scan), gain=gain))
         places = order(factors.patterns)
         for name, values in (
             ("maps", factors.maps), ("patterns", factors.patterns), ("map_errors", errors.maps),
@@ -132,7 +134,8 @@ def test_the_error_of_one_component_is_the_root_of_its_counts():
     scan = Scan.from_array(np.full((4, 5, 6), 25.0))
     factors = NMF(1).factorize(scan)
     for gain in (1.0, 9.0):
-        found = standard_errors(factors, Matrix.from_scan(scan), gain=gain)
+        found = standard_errors(factors, replace(Matrix.from_scan(scan), gain=gain))
+        assert found.gain == gain
         np.testing.assert_allclose(found.maps, np.sqrt(gain * 150), rtol=1e-3)
         np.testing.assert_allclose(found.patterns, np.sqrt(gain / 6 / 3000), rtol=1e-3)
 
@@ -197,8 +200,6 @@ def test_any_shape_and_any_components(scan, pattern, k, seed):
 def test_other_data_are_refused():
     scan = drawn(0)
     factors = NMF(2).factorize(scan)
-    with pytest.raises(InputError, match="gain 0"):
-        standard_errors(factors, Matrix.from_scan(scan), gain=0)
     with pytest.raises(InputError, match="matrix that the factors were fitted to"):
         standard_errors(factors, Matrix.from_scan(Scan.from_array(scan.data[:5])))
 
@@ -232,6 +233,15 @@ def test_an_even_map_agrees_with_itself_and_scatters_as_its_counts():
     assert found.stability[0] > 0.9
     assert found.scatter[0] == pytest.approx(1, abs=0.2)
     assert "independent halves" in found.method
+
+
+@pytest.mark.parametrize(("unit", "gain"), [(3, 3.0), (3, 2.95), (0.25, 0.25)])
+def test_halves_of_any_gain_scatter_as_their_counts(unit: float, gain: float):
+    scan = Scan.from_array(unit * np.random.default_rng(0).poisson(50.0, (12, 13, 20)))
+    matrix, factors = replace(Matrix.from_scan(scan), gain=gain), NMF(1).factorize(scan)
+    found = stability(standard_errors(factors, matrix), factors, matrix, refit_with(1))
+    assert found.stability[0] > 0.9
+    assert found.scatter[0] == pytest.approx(1, abs=0.2)
 
 
 def test_a_component_that_is_not_found_again_has_no_agreement():

@@ -105,19 +105,18 @@ def test_what_a_position_that_is_left_out_holds_does_not_matter(loss):
 
 
 def test_another_unit_changes_maps_by_its_gain_and_nothing_else():
-    one = fitted(weighted(Scan.from_array(COUNTS), "frobenius"), "frobenius")
+    single = weighted(Scan.from_array(COUNTS), "frobenius", gain=1.0)
+    one = fitted(single, "frobenius")
     scan = weighted(Scan.from_array(COUNTS * 7), "frobenius", gain=7.0)
     seven = fitted(scan, "frobenius", (7 * MAPS, PATTERNS))
     np.testing.assert_allclose(seven.maps, 7 * one.maps, rtol=2e-3, atol=1)
     np.testing.assert_allclose(seven.patterns, one.patterns, atol=1e-4)
-    data, gain = Matrix.from_scan(scan), 7.0
-    plain = Matrix.from_scan(weighted(Scan.from_array(COUNTS), "frobenius"))
+    data = Matrix.from_scan(scan)
+    plain = Matrix.from_scan(single)
     np.testing.assert_allclose(
-        standard_errors(seven, data, gain=gain).maps, 7 * standard_errors(one, plain).maps, rtol=0.02
+        standard_errors(seven, data).maps, 7 * standard_errors(one, plain).maps, rtol=0.02
     )
-    np.testing.assert_allclose(
-        leftovers(seven, data, gain=gain).z_map, leftovers(one, plain).z_map, atol=0.05
-    )
+    np.testing.assert_allclose(leftovers(seven, data).z_map, leftovers(one, plain).z_map, atol=0.05)
 
 
 def test_nothing_but_zeros_is_fitted_without_a_warning():

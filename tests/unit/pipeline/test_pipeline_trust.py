@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from unmixel.cli.main import app
+from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.scan import Scan
 from unmixel.pipeline.recipe import Recipe
 from unmixel.pipeline.run import run
 from unmixel.pipeline.summary import lines, summary
-from unmixel.pipeline.trust import gain_of
 from unmixel.prepare.weights import PoissonWeights
 
 pytestmark = pytest.mark.usefixtures("no_page")
@@ -91,6 +91,15 @@ def test_data_that_cannot_be_halved_are_judged_by_restarts(scan: Scan, tmp_path:
     assert any("cannot be halved" in note for note in result.record["notes"])
 
 
+def test_data_of_a_measured_gain_are_halved(scan: Scan, tmp_path: Path) -> None:
+    settings = recipe("poisson_weights", uncertainty="stability", components=3)
+    result = run(Scan.from_array(scan.data / 2), settings, out=tmp_path / "r")
+    assert result.factors.uncertainty is not None
+    assert result.factors.uncertainty.gain == pytest.approx(0.5, rel=0.1)
+    assert "independent halves" in result.factors.uncertainty.method
+    assert not any("cannot be halved" in note for note in result.record["notes"])
+
+
 def test_what_is_not_counts_is_told_by_the_run(scan: Scan, tmp_path: Path) -> None:
     result = run(Scan.from_array(scan.data * 0.3), recipe("poisson_weights"), out=tmp_path / "r")
     assert any(
@@ -101,8 +110,8 @@ def test_what_is_not_counts_is_told_by_the_run(scan: Scan, tmp_path: Path) -> No
 
 
 def test_the_gain_is_that_of_the_weights(scan: Scan) -> None:
-    assert gain_of(scan) == 1
-    assert gain_of(PoissonWeights(gain=2.5).apply(scan)) == 2.5
+    assert Matrix.from_scan(scan).gain == 1
+    assert Matrix.from_scan(PoissonWeights(gain=2.5).apply(scan)).gain == 2.5
 
 
 def test_the_command_line_promotes(tmp_path: Path) -> None:
