@@ -178,9 +178,15 @@ class Panel:
 
 
 def paint(
-    axes: Axes, values: NDArray[Any], scale: Scale, colours: str, *, grey: NDArray[Any] | None = None
+    axes: Axes,
+    values: NDArray[Any],
+    scale: Scale,
+    colours: str,
+    *,
+    grey: NDArray[Any] | None = None,
+    shades: int = _SHADES,
 ) -> None:
-    """Fill axes with an image; grey marks masked and missing samples."""
+    """Fill axes with an image in so many shades of a colour map; grey marks masked and missing samples."""
     from matplotlib import colormaps
 
     shown = np.ma.masked_invalid(np.asarray(values, np.float64))
@@ -191,7 +197,7 @@ def paint(
     fine = shown.shape[1] > 1.9 * bounds.width or shown.shape[0] > 1.9 * bounds.height
     axes.imshow(
         shown,
-        cmap=colormaps[colours].resampled(_SHADES).with_extremes(bad=MASKED),
+        cmap=colormaps[colours].resampled(shades).with_extremes(bad=MASKED),
         norm=scale.norm(),
         interpolation="antialiased" if fine else "nearest",
         aspect="auto",
@@ -199,13 +205,15 @@ def paint(
     axes.set(xticks=[], yticks=[])
 
 
-def colour_bar(axes: Axes, scale: Scale, colours: str, *, room: float, quantity: str) -> None:
+def colour_bar(
+    axes: Axes, scale: Scale, colours: str, *, room: float, quantity: str, shades: int = _SHADES
+) -> None:
     """Turn narrow axes, `room` inches tall, into the colour bar of a scale."""
     from matplotlib import colormaps
 
-    shades = np.linspace(0, 1, _SHADES)[:, None]
+    steps = np.linspace(0, 1, shades)[:, None]
     axes.imshow(
-        shades, cmap=colormaps[colours].resampled(_SHADES), aspect="auto", origin="lower", extent=(0, 1, 0, 1)
+        steps, cmap=colormaps[colours].resampled(shades), aspect="auto", origin="lower", extent=(0, 1, 0, 1)
     )
     norm, ticks = scale.norm(), scale.ticks(room)
     axes.set(xticks=[], xlim=(0, 1), ylim=(0, 1))

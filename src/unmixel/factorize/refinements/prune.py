@@ -22,8 +22,8 @@ class Prune:
     Parameters
     ----------
     significance : float, >= 0
-        In standard deviations, at least. Noise reaches 4 among thousands; what a wrong kernel leaves of crystals reached
-        4.7, the weakest crystals that were right 6.
+        In standard deviations, at least. Noise reaches 4 among thousands; what a wrong kernel leaves of crystals
+        reached 4.7, the weakest crystals that were right 6.
     relative : float, in [0, 1)
         And at least this share of the median of the components that are significant: where strong components do not fit
         exactly, what they leave is significant, too, the more so the higher the dose, but small beside them.
