@@ -175,7 +175,7 @@ def _refinements(result: Result, cite: Citations) -> list[str]:
 
 _REFINED = {
     "split": "Maps were cut into their connected regions, each a component of its own ({})",
-    "merge": "Components with the same pattern in the same place were joined ({})",
+    "merge": "Components in the same place that electrons set aside do not tell apart were joined ({})",
     "prune": "Components that are not significant on electrons that no fit had seen were left out ({})",
 }
 
