@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from unmixel.factorize.descent import Sweep, descend
 from unmixel.factorize.draft import Draft, SetAside
 from unmixel.factorize.least_squares import LeastSquares
@@ -14,6 +16,26 @@ from unmixel.factorize.sketch import Sketch
 from unmixel.factorize.solve import closed, set_apart, solve
 
 Told = tuple[dict[str, Any], ...]
+
+WORTH = 5.0
+"""Sweeps on the sketch go on while one explains so many times the variance of the noise, for each component."""
+
+
+def patient(plan: Plan, low: Sketch) -> Plan:
+    """Return the plan with a tolerance that does not grow with the data.
+
+    Nearly all of the objective is noise, half its variance in every entry, so a share of it is worth more the larger
+    the scan is: what ends too early leaves errors that are significant on electrons set aside.
+
+    Parameters
+    ----------
+    plan : Plan
+    low : Sketch
+        For the number of entries that have a weight.
+    """
+    entries = int(np.count_nonzero(low.root_positions)) * int(np.count_nonzero(low.root_pixels))
+    tol = min(plan.rule.tol, 2 * WORTH * plan.n_components / max(1, entries))
+    return replace(plan, rule=replace(plan.rule, tol=tol))
 
 
 def refine(
@@ -34,7 +56,7 @@ def refine(
     evidence : SetAside, optional
         Of counts that the sketch does not hold.
     """
-    plan = closed(plan, lambda: low)
+    plan = patient(closed(plan, lambda: low), low)
     problem, end = solve(low, plan, noise=noise, tol=plan.rule.tol)
     draft = Draft(low, problem, end.z_maps, end.z_patterns, set_apart(plan, low), evidence)
     told = []

@@ -56,44 +56,56 @@ class Evidence:
         """
         if not len(pairs):
             return np.zeros(0)
-        maps, patterns = draft.problem.maps, draft.problem.patterns
-        factors = [_whitened(draft.maps, maps), _whitened(draft.patterns, patterns)]
-        seconds = [_second(*(rows[list(pair)] for rows, _ in factors)) for pair in pairs]
-        rows = [np.array(side) for side in zip(*seconds, strict=True)]
-        shared = (rows[0] @ factors[0][0].T) * (rows[1] @ factors[1][0].T)
-        for place, pair in enumerate(pairs):
-            shared[place, list(pair)] = 0.0  # the first direction of a pair is orthogonal to its second
-        put = [
-            side.engine.asarray(np.ascontiguousarray(part * root), side.dtype)
-            for side, part, (_, root) in zip((maps, patterns), rows, factors, strict=True)
-        ]
-        excess = self.products.overlap(*put) - self.share / (1 - self.share) * shared.sum(axis=1)
-        size = np.linalg.norm(rows[0], axis=1) * self.noise * np.sqrt(self.share)
-        return np.asarray(np.divide(excess, size, out=np.zeros_like(excess), where=size > 0))
+        factors = _factors(draft.problem, draft.z_maps, draft.z_patterns)
+        seconds = [_second(*(rows[list(pair)] for rows in factors)) for pair in pairs]
+        first, second = (np.array(side) for side in zip(*seconds, strict=True))
+        return self._found(draft.problem, factors, (first, second), [list(pair) for pair in pairs])
 
     def of(self, problem: Problem, z_maps: Array, z_patterns: Array) -> NDArray[np.float64]:
         """Return the significance of every component, shape (k,)."""
-        w, h = problem.maps.factor(z_maps), problem.patterns.factor(z_patterns)
-        host, rows = problem.maps.engine.to_host, (problem.maps.weighted(w), problem.patterns.weighted(h))
-        grams = [
-            host(row).astype(np.float64) @ host(side.flat(f)).astype(np.float64).T
-            for row, side, f in zip(rows, (problem.maps, problem.patterns), (w, h), strict=True)
-        ]
-        shared = grams[0] * grams[1]
-        own = np.diagonal(shared)
-        expected = self.share / (1 - self.share) * (shared.sum(axis=1) - own)
-        deviation = self.noise * np.sqrt(self.share * np.maximum(own, 0.0))
-        excess = self.products.overlap(*rows) - expected
-        significance: NDArray[np.float64] = np.divide(
-            excess, deviation, out=np.zeros_like(excess), where=deviation > 0
+        factors = _factors(problem, z_maps, z_patterns)
+        return self._found(problem, factors, factors, [[k] for k in range(len(factors[0]))])
+
+    def _found(
+        self, problem: Problem, factors: Pair, wanted: Pair, without: Sequence[Sequence[int]]
+    ) -> NDArray[np.float64]:
+        """Return how strongly rank-1 directions show in the counts beyond all components but those named for each.
+
+        Parameters
+        ----------
+        problem : Problem
+        factors, wanted : pair of ndarray, shape (k, n) and (k, m); (l, n) and (l, m)
+            Whitened maps and patterns: of the components, and of the directions.
+        without : sequence of sequence of int, length l
+        """
+        shared = (wanted[0] @ factors[0].T) * (wanted[1] @ factors[1].T)
+        for place, own in enumerate(without):
+            shared[place, own] = 0.0
+        sides = problem.maps, problem.patterns
+        rows = (
+            side.engine.asarray(np.ascontiguousarray(part * _root(side)), side.dtype)
+            for side, part in zip(sides, wanted, strict=True)
         )
-        return significance
+        excess = self.products.overlap(*rows) - self.share / (1 - self.share) * shared.sum(axis=1)
+        size = np.prod([np.linalg.norm(part, axis=1) for part in wanted], axis=0)
+        deviation = self.noise * np.sqrt(self.share) * size
+        return np.asarray(np.divide(excess, deviation, out=np.zeros_like(excess), where=deviation > 0))
 
 
-def _whitened(factor: NDArray[np.float64], side: Side) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a factor as rows times the root of the weights, and that root."""
-    root = np.sqrt(side.engine.to_host(side.weights).astype(np.float64)).reshape(-1)
-    return factor.reshape(len(factor), -1) * root, root
+Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _root(side: Side) -> NDArray[np.float64]:
+    return np.asarray(np.sqrt(side.engine.to_host(side.flat(side.weights[None])).astype(np.float64)))
+
+
+def _factors(problem: Problem, z_maps: Array, z_patterns: Array) -> Pair:
+    """Return whitened maps (k, n) and patterns (k, m): times the roots of the weights."""
+    maps, patterns = (
+        side.engine.to_host(side.flat(side.factor(z))).astype(np.float64) * _root(side)
+        for side, z in ((problem.maps, z_maps), (problem.patterns, z_patterns))
+    )
+    return maps, patterns
 
 
 def _second(

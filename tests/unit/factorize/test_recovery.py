@@ -15,6 +15,7 @@ from unmixel.factorize.fit import Work
 from unmixel.factorize.matched import matched_passes
 from unmixel.factorize.problem import bind
 from unmixel.factorize.products import products_of
+from unmixel.factorize.refine import patient
 from unmixel.factorize.refinements.merge import Merge
 from unmixel.factorize.refinements.prune import Prune
 from unmixel.factorize.refinements.split import Split
@@ -212,3 +213,18 @@ def test_pieces_of_one_thing_are_not_told_apart_and_two_things_are() -> None:
     assert evidence.apart(draft, []).shape == (0,)
     both = evidence.apart(draft, [(1, 2), (2, 1)])
     assert both[0] == pytest.approx(both[1])
+
+
+def test_sweeps_of_a_refined_fit_do_not_end_earlier_because_the_scan_is_larger() -> None:
+    rng = np.random.default_rng(1)
+    tolerances = []
+    for n, m in ((300, 200), (3000, 200)):
+        matrix = Matrix.from_array(rng.poisson(3.0, (n, m)))
+        model = NMF(4, tol=1e-3)
+        plan = model.plan_for(matrix)
+        low = Work(matrix, plan).sketch
+        tolerances.append(patient(plan, low).rule.tol)
+        assert patient(replace(plan, rule=replace(plan.rule, tol=1e-9)), low).rule.tol == 1e-9
+    assert tolerances[0] == pytest.approx(10 * tolerances[1])
+    # half the variance in every entry: a sweep goes on for 5 variances a component
+    assert tolerances[1] * 0.5 * 3000 * 200 == pytest.approx(5 * 4)

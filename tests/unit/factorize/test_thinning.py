@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
-from unmixel.factorize.thinning import divisible, thinned
+from unmixel.factorize.thinning import FEW, divisible, thinned
 
 
 def values(matrix: Matrix) -> np.ndarray:
@@ -43,14 +43,27 @@ def test_parts_are_independent_poisson_counts() -> None:
     assert abs(np.corrcoef(fit.ravel(), check.ravel())[0, 1]) < 4 / np.sqrt(counts.size)
 
 
-def test_single_electrons_are_drawn_from_the_numbers_of_their_position() -> None:
+@pytest.mark.parametrize("share", [0.03, 0.2, 0.5, 0.97])
+@pytest.mark.parametrize("n", [1, 2, 7, FEW, FEW + 1, 4 * FEW])
+def test_electrons_go_by_chance_whether_drawn_or_looked_up(n: int, share: float) -> None:
+    times = 40_000
+    check = values(thinned(Matrix.from_array(np.full((4, times // 4), n, np.uint16)), share=share, seed=2)[1])
+    wanted = n * share * (1 - share)
+    assert check.mean() == pytest.approx(n * share, abs=5 * np.sqrt(wanted / times))
+    # variance of the sample variance of a binomial number: (2 + (1 - 6 s (1 - s)) / wanted) wanted^2 / times
+    scatter = np.sqrt(max(2 + (1 - 6 * share * (1 - share)) / wanted, 0.1) / times)
+    assert check.var() == pytest.approx(wanted, rel=5 * scatter)
+    assert 0 <= check.min() <= check.max() <= n
+
+
+def test_a_position_draws_the_same_wherever_it_is_read() -> None:
     counts = np.random.default_rng(3).poisson(2.0, (5, 9)).astype(np.uint16)
-    check = values(thinned(Matrix.from_array(counts), share=0.3, seed=4)[1])
-    for position, row in enumerate(counts):
-        (lit,) = np.nonzero(row)
-        drawn = np.random.default_rng([4, 7, position]).binomial(row[lit], 0.3)
-        np.testing.assert_array_equal(check[position][lit], drawn)
-        assert check[position].sum() == drawn.sum()
+    whole = values(thinned(Matrix.from_array(counts), share=0.3, seed=4)[1])
+    counts[1:] = 40  # what other positions hold has no influence
+    np.testing.assert_array_equal(
+        values(thinned(Matrix.from_array(counts), share=0.3, seed=4)[1])[0], whole[0]
+    )
+    assert (whole != values(thinned(Matrix.from_array(counts), share=0.3, seed=5)[1])).any()
 
 
 # --- electrons that count as more, or less, than one
