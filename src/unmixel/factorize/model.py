@@ -63,8 +63,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     start : str or Start
         ``"svd"``, ``"pursuit"``, ``"random"``, or an object such as `GivenStart`.
     refine : sequence of Refinement
-        `Split`, `Merge`, `Prune`: what changes which components there are after the sweeps on the sketch, in order;
-        `n_components` is then the number to begin with.
+        `Split`, `Merge`, `Prune`, `Consensus`, `Challenge`: what changes which components there are after the
+        sweeps on the sketch, in order; `n_components` is then the number to begin with.
     sketch_sweeps : int, >= 0
         Most sweeps on a sketch of the data before the exact ones; left out where the data are small.
     max_iter : int, >= 1
@@ -223,7 +223,9 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             convergence=found.convergence,
             flags=((),) * k,
             residual=found.residual,
-            settings=self._settings(plan) | found.notes | {"significance": found.significance(order)},
+            settings=self._settings(plan)
+            | found.notes
+            | {name: found.told(name, order) for name in ("significance", "agreement")},
         )
 
     def _settings(self, plan: Plan) -> dict[str, Any]:

@@ -59,4 +59,4 @@ class Merge:
             else:
                 maps[into] = maps[into] + maps[i] * float(norms[i] / norms[into])
         told = {"before": draft.n_components, "after": len(kept)}
-        return draft.of([maps[i] for i in kept], [draft.z_patterns[i] for i in kept]), told
+        return draft.of([maps[i] for i in kept], [draft.z_patterns[i] for i in kept], kept), told
