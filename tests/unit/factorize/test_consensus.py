@@ -20,9 +20,10 @@ from unmixel.testing.refinements import RefinementLaws
 
 @pytest.fixture
 def draft():
-    """A matrix, which is spared, one pattern in two places, and another one."""
+    """A matrix, which is spared, one pattern in two places, and another one; all of them clear."""
     whole = RefinementLaws(Split()).draft()
-    return Merge().refine(Split().refine(whole)[0])[0]
+    apart = Merge().refine(Split().refine(whole)[0])[0]
+    return replace(apart, evidence=lambda now: np.full(now.n_components, 9.0))
 
 
 def begun_as(draft, *others):
@@ -79,12 +80,29 @@ def test_what_the_first_run_missed_is_added(draft) -> None:
     np.testing.assert_allclose(models(after), models(draft)[[0, 2, 1, 3]], rtol=1e-12)
 
 
-def test_what_too_few_runs_found_is_left_out(draft) -> None:
-    runs = begun_as(draft, ([0, 1], 1.0), ([0, 1, 2], 1.0))
-    for least, wanted in ((1, [3, 3, 2, 1]), (2, [3, 3, 2]), (3, [3, 3])):  # the matrix is spared whatever
-        after, told = Consensus(restarts=(1, 1), least=least).refine(runs)
+def showing(draft, *scores):
+    """Return the draft in whose counts set aside the components of each run, one after another, show so strongly."""
+    calls = iter(scores)
+    return replace(draft, evidence=lambda _: np.array(next(calls)))
+
+
+def test_what_only_one_run_found_has_to_be_clear(draft) -> None:
+    runs = begun_as(draft, ([0, 1, 2], 1.0)).course.again(None, 1, 1)
+    runs = replace(runs, course=begun_as(draft, ([0, 2, 3], 1.0)).course)
+    for mine, other, wanted in ((5.0, 5.0, [2, 1, 2, 1]), (4.9, 5.0, [2, 2, 1]), (4.9, 4.9, [2, 2])):
+        told = Consensus().refine(showing(runs, [90.0, mine, 19.0], [90.0, 20.0, other]))[1]
         assert told["agreement"] == wanted
-        assert after.n_components == len(wanted)
+    told = Consensus(lone=0.0).refine(showing(runs, [90.0, 0.1, 19.0], [90.0, 20.0, 0.1]))[1]
+    assert told["agreement"] == [2, 1, 2, 1]
+
+
+def test_without_counts_set_aside_nothing_is_added_and_nothing_left_out(draft) -> None:
+    runs = begun_as(draft, ([0, 1, 2], 1.0)).course.again(None, 1, 1)
+    runs = replace(runs, evidence=None, course=begun_as(draft, ([0, 2, 3], 1.0)).course)
+    after, told = Consensus().refine(runs)
+    assert told["agreement"] == [2, 1, 2]
+    assert told["added"] == 0
+    assert after.n_components == 3
 
 
 def test_another_matrix_is_no_particle(draft) -> None:
@@ -121,7 +139,8 @@ def test_starts_that_cannot_be_made_are_refused(start) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"restarts": ()}, {"restarts": (0,)}, {"least": 9}, {"cosine": 2}, {"overlap": -1}]
+    "wrong",
+    [{"restarts": ()}, {"restarts": (0,)}, {"lone": -1}, {"held_out": 1}, {"cosine": 2}, {"overlap": -1}],
 )
 def test_settings_out_of_range_are_refused(wrong) -> None:
     with pytest.raises(InputError):

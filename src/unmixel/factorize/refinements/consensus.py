@@ -25,8 +25,8 @@ class Consensus:
 
     A run is the solve from one start and the refinements before this one. Components of two runs are one thing where
     their patterns are alike and their maps overlap (Hungarian method on the product of both). What several runs found
-    is averaged at equal scale, be the first among them or not; what fewer than `least` found is left out. The
-    spared components are those of the first run.
+    is averaged at equal scale, be the first among them or not. What only one run found stays if it is clear in the
+    counts set aside; where none were, if it is the first run's. The spared components are those of the first run.
 
     Parameters
     ----------
@@ -34,10 +34,12 @@ class Consensus:
         One further run each, begun with so many times the components of the first.
     start : str
         Registered name of their start; the seed of each is its own.
-    least : int, >= 1
-        Runs, the first one counted, that must have found a component.
+    lone : float, >= 0
+        Share of the median significance of what several runs found that a component of one run must reach.
     cosine, overlap : float, in [0, 1]
         Of the weighted patterns and of the maps, at least, for two components to be one thing.
+    held_out : float, in (0, 1)
+        Share of the electrons that is set aside.
 
     References
     ----------
@@ -52,49 +54,57 @@ class Consensus:
 
     restarts: Sequence[float] = (0.5,)
     start: str = "svd"
-    least: int = 1
+    lone: float = 0.25
     cosine: float = 0.75
     overlap: float = 0.5
+    held_out: float = 0.2
     name: ClassVar[str] = "consensus"
 
     def __post_init__(self) -> None:
         known = self.start != "given" and self.start in registry.names("starts")
-        shares = (
-            0 <= self.cosine <= 1 and 0 <= self.overlap <= 1 and all(share > 0 for share in self.restarts)
-        )
-        if not (known and shares and self.restarts and 1 <= self.least <= len(self.restarts) + 1):
+        shares = 0 <= self.cosine <= 1 and 0 <= self.overlap <= 1 and 0 < self.held_out < 1
+        more = len(self.restarts) > 0 and min(self.restarts) > 0
+        if not (known and shares and more and self.lone >= 0):
             raise InputError(
                 "Consensus",
-                expected="restarts, each above 0, the name of a start that needs no parameters, least from 1 to the "
-                "number of runs, cosine and overlap in [0, 1]",
-                got=f"{self.restarts}, {self.start!r}, {self.least}, {self.cosine}, {self.overlap}",
+                expected="restarts, each above 0, the name of a start that needs no parameters, lone >= 0, cosine and "
+                "overlap in [0, 1], held_out in (0, 1)",
+                got=f"{self.restarts}, {self.start!r}, {self.lone}, {self.cosine}, {self.overlap}, {self.held_out}",
                 hint="use the defaults",
             )
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
         """Return the draft with what the runs agree on, and in how many of them each component was found."""
-        if draft.course is None:
-            told = {"before": draft.n_components, "after": draft.n_components}
-            return draft, told | {"not_done": "nothing says how to begin again"}
+        before, first, course = draft.n_components, draft.spared, draft.course
+        if course is None:
+            return draft, {"before": before, "after": before, "not_done": "nothing says how to begin again"}
         start = registry.load("starts", self.start)()
-        others = (
-            draft.course.again(start, share, number) for number, share in enumerate(self.restarts, start=1)
-        )
+        others = (course.again(start, share, number) for number, share in enumerate(self.restarts, start=1))
         runs = [draft, *others]
         groups = self.groups(runs)
-        first = draft.spared
-        kept = [g for i, g in enumerate(groups) if i < first or len(g) >= self.least] or groups[:1]
+        kept = groups[:first] + self._credible(draft, runs, groups[first:])
+        kept = kept or groups[:1]
         found = np.array([len(group) for group in kept], np.intp)
         maps, patterns = _averaged(runs, kept[first:])
         after = draft.of([*draft.z_maps[:first], *maps], [*draft.z_patterns[:first], *patterns])
         told = {
-            "before": draft.n_components,
+            "before": before,
             "after": len(kept),
             "runs": len(runs),
             "added": sum(group[0][0] > 0 for group in kept),
             "agreement": found.tolist(),
         }
         return replace(after, agreement=found), told
+
+    def _credible(self, draft: Draft, runs: list[Draft], groups: list[list[Member]]) -> list[list[Member]]:
+        """Return what several runs found, and what is clear though only one did."""
+        if draft.evidence is None:
+            return [group for group in groups if len(group) > 1 or group[0][0] == 0]
+        scores = [draft.evidence(run) for run in runs]
+        best = [max(scores[run][k] for run, k in group) for group in groups]
+        shared = [score for score, group in zip(best, groups, strict=True) if len(group) > 1]
+        least = self.lone * float(np.median(shared)) if shared else 0.0
+        return [group for score, group in zip(best, groups, strict=True) if len(group) > 1 or score >= least]
 
     def groups(self, runs: list[Draft]) -> list[list[Member]]:
         """Return which components of the runs are one thing: those of the first run in order, then what others add.
