@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.factorize.contracts import Array
+from unmixel.factorize.contracts import Array, Start
 from unmixel.factorize.problem import Problem, Side
 from unmixel.factorize.sketch import Sketch
 
@@ -31,6 +31,10 @@ class Draft:
         Leading components that are left alone: a matrix that is everywhere, pinned ones.
     evidence : SetAside, optional
         What counts say that no fit has seen; None where the data cannot be split into independent parts.
+    course : Course, optional
+        Solves components on the sketch, these or others.
+    agreement : ndarray of int, shape (k,), optional
+        In how many of several runs each component was found.
     """
 
     low: Sketch
@@ -39,6 +43,8 @@ class Draft:
     z_patterns: Array
     spared: int = 0
     evidence: SetAside | None = None
+    course: Course | None = None
+    agreement: NDArray[np.intp] | None = None
 
     @property
     def n_components(self) -> int:
@@ -72,14 +78,40 @@ class Draft:
             sizes.append(size)
         return rows[0], rows[1], sizes[0] * sizes[1]
 
-    def of(self, z_maps: Sequence[Array], z_patterns: Sequence[Array]) -> Draft:
-        """Return the draft with other components."""
-        xp = self.problem.xp
-        return replace(self, z_maps=xp.stack(list(z_maps)), z_patterns=xp.stack(list(z_patterns)))
+    def of(
+        self, z_maps: Sequence[Array], z_patterns: Sequence[Array], origins: Sequence[int] | None = None
+    ) -> Draft:
+        """Return the draft with other components, which go by the agreement of those they came from, where known."""
+        xp, known = self.problem.xp, self.agreement
+        agreement = None if known is None or origins is None else known[np.asarray(origins, np.intp)]
+        maps, patterns = xp.stack(list(z_maps)), xp.stack(list(z_patterns))
+        return replace(self, z_maps=maps, z_patterns=patterns, agreement=agreement)
 
     def only(self, components: Sequence[int]) -> Draft:
         """Return the draft with some of its components, in the order given."""
-        return self.of([self.z_maps[i] for i in components], [self.z_patterns[i] for i in components])
+        maps, patterns = ([z[i] for i in components] for z in (self.z_maps, self.z_patterns))
+        return self.of(maps, patterns, components)
+
+
+class Course(Protocol):
+    """How a draft came to where it stands: the solve on the sketch and the refinements so far."""
+
+    def solved(self, draft: Draft) -> Draft:
+        """Return a draft after sweeps on the sketch."""
+        ...
+
+    def again(self, start: Start, share: float, number: int) -> Draft:
+        """Return the draft as it would stand, had it begun otherwise.
+
+        Parameters
+        ----------
+        start : Start
+        share : float, > 0
+            Components to begin with, as a share of the plan's.
+        number : int
+            How far the seed is ahead of the plan's.
+        """
+        ...
 
 
 class SetAside(Protocol):

@@ -69,11 +69,14 @@ class Fit:
     noise: float
     notes: dict[str, Any]
 
-    def significance(self, order: NDArray[np.intp]) -> list[float] | None:
-        """Return what the last refinement found of each component on counts set aside; None where none did."""
+    def told(self, name: str, order: NDArray[np.intp]) -> list[Any] | None:
+        """Return what the last refinement that says it told of each component, in an order; None where none did.
+
+        ``significance`` on counts set aside, ``agreement`` of several runs.
+        """
         for told in reversed(self.notes["refinements"]):
-            if len(told.get("significance", ())) == len(order):
-                return [told["significance"][k] for k in order]
+            if len(told.get(name, ())) == len(order):
+                return [told[name][k] for k in order]
         return None
 
 

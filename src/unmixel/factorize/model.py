@@ -63,8 +63,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     start : str or Start
         ``"svd"``, ``"pursuit"``, ``"random"``, or an object such as `GivenStart`.
     refine : sequence of Refinement
-        `Split`, `Merge`, `Prune`: what changes which components there are after the sweeps on the sketch, in order;
-        `n_components` is then the number to begin with.
+        `Split`, `Merge`, `Prune`, `Consensus`, `Challenge`: what changes which components there are after the
+        sweeps on the sketch, in order; `n_components` is then the number to begin with.
     sketch_sweeps : int, >= 0
         Most sweeps on a sketch of the data before the exact ones; left out where the data are small.
     max_iter : int, >= 1
@@ -226,7 +226,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             residual=found.residual,
             settings=self._settings(plan.settled(self._spread))
             | found.notes
-            | {"significance": found.significance(order)},
+            | {name: found.told(name, order) for name in ("significance", "agreement")},
         )
 
     def _settings(self, plan: Plan) -> dict[str, Any]:

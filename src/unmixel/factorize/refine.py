@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from unmixel.factorize.contracts import Start
 from unmixel.factorize.descent import Sweep, descend
 from unmixel.factorize.draft import Draft, SetAside
 from unmixel.factorize.least_squares import LeastSquares
@@ -57,22 +58,44 @@ def refine(
         Of counts that the sketch does not hold.
     """
     plan = patient(closed(plan, lambda: low), low)
-    problem, end = solve(low, plan, noise=noise, tol=plan.rule.tol)
-    draft = Draft(low, problem, end.z_maps, end.z_patterns, set_apart(plan, low), evidence)
-    told = []
-    for step in plan.refinements:
-        draft, done = step.refine(draft)
-        told.append({"step": step.name, **done})
-        draft = _solved(draft, low, plan, noise)
-    return draft, tuple(told)
+    return _Course(low, plan, noise, evidence).run()
 
 
-def _solved(draft: Draft, low: Sketch, plan: Plan, noise: Callable[[], float]) -> Draft:
-    """Return a draft after sweeps on the sketch, constraints bound for its number of components."""
-    own = replace(plan, n_components=draft.n_components)
-    problem = own.problem(low, low, noise)
-    rule = replace(plan.rule, max_sweeps=plan.sketch_sweeps)
-    end, _ = descend(
-        problem, LeastSquares(problem, plan.solver), Sweep(draft.z_maps, draft.z_patterns, []), rule
-    )
-    return replace(draft, problem=problem, z_maps=end.z_maps, z_patterns=end.z_patterns)
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """The solve on a sketch and the refinements of a plan."""
+
+    low: Sketch
+    plan: Plan
+    noise: Callable[[], float]
+    evidence: SetAside | None
+
+    def run(self) -> tuple[Draft, Told]:
+        """Return where all of it leads, and what each refinement did."""
+        low, plan = self.low, self.plan
+        problem, end = solve(low, plan, noise=self.noise, tol=plan.rule.tol)
+        draft = Draft(low, problem, end.z_maps, end.z_patterns, set_apart(plan, low), self.evidence)
+        told = []
+        for number, step in enumerate(plan.refinements):
+            so_far = replace(self, plan=replace(plan, refinements=plan.refinements[:number]))
+            draft, done = step.refine(replace(draft, course=so_far))
+            agreement = {} if draft.agreement is None else {"agreement": draft.agreement.tolist()}
+            told.append({"step": step.name, **done, **agreement})
+            draft = self.solved(draft)
+        return draft, tuple(told)
+
+    def again(self, start: Start, share: float, number: int) -> Draft:
+        """Return where all of it leads from another start, with another number of components and another seed."""
+        plan = self.plan
+        count = max(set_apart(plan, self.low) + 1, round(share * plan.n_components))
+        own = replace(plan, start=start, n_components=count, seed=plan.seed + number)
+        return replace(self, plan=own).run()[0]
+
+    def solved(self, draft: Draft) -> Draft:
+        """Return a draft after sweeps on the sketch, constraints bound for its number of components."""
+        own = replace(self.plan, n_components=draft.n_components)
+        problem = own.problem(self.low, self.low, self.noise)
+        rule = replace(own.rule, max_sweeps=own.sketch_sweeps)
+        begin = Sweep(draft.z_maps, draft.z_patterns, [])
+        end, _ = descend(problem, LeastSquares(problem, own.solver), begin, rule)
+        return replace(draft, problem=problem, z_maps=end.z_maps, z_patterns=end.z_patterns)

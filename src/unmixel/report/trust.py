@@ -40,6 +40,8 @@ def trust_words(factors: Factors, index: int) -> tuple[str, ...]:
     """Return what is known of a component's uncertainty, in a few words each; empty without it."""
     found, stands = factors.uncertainty, significance(factors, index)
     words = [f"significance {stands:.3g} on electrons set aside"] if stands is not None else []
+    agreed = agreement(factors, index)
+    words += [f"found in {agreed[0]} of {agreed[1]} runs"] if agreed is not None else []
     if found is None:
         return tuple(words)
     shares = (
@@ -58,6 +60,13 @@ def significance(factors: Factors, index: int) -> float | None:
     """Return how many standard deviations a component stands out on counts set aside; None where none were."""
     found = factors.settings.get("significance")
     return float(found[index]) if isinstance(found, (list, tuple)) and index < len(found) else None
+
+
+def agreement(factors: Factors, index: int) -> tuple[int, int] | None:
+    """Return in how many runs from different starts a component was found, and of how many; None without them."""
+    found, told = factors.settings.get("agreement"), factors.settings.get("refinements") or ()
+    runs = max((int(done.get("runs", 0)) for done in told), default=0)
+    return (int(found[index]), runs) if isinstance(found, (list, tuple)) and index < len(found) else None
 
 
 def _share(value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,8 +59,11 @@ class RefinementLaws:
         """Raise AssertionError where a law is broken."""
         getattr(self, f"law_{law}")()
 
-    def draft(self, *, spared: int = 1, evidence: bool = True) -> Draft:
-        """Return a draft: a matrix, one component in two places, another one twice."""
+    def draft(self, *, spared: int = 1, evidence: bool = True, course: bool = True) -> Draft:
+        """Return a draft: a matrix, one component in two places, another one twice.
+
+        Begun again it comes out in another order, at other scales, with one component less.
+        """
         rng = np.random.default_rng(4)
         maps, patterns = np.zeros((4, *SCAN)), rng.gamma(0.5, size=(4, *PATTERN))
         maps[0] = 5
@@ -72,12 +75,24 @@ class RefinementLaws:
         products = products_of(matrix, self.engine, dtype="float64", budget=10**6)
         low = sketch(products, matrix, width=20, engine=self.engine, dtype="float64")
         positive = registry.load("constraints", "nonnegative")
-        problem = bind(
-            matrix, low, (positive("maps"), positive("patterns")), n_components=4, engine=self.engine, dtype="float64"
-        )  # fmt: skip
+        how = {"engine": self.engine, "dtype": "float64"}
 
-        z_maps, z_patterns = (self.engine.asarray(z, "float64") for z in (maps, patterns))
-        return Draft(low, problem, z_maps, z_patterns, spared, _Said() if evidence else None)
+        def of(components: list[int], scale: float) -> Draft:
+            k = len(components)
+            problem = bind(matrix, low, (positive("maps"), positive("patterns")), n_components=k, **how)
+            z = maps[components] * scale, patterns[components]
+            z_maps, z_patterns = (self.engine.asarray(values, "float64") for values in z)
+            return Draft(low, problem, z_maps, z_patterns, spared, _Said() if evidence else None)
+
+        class Course:
+            def solved(self, draft: Draft) -> Draft:
+                return draft
+
+            def again(self, start: Any, share: float, number: int) -> Draft:
+                others = np.random.default_rng(number).permutation(range(spared, 4)).tolist()
+                return of([*range(spared), *others][: max(3, spared)], 1.0 + number)
+
+        return replace(of([0, 1, 2, 3], 1.0), course=Course() if course else None)
 
     def law_is_a_frozen_plug_in(self) -> None:
         """A frozen dataclass with a registered name whose settings are JSON."""
@@ -91,8 +106,8 @@ class RefinementLaws:
 
     def law_feasible(self) -> None:
         """At least one component on the same grids, none of it negative or not finite; as many maps as patterns."""
-        for evidence in (True, False):
-            after, _ = self.refinement.refine(self.draft(evidence=evidence))
+        for known in ({}, {"evidence": False}, {"course": False}):
+            after, _ = self.refinement.refine(self.draft(**known))
             maps, patterns = (self.engine.to_host(z) for z in (after.z_maps, after.z_patterns))
             assert maps.shape == (after.n_components, *SCAN), f"maps of shape {maps.shape}"
             assert patterns.shape == (after.n_components, *PATTERN), f"patterns of shape {patterns.shape}"
@@ -126,3 +141,12 @@ class RefinementLaws:
         after, told = self.refinement.refine(before)
         json.dumps(told, allow_nan=False)
         assert (told["before"], told["after"]) == (before.n_components, after.n_components)
+
+    def law_agreement_goes_with_the_components(self) -> None:
+        """What is known of the agreement is known of each component afterwards, or of none."""
+        for agreement in (None, np.array([4, 3, 2, 1])):
+            after, told = self.refinement.refine(replace(self.draft(), agreement=agreement))
+            if after.agreement is not None:
+                assert after.agreement.shape == (after.n_components,), f"of shape {after.agreement.shape}"
+                assert after.agreement.min() >= 1
+                assert told.get("agreement", after.agreement.tolist()) == after.agreement.tolist()

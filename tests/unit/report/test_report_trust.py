@@ -125,3 +125,16 @@ def test_the_page_says_how_to_read_it():
     bare = page(make(with_trust=False))
     assert "Against noise" not in bare
     assert "Standard errors" not in bare
+
+
+def test_agreement_of_runs_is_told_beside_each_component():
+    factors = make(with_trust=False).factors
+    told = [
+        {"step": "consensus", "before": 2, "after": 3, "runs": 4},
+        {"step": "prune", "before": 3, "after": 3},
+    ]
+    known = replace(factors, settings={**factors.settings, "refinements": told, "agreement": [4, 3, 1]})
+    assert [trust_words(known, index) for index in range(3)] == [
+        (f"found in {n} of 4 runs",) for n in (4, 3, 1)
+    ]
+    assert trust_words(replace(known, settings={**known.settings, "agreement": None}), 0) == ()

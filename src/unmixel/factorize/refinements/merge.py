@@ -67,7 +67,7 @@ class Merge:
             else:
                 maps[into] = maps[into] + maps[i] * float(norms[i] / norms[into])
         told = {"before": draft.n_components, "after": len(kept)}
-        return draft.of([maps[i] for i in kept], [draft.z_patterns[i] for i in kept]), told
+        return draft.of([maps[i] for i in kept], [draft.z_patterns[i] for i in kept], kept), told
 
     def _alike(self, draft: Draft) -> NDArray[np.bool_]:
         """Return which components beyond the spared ones are one thing, shape (k, k)."""

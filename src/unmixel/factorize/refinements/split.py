@@ -56,11 +56,12 @@ class Split:
         from scipy import ndimage
 
         engine, dtype = draft.problem.maps.engine, draft.problem.maps.dtype
-        maps, patterns, dropped = [], [], 0
+        maps, patterns, origins, dropped = [], [], [], 0
         for k, image in enumerate(draft.maps):
             if k < draft.spared or not image.max() > 0:
                 maps.append(draft.z_maps[k])
                 patterns.append(draft.z_patterns[k])
+                origins.append(k)
                 continue
             labels, count = ndimage.label(image > self.level * image.max())
             sizes = np.bincount(labels.reshape(-1), minlength=count + 1)[1:]
@@ -70,6 +71,7 @@ class Split:
                     inside = ndimage.binary_dilation(inside, iterations=self.grow)
                 maps.append(draft.z_maps[k] * engine.asarray(inside, dtype))
                 patterns.append(draft.z_patterns[k])
+                origins.append(k)
             dropped += int(np.count_nonzero(sizes < self.least))
         told = {"before": draft.n_components, "after": len(maps), "regions_dropped": dropped}
-        return (draft.of(maps, patterns) if maps else draft), told
+        return (draft.of(maps, patterns, origins) if maps else draft), told
