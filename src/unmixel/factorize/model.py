@@ -63,7 +63,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     start : str or Start
         ``"svd"``, ``"pursuit"``, ``"random"``, or an object such as `GivenStart`.
     refine : sequence of Refinement
-        `Split`, `Merge`, `Prune`, `Consensus`, `Challenge`: what changes which components there are after the
+        `Split`, `Merge`, `Prune`, `Consensus`: what changes which components there are after the
         sweeps on the sketch, in order; `n_components` is then the number to begin with.
     sketch_sweeps : int, >= 0
         Most sweeps on a sketch of the data before the exact ones; left out where the data are small.

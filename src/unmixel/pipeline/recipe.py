@@ -159,7 +159,7 @@ class Factorize(_Section):
         (),
         "What changes which components there are before the passes over all data: a list of {name: parameters}, in "
         "order. `components` is then the number to begin with.",
-        valid="installed refinements: split, merge, prune, consensus, challenge",
+        valid="installed refinements: split, merge, prune, consensus",
         why="none; the recipe for a glass with crystals splits maps into regions, joins duplicates and leaves out what "
         "is not significant",
     )

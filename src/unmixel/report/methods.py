@@ -170,15 +170,13 @@ def _refinements(result: Result, cite: Citations) -> list[str]:
         sentences.append(
             _REFINED.get(str(name), f"The refinement {name!r} was applied ({{}})").format(change)
         )
-    if any(str(done.get("step")) in ("prune", "challenge") for done in told or ()):
+    if any(str(done.get("step")) == "prune" for done in told or ()):
         sentences.append(f"Electrons were set aside by count splitting {cite('neufeld2024')}")
     return [f"{sentence}." for sentence in sentences]
 
 
 _REFINED = {
     "consensus": "The fit of the sketch was repeated from other starts; components were averaged over the runs ({})",
-    "challenge": "Components in the place of a stronger one were left out, unless electrons that no fit had seen show "
-    "them beyond what the others explain ({})",
     "split": "Maps were cut into their connected regions, each a component of its own ({})",
     "merge": "Components in the same place that electrons set aside do not tell apart were joined ({})",
     "prune": "Components that are not significant on electrons that no fit had seen were left out ({})",

@@ -196,12 +196,12 @@ def test_shares_are_never_rounded_to_all(share, text):
     assert percent(share) == text
 
 
-def test_methods_tell_runs_and_challenges(result):
+def test_methods_tell_runs_and_papers(result):
     told = [
         {"step": "consensus", "before": 21, "after": 23, "runs": 2},
-        {"step": "challenge", "before": 23, "after": 21, "challenged": 2},
+        {"step": "prune", "before": 23, "after": 21},
     ]
     written = methods(with_settings(result, refinements=told))
     assert "averaged over the runs (2 runs, 21 became 23)." in written.text
-    assert "beyond what the others explain (23 became 21)." in written.text
+    assert "had seen were left out (23 became 21)." in written.text
     assert PAPERS["neufeld2024"] in written.references
