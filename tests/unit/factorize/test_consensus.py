@@ -96,6 +96,15 @@ def test_what_only_one_run_found_has_to_be_clear(draft) -> None:
     assert told["agreement"] == [2, 1, 2, 1]
 
 
+def test_nothing_is_added_where_the_first_run_has_something(draft) -> None:
+    def again(start, share, number):
+        return replace(draft, z_patterns=draft.z_patterns[:, ::-1, ::-1])
+
+    other = replace(draft, course=SimpleNamespace(again=again))
+    told = Consensus(cosine=0.999).refine(other)[1]
+    assert (told["added"], told["agreement"]) == (0, [1, 1, 1, 1])
+
+
 def test_without_counts_set_aside_nothing_is_added_and_nothing_left_out(draft) -> None:
     runs = begun_as(draft, ([0, 1, 2], 1.0)).course.again(None, 1, 1)
     runs = replace(runs, evidence=None, course=begun_as(draft, ([0, 2, 3], 1.0)).course)
@@ -106,15 +115,11 @@ def test_without_counts_set_aside_nothing_is_added_and_nothing_left_out(draft) -
 
 
 def test_another_matrix_is_no_particle(draft) -> None:
-    def again(start, share, number):
-        return replace(draft, z_patterns=draft.z_patterns[:, ::-1, ::-1])
-
-    _, told = Consensus(restarts=(1,), cosine=0.999).refine(
-        replace(draft, course=SimpleNamespace(again=again))
-    )
-    assert (
-        told["agreement"] == [1] * 7
-    )  # four of the first run and three of the other one, without what that spares
+    other = begun_as(draft, ([0, 1, 2, 3], 1.0)).course.again(None, 1, 1)
+    mirrored = other.z_patterns.copy()
+    mirrored[0] = mirrored[0, ::-1, ::-1]
+    runs = replace(draft, course=SimpleNamespace(again=lambda *_: replace(other, z_patterns=mirrored)))
+    assert Consensus(cosine=0.999).refine(runs)[1]["agreement"] == [1, 2, 2, 2]
 
 
 def test_agreement_goes_with_the_components(draft) -> None:

@@ -26,7 +26,8 @@ class Consensus:
     A run is the solve from one start and the refinements before this one. Components of two runs are one thing where
     their patterns are alike and their maps overlap (Hungarian method on the product of both). What several runs found
     is averaged at equal scale, be the first among them or not. What only one run found stays if it is clear in the
-    counts set aside; where none were, if it is the first run's. The spared components are those of the first run.
+    counts set aside and, found by another run than the first, lies where the first has nothing; where no counts were
+    set aside, if it is the first run's. The spared components are those of the first run.
 
     Parameters
     ----------
@@ -37,7 +38,8 @@ class Consensus:
     lone : float, >= 0
         Share of the median significance of what several runs found that a component of one run must reach.
     cosine, overlap : float, in [0, 1]
-        Of the weighted patterns and of the maps, at least, for two components to be one thing.
+        Of the weighted patterns and of the maps, at least, for two components to be one thing; the maps alone tell
+        where the first run has something.
     held_out : float, in (0, 1)
         Share of the electrons that is set aside.
 
@@ -104,7 +106,14 @@ class Consensus:
         best = [max(scores[run][k] for run, k in group) for group in groups]
         shared = [score for score, group in zip(best, groups, strict=True) if len(group) > 1]
         least = self.lone * float(np.median(shared)) if shared else 0.0
-        return [group for score, group in zip(best, groups, strict=True) if len(group) > 1 or score >= least]
+        mine = draft.unit[0][draft.spared :]
+
+        def credible(group: list[Member], score: float) -> bool:
+            run, k = group[0]
+            taken = run > 0 and len(mine) > 0 and float(np.max(mine @ runs[run].unit[0][k])) >= self.overlap
+            return len(group) > 1 or (score >= least and not taken)
+
+        return [group for group, score in zip(groups, best, strict=True) if credible(group, score)]
 
     def groups(self, runs: list[Draft]) -> list[list[Member]]:
         """Return which components of the runs are one thing: those of the first run in order, then what others add.
