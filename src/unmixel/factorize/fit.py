@@ -26,16 +26,13 @@ from unmixel.factorize.plan import Plan
 from unmixel.factorize.polish import polish, polish_by_anchors
 from unmixel.factorize.problem import Problem
 from unmixel.factorize.products import products_of
-from unmixel.factorize.refine import Told, refine
+from unmixel.factorize.refine import Told, refine, refined_width
 from unmixel.factorize.residual import residual
 from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sketch import Sketch, check_fits, sketch_passes, width_for
 from unmixel.factorize.solve import first, solve
 from unmixel.factorize.state import SketchState, State
 from unmixel.factorize.thinning import divisible, thinned
-
-REFINED = 40
-"""Components for which the sketch of a refined fit is wide enough, at least: what is added must be in it."""
 
 OnSweep = Callable[[State], None]
 OnSketch = Callable[[SketchState], None]
@@ -213,7 +210,7 @@ def fit(
         work.known_noise, work.known_norm2 = resume.noise, resume.norm2
     with plan.engine.threads():
         if plan.refinements:
-            work.width = _width_of(plan)
+            work.width = refined_width(plan)
         if plan.is_open:
             work.spread = n_spread(work.sketch)
             work.plan = plan = plan.settled(work.spread)
@@ -264,14 +261,6 @@ def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -
         overlap = problem.maps.fold(work.products.with_patterns(side.weighted(h)))
         z = problem.maps.project(overlap / xp.where(norms > 0, norms, xp.ones_like(norms)) ** 2)
         return host_factor(problem.maps, problem.maps.forward(descent.settle(z, h)))
-
-
-def _width_of(plan: Plan) -> int:
-    """Return the width of the sketches of a refined fit, whatever becomes of its components.
-
-    Few components of much noise need a sketch as wide; what sees all electrons shares the one of the whole fit.
-    """
-    return matched_width(max(plan.n_components, REFINED))
 
 
 def _refined(work: Work) -> Draft:

@@ -12,6 +12,7 @@ from unmixel.factorize.contracts import Start
 from unmixel.factorize.descent import Sweep, descend
 from unmixel.factorize.draft import Draft, SetAside
 from unmixel.factorize.least_squares import LeastSquares
+from unmixel.factorize.matched import matched_width
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.sketch import Sketch
 from unmixel.factorize.solve import closed, set_apart, solve
@@ -20,6 +21,18 @@ Told = tuple[dict[str, Any], ...]
 
 WORTH = 5.0
 """Sweeps on the sketch go on while one explains so many times the variance of the noise, for each component."""
+
+
+REFINED = 40
+"""Components for which the sketch of a refined fit is wide enough, at least: what is added must be in it."""
+
+
+def refined_width(plan: Plan) -> int:
+    """Return the width of the sketches of a refined fit, whatever becomes of its components.
+
+    Few components of much noise need a sketch as wide; what sees all electrons shares the one of the whole fit.
+    """
+    return matched_width(max(plan.n_components, REFINED))
 
 
 def patient(plan: Plan, low: Sketch) -> Plan:
