@@ -70,7 +70,7 @@ def refine(
     evidence : SetAside, optional
         Of counts that the sketch does not hold.
     """
-    plan = patient(closed(plan, lambda: low), low)
+    plan = patient(closed(plan, low), low)
     return _Course(low, plan, noise, evidence).run()
 
 

@@ -14,11 +14,12 @@ from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.problem import Frame, Problem
 from unmixel.factorize.sketch import Sketch
+from unmixel.factorize.start import GivenStart
 
 
-def closed(plan: Plan, low: Callable[[], Sketch]) -> Plan:
-    """Return the plan with nothing left open: the sketch, asked for where it is needed, tells what fills the scan."""
-    return plan.settled(n_spread(low())) if plan.is_open else plan
+def closed(plan: Plan, low: Sketch) -> Plan:
+    """Return the plan with nothing left open: the sketch tells what fills the scan."""
+    return plan.settled(n_spread(low)) if plan.is_open else plan
 
 
 def set_apart(plan: Plan, frame: Frame) -> int:
@@ -31,7 +32,8 @@ def first(plan: Plan, problem: Problem, low: Callable[[], Sketch]) -> tuple[Arra
     """Return the plan's start; where several components fill the scan, what they are is found out first.
 
     They are factorised by themselves, on the directions of the sketch that fill the scan, and take the place of the
-    components of the start that have the most light.
+    components of the start that have the most light. Nothing is changed where the start is given, or where more
+    components are spared than there are such directions.
 
     Parameters
     ----------
@@ -43,7 +45,10 @@ def first(plan: Plan, problem: Problem, low: Callable[[], Sketch]) -> tuple[Arra
     """
     z_maps, z_patterns = plan.start.make(problem, sketch=low, seed=plan.seed)
     apart = max((getattr(c, "n_spared", 0) for c in plan.constraints), default=0)
-    if apart < 2 or apart >= plan.n_components:
+    if not 2 <= apart < plan.n_components or isinstance(plan.start, GivenStart):
+        return z_maps, z_patterns
+    filling = only_spread(low())
+    if len(filling.values) < apart:
         return z_maps, z_patterns
     xp = problem.xp
     light = [
@@ -51,7 +56,7 @@ def first(plan: Plan, problem: Problem, low: Callable[[], Sketch]) -> tuple[Arra
         for side, z in ((problem.maps, z_maps), (problem.patterns, z_patterns))
     ]
     rest = np.sort(np.argsort(-(light[0] * light[1]), kind="stable")[apart:])
-    _, leaders = solve(only_spread(low()), replace(plan, n_components=apart), noise=lambda: 1.0)
+    _, leaders = solve(filling, replace(plan, n_components=apart), noise=lambda: 1.0)
     return tuple(
         xp.concat([leader, xp.stack([z[int(i)] for i in rest])])
         for leader, z in ((leaders.z_maps, z_maps), (leaders.z_patterns, z_patterns))
@@ -80,7 +85,7 @@ def solve(
     begin : tuple of array, optional
         Z of maps and patterns; the plan's start makes them where they are not given.
     """
-    plan = closed(plan, lambda: low)
+    plan = closed(plan, low)
     problem = plan.problem(low, low, noise or (lambda: low.noise))
     plan.solver.check(problem)
     z = begin or first(plan, problem, lambda: low)

@@ -131,7 +131,7 @@ def sweep(data: Any, ranks: Iterable[int], restarts: int = 5, *, model: NMF | No
     jobs = [(k, restart) for k in wanted for restart in range(restarts)]
     with plan.engine.threads():
         low, sides = work.sketch, largest.problem(work.weighed, work.products, lambda: 1.0)
-        plan = closed(plan, lambda: low)
+        plan = closed(plan, low)
         # what was raised out of the noise need not be among the strongest directions
         matched = blurred(sides.maps) or blurred(sides.patterns)
 

@@ -16,8 +16,11 @@ from unmixel.factorize.constraints.soft_orthogonal import SoftOrthogonal
 from unmixel.factorize.constraints.sparse import Sparse
 from unmixel.factorize.contracts import Spreading
 from unmixel.factorize.edge import n_spread, only_spread
+from unmixel.factorize.fit import Work
 from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import Sketch, sketch
+from unmixel.factorize.solve import closed, first
+from unmixel.factorize.start import GivenStart
 from unmixel.testing import metrics, phantoms
 
 SCAN, PIXELS = (23, 29), 210
@@ -133,3 +136,25 @@ def test_a_fit_with_an_open_end_goes_on_where_it_stood(two_glasses: tuple) -> No
     again = model.factorize(scan, resume=states[1], sketch=sketches[-1])
     assert np.array_equal(whole.maps, again.maps)
     assert again.settings["spread"] == whole.settings["spread"] == 2
+
+
+def test_a_given_start_stays_as_it_was_given(two_glasses: tuple) -> None:
+    scan, _, _ = two_glasses
+    rng = np.random.default_rng(0)
+    start = GivenStart(rng.random((6, *scan.scan_shape)), rng.random((6, *scan.pattern_shape)))
+    model = unmixel.NMF(6, constraints=[Sparse(2.0, spare="auto")], start=start, max_iter=2)
+    plan = model.plan_for(model.matrix_of(scan))
+    work = Work(model.matrix_of(scan), plan)
+    plan = closed(plan, work.sketch)
+    assert plan.constraints[0].n_spared == 2
+    z_maps, _ = first(plan, work.problem(), lambda: work.sketch)
+    np.testing.assert_array_equal(z_maps, start.maps.astype(z_maps.dtype))
+    assert model.factorize(scan).n_components == 6
+
+
+def test_more_may_be_spared_than_fill_the_scan(two_glasses: tuple) -> None:
+    """Asked for by hand: what has no direction of its own begins as the start has it, not empty."""
+    scan, _, _ = two_glasses
+    factors = unmixel.NMF(8, constraints=[Sparse(2.0, spare=4)], max_iter=3).factorize(scan)
+    assert factors.settings["spread"] is None
+    assert np.count_nonzero(factors.maps.sum(axis=(1, 2)) > 0) >= 4
