@@ -18,6 +18,7 @@ from fit_once import relative_error
 from inputs import SIZES, Size
 from inputs import write as write_scan
 from numpy.typing import NDArray
+from peers import SETTINGS
 
 SIDES = {"tiny": (8, 12), "small": (32, 64), "medium": (64, 64), "large": (128, 128)}
 RANKS, RESTARTS = range(2, 31), 5
@@ -65,7 +66,7 @@ def write(file: Path, table: str, size: str) -> dict[str, Any]:
 def _sklearn(counts: NDArray[Any], k: int, init: str, seed: int = 0) -> dict[str, Any]:
     from sklearn.decomposition import NMF
 
-    model = NMF(k, solver="cd", init=init, max_iter=200, tol=1e-4, random_state=seed)
+    model = NMF(k, solver="cd", **{**SETTINGS, "init": init, "random_state": seed})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that 200 iterations were not enough
         began = time.perf_counter()
@@ -76,7 +77,7 @@ def _sklearn(counts: NDArray[Any], k: int, init: str, seed: int = 0) -> dict[str
 
 def scikit_learn(counts: NDArray[Any], k: int, seed: int) -> dict[str, Any]:
     """One fit of the peer."""
-    return _sklearn(counts, k, "nndsvd", seed)
+    return _sklearn(counts, k, SETTINGS["init"], seed)
 
 
 def best_of_three(counts: NDArray[Any], k: int, seed: int) -> dict[str, Any]:

@@ -67,16 +67,27 @@ class Draft:
         return np.maximum(values, 0.0)
 
     @cached_property
+    def roots(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Square roots of the weights of positions (n,) and of pixels (m,)."""
+        sides = self.problem.maps, self.problem.patterns
+        n, m = (np.sqrt(side.engine.to_host(side.weights).astype(np.float64)).reshape(-1) for side in sides)
+        return n, m
+
+    @cached_property
+    def whitened(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Maps (k, n) and patterns (k, m), times the roots of the weights."""
+        k, (n, m) = self.n_components, self.roots
+        return self.maps.reshape(k, -1) * n, self.patterns.reshape(k, -1) * m
+
+    @cached_property
     def unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Weighted maps (k, n) and patterns (k, m) of unit norm, and the norms (k,) of what components explain."""
-        rows, sizes = [], []
-        for factor, side in ((self.maps, self.problem.maps), (self.patterns, self.problem.patterns)):
-            root = np.sqrt(side.engine.to_host(side.weights).astype(np.float64))
-            flat = (factor * root).reshape(len(factor), -1)
-            size = np.linalg.norm(flat, axis=1)
-            rows.append(flat / np.where(size > 0, size, 1.0)[:, None])
-            sizes.append(size)
-        return rows[0], rows[1], sizes[0] * sizes[1]
+        sizes = [np.linalg.norm(rows, axis=1) for rows in self.whitened]
+        maps, patterns = (
+            rows / np.where(size > 0, size, 1.0)[:, None]
+            for rows, size in zip(self.whitened, sizes, strict=True)
+        )
+        return maps, patterns, sizes[0] * sizes[1]
 
     def of(
         self, z_maps: Sequence[Array], z_patterns: Sequence[Array], origins: Sequence[int] | None = None

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.factorize.contracts import Array, DataProducts
+from unmixel.factorize.contracts import DataProducts
 from unmixel.factorize.draft import Draft
-from unmixel.factorize.problem import Problem, Side
+
+Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Evidence:
 
     def __call__(self, draft: Draft) -> NDArray[np.float64]:
         """Return the significance of every component of a draft, shape (k,); one pass over the check counts."""
-        return self.of(draft.problem, draft.z_maps, draft.z_patterns)
+        return self._found(draft, draft.whitened, [[k] for k in range(draft.n_components)])
 
     def apart(self, draft: Draft, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
         """Return how significant it is that two components are two and not one, shape (len(pairs),).
@@ -56,35 +57,28 @@ class Evidence:
         """
         if not len(pairs):
             return np.zeros(0)
-        factors = _factors(draft.problem, draft.z_maps, draft.z_patterns)
-        seconds = [_second(*(rows[list(pair)] for rows in factors)) for pair in pairs]
-        first, second = (np.array(side) for side in zip(*seconds, strict=True))
-        return self._found(draft.problem, factors, (first, second), [list(pair) for pair in pairs])
+        seconds = [_second(*(rows[list(pair)] for rows in draft.whitened)) for pair in pairs]
+        maps, patterns = (np.array(side) for side in zip(*seconds, strict=True))
+        return self._found(draft, (maps, patterns), pairs)
 
-    def of(self, problem: Problem, z_maps: Array, z_patterns: Array) -> NDArray[np.float64]:
-        """Return the significance of every component, shape (k,)."""
-        factors = _factors(problem, z_maps, z_patterns)
-        return self._found(problem, factors, factors, [[k] for k in range(len(factors[0]))])
-
-    def _found(
-        self, problem: Problem, factors: Pair, wanted: Pair, without: Sequence[Sequence[int]]
-    ) -> NDArray[np.float64]:
+    def _found(self, draft: Draft, wanted: Pair, without: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Return how strongly rank-1 directions show in the counts beyond all components but those named for each.
 
         Parameters
         ----------
-        problem : Problem
-        factors, wanted : pair of ndarray, shape (k, n) and (k, m); (l, n) and (l, m)
-            Whitened maps and patterns: of the components, and of the directions.
+        draft : Draft
+        wanted : pair of ndarray, shape (l, n) and (l, m)
+            Whitened maps and patterns of the directions.
         without : sequence of sequence of int, length l
         """
-        shared = (wanted[0] @ factors[0].T) * (wanted[1] @ factors[1].T)
+        maps, patterns = draft.whitened
+        shared = (wanted[0] @ maps.T) * (wanted[1] @ patterns.T)
         for place, own in enumerate(without):
-            shared[place, own] = 0.0
-        sides = problem.maps, problem.patterns
+            shared[place, list(own)] = 0.0
+        sides = draft.problem.maps, draft.problem.patterns
         rows = (
-            side.engine.asarray(np.ascontiguousarray(part * _root(side)), side.dtype)
-            for side, part in zip(sides, wanted, strict=True)
+            side.engine.asarray(np.ascontiguousarray(part * root), side.dtype)
+            for side, part, root in zip(sides, wanted, draft.roots, strict=True)
         )
         excess = self.products.overlap(*rows) - self.share / (1 - self.share) * shared.sum(axis=1)
         size = np.prod([np.linalg.norm(part, axis=1) for part in wanted], axis=0)
@@ -92,25 +86,7 @@ class Evidence:
         return np.asarray(np.divide(excess, deviation, out=np.zeros_like(excess), where=deviation > 0))
 
 
-Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def _root(side: Side) -> NDArray[np.float64]:
-    return np.asarray(np.sqrt(side.engine.to_host(side.flat(side.weights[None])).astype(np.float64)))
-
-
-def _factors(problem: Problem, z_maps: Array, z_patterns: Array) -> Pair:
-    """Return whitened maps (k, n) and patterns (k, m): times the roots of the weights."""
-    maps, patterns = (
-        side.engine.to_host(side.flat(side.factor(z))).astype(np.float64) * _root(side)
-        for side, z in ((problem.maps, z_maps), (problem.patterns, z_patterns))
-    )
-    return maps, patterns
-
-
-def _second(
-    maps: NDArray[np.float64], patterns: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _second(maps: NDArray[np.float64], patterns: NDArray[np.float64]) -> Pair:
     """Return the second singular direction of ``maps' patterns`` (two rows each); the map holds its size."""
     (q, r), (p, s) = np.linalg.qr(maps.T), np.linalg.qr(patterns.T)
     left, values, right = np.linalg.svd(r @ s.T)

@@ -106,7 +106,7 @@ def scores_of_noise(unit: float, gain: float) -> list[float]:
         patterns = np.vstack([flat[0] / flat[0, 0], np.clip(right[:30], 0, None)])
         products = [products_of(part, engine, dtype="float64", budget=10**7) for part in (fit, check)]
         problem = bind(fit, products[0], (), n_components=31, engine=engine, dtype="float64")
-        scores += Evidence(products[1], share, 1.0).of(problem, maps, patterns)[1:].tolist()
+        scores += Evidence(products[1], share, 1.0)(Draft(None, problem, maps, patterns))[1:].tolist()
     return scores
 
 
@@ -136,7 +136,7 @@ def test_what_is_there_is_significant_as_counted() -> None:
     problem = bind(fit, products_of(fit, engine, dtype="float64", budget=10**7), (), n_components=2,
                    engine=engine, dtype="float64")  # fmt: skip
     evidence = Evidence(products_of(check, engine, dtype="float64", budget=10**7), share, 1.0)
-    found = evidence.of(problem, (1 - share) * maps, patterns)
+    found = evidence(Draft(None, problem, (1 - share) * maps, patterns))
     size = np.sqrt(np.sum(maps[1] ** 2) * np.sum(patterns[1] ** 2 * matrix.pixel_weights))
     assert found[1] == pytest.approx(np.sqrt(share) * size, abs=4)
 
