@@ -48,12 +48,12 @@ def test_ratios_are_formed_in_pairs() -> None:
 
 def test_a_run_prints_its_table_and_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "promises.json"
-    words = ["--only", "physics", "starts", "--tables", "planted", "--size", "tiny", "--starts-size", "tiny"]
+    words = ["--only", "starts", "--tables", "planted", "spectra", "--starts-size", "tiny"]
     assert promises.main([*words, "--out", str(file)]) == 0
     said = capsys.readouterr().out
     assert "starts, planted" in said
     rows = json.loads(file.read_text())["rows"]
-    assert [row["name"] for row in rows] == ["physics", "starts, planted"]
+    assert [row["name"] for row in rows] == ["starts, planted", "starts, spectra"]
     assert all(len(row["ratios"]) == 1 for row in rows)
     with pytest.raises(SystemExit):
         promises.parse(["--runs", "0"])

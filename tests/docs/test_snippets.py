@@ -17,7 +17,12 @@ from pages import ROOT, Block, blocks, pages
 
 import unmixel
 
-RUNNABLE = [page for page in pages() if blocks((ROOT / page).read_text())]
+# tutorials are whole jobs of some twenty seconds each
+RUNNABLE = [
+    pytest.param(page, marks=pytest.mark.slow if "tutorials" in page.parts else (), id=str(page))
+    for page in pages()
+    if blocks((ROOT / page).read_text())
+]
 
 
 def run_block(block: Block, page: Path, namespace: dict[str, Any]) -> None:
@@ -34,7 +39,7 @@ def run_block(block: Block, page: Path, namespace: dict[str, Any]) -> None:
             assert done.returncode == 0, f"{page}:{block.line}: {command}\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("page", RUNNABLE, ids=str)
+@pytest.mark.parametrize("page", RUNNABLE)
 def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
