@@ -39,6 +39,14 @@ def test_solver_in_single_precision(name: str) -> None:
     SolverLaws(registry.load("solvers", name)(), chosen, dtype="float32").check("never_rises")
 
 
+@pytest.mark.parametrize("law", SolverLaws.names())
+@pytest.mark.parametrize("name", registry.names("solvers"))
+def test_solver_of_one_side_keeps_the_law(name: str, law: str) -> None:
+    solver = registry.load("solvers", name)()
+    if hasattr(solver, "to_the_end"):
+        SolverLaws(solver.to_the_end).check(law)
+
+
 def test_a_solver_that_rises_is_caught() -> None:
     class Climber:
         name = "climber"

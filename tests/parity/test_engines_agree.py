@@ -179,7 +179,7 @@ def test_rounded_data_cost_little_and_the_error_told_is_exact(scan, products: st
     engine = TorchEngine("cpu", products=products, device_budget=KEPT)
     one, two = fits(scan, engine, max_iter=150, tol=1e-6)
     assert two.convergence.converged
-    assert two.convergence.relative_error == pytest.approx(one.convergence.relative_error, rel=loss)
+    assert two.convergence.relative_error <= one.convergence.relative_error * (1 + loss)
     data = scan.data.astype(np.float64)
     misfit = data - np.tensordot(two.maps.astype(float), two.patterns.astype(float), (0, 0))
     exact = np.sqrt((misfit**2).sum() / (data**2).sum())

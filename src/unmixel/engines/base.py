@@ -76,7 +76,7 @@ class Engine(Protocol):
         ...
 
     def operand(self, values: Any, dtype: str) -> Array:
-        """Return the values of a block as `project` and `combine` take them; `dtype` is what they give."""
+        """Return the values of a block as `project` and `combine` take them, with rows of `dtype`, which they give."""
         ...
 
     def project(self, operand: Array, rows: Array) -> Array:
@@ -99,8 +99,18 @@ class Engine(Protocol):
         """Yield ``function(item)`` for every item, in order; shared out to threads where that helps."""
         ...
 
+    def gather(
+        self, function: Callable[[Any], Any], items: Iterable[Any], add: Callable[[Any, Any], Any]
+    ) -> list[Any]:
+        """Return some totals of ``add(total, function(item))`` over the items, each begun with None.
+
+        Which items a total holds, and in which order, depends on nothing but the engine, so that sums are the same in
+        every run; `add` may change the total that it is given.
+        """
+        ...
+
     def sum_rows(self, values: Array, groups: NDArray[Any], size: int, factors: NDArray[Any]) -> Array:
-        """Return ``sum over i in group g of factors[i] values[i]`` of values (b, m), shape (size, m)."""
+        """Return ``sum over i in group g of factors[i] values[i]`` of values (b, m), shape (size, m), as factors."""
         ...
 
 

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise, product
 from typing import Any
 
@@ -26,6 +26,10 @@ DEFAULT_BUDGET = 1_000_000_000
 
 IN_MEMORY_BYTES = 16_000_000
 """Bytes of a block and its working copy where the data are in memory (measured: 128 to 256 patterns of 16,384)."""
+
+
+MOST_BYTES = 30_000_000
+"""Bytes of a block that is read: longer arrays get new pages from the system every time (a read took twice as long)."""
 
 
 @dataclass(frozen=True)
@@ -133,16 +137,20 @@ class _Piece:
 def _pieces(data: Any, n_scan_axes: int, budget: int) -> list[_Piece]:
     """Return what is read at once, in order.
 
-    A sixteenth of the budget goes to a block: reading, casting and the product each hold a copy, and some blocks are
-    under way at once. Where a chunk of the file with all its pixels is more than that, it is read whole, if it takes
-    less than a sixth of the budget, and cut into blocks: so no chunk is read twice in a pass.
+    At most a sixteenth of the budget goes to a block, since some are under way at once; products cast a tile at a
+    time. Where a chunk of the file with all its pixels is more than that, it is read whole, if it takes less than a
+    sixth of the budget, and cut into blocks: so no chunk is read twice in a pass.
     """
     shape = tuple(int(n) for n in data.shape[:n_scan_axes])
     index = np.arange(math.prod(shape), dtype=np.intp).reshape(shape)
     pixels, itemsize = max(1, _pixels(data, n_scan_axes)), data.dtype.itemsize
     # nothing is saved by longer blocks of data in memory, and shorter ones stay in the cache
-    block = min(budget // 16, IN_MEMORY_BYTES) if in_memory(data) else budget // 16
-    allowed = max(1, block // (pixels * (itemsize + 4)))
+    # counted with two bytes more for each value, since not everything casts a tile at a time
+    if in_memory(data):
+        allowed = min(budget // 16, IN_MEMORY_BYTES) // (pixels * (itemsize + 2))
+    else:
+        allowed = min(budget // 16 // (pixels * (itemsize + 2)), MOST_BYTES // (pixels * itemsize))
+    allowed = max(1, allowed)
     chunk = math.prod(max(stored_lengths(data, axis), default=1) for axis in range(n_scan_axes))
     at_once = allowed if chunk <= allowed else max(allowed, min(chunk, budget // 6 // (pixels * itemsize)))
     pieces = []
@@ -166,6 +174,11 @@ def _compact_dtype(values: NDArray[Any]) -> np.dtype[Any]:
     return np.min_scalar_type(int(high))
 
 
+def _read_piece(data: Any, pieces: list[_Piece], p: int) -> NDArray[Any]:
+    """Return piece `p`, shape (positions, pixels)."""
+    return read(data, pieces[p].tile).reshape(pieces[p].positions.size, -1)
+
+
 class _Source:
     """The blocks of a source that is not in memory (or is: then they are views), read ahead of those who ask.
 
@@ -180,11 +193,9 @@ class _Source:
         self.data = data
         self.pieces = _pieces(data, n_scan_axes, budget)
         self.places = [(p, share) for p, piece in enumerate(self.pieces) for share in range(len(piece.rows))]
+        # a function that does not know this object: a file is closed as soon as nobody asks for its blocks
+        self._read = partial(_read_piece, data, self.pieces)
         self._ahead = ReadAhead(self._read, [len(piece.rows) for piece in self.pieces], only_in_order(data))
-
-    def _read(self, p: int) -> NDArray[Any]:
-        piece = self.pieces[p]
-        return read(self.data, piece.tile).reshape(piece.positions.size, -1)
 
     def block(self, i: int) -> Block:
         """Return block `i`."""

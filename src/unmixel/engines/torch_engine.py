@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
@@ -233,6 +233,12 @@ class TorchEngine:
         """Yield ``function(item)`` one after the other: the device shares out the work by itself."""
         return map(function, items)
 
+    def gather(
+        self, function: Callable[[Item], Answer], items: Iterable[Item], add: Callable[[Any, Answer], Any]
+    ) -> list[Any]:
+        """Return the one total of ``add(total, function(item))`` over all items."""
+        return [reduce(add, map(function, items), None)]
+
     def sum_rows(self, values: Any, groups: NDArray[Any], size: int, factors: NDArray[Any]) -> Any:
         """Return ``sum over i in group g of factors[i] values[i]``, shape (size, m), always the same."""
         torch = _torch()
@@ -240,7 +246,8 @@ class TorchEngine:
         # sorted: adding where an index says would leave the order, and the rounding, to chance on a GPU
         order = self.asarray(np.argsort(groups, kind="stable"))
         lengths = self.asarray(np.bincount(groups, minlength=size))
-        rows = values[order] * self.asarray(factors).to(values.dtype)[order][:, None]
+        own = self.asarray(factors)
+        rows = values.to(own.dtype)[order] * own[order][:, None]
         return torch.segment_reduce(rows, "sum", lengths=lengths, axis=0)
 
 

@@ -252,6 +252,22 @@ class Extrapolation(Protocol):
         ...
 
 
+class Settling(Protocol):
+    """Makes maps the best for fixed patterns in a last pass, and tells what the patterns could still bring."""
+
+    def maps(self, index: Samples, values: Array) -> Array:
+        """Return the best Z of the maps (k, b) of a block, from its flat positions and its values (b, m)."""
+        ...
+
+    def products(self, index: Samples, best: Array, values: Array) -> Array:
+        """Return the weighted maps of a block times its data, shape (k, m)."""
+        ...
+
+    def left(self, z_maps: Array, products: Array) -> float:
+        """Return how far a sweep from the best maps would lower the objective, from the sum of `products`."""
+        ...
+
+
 class Descent(Protocol):
     """Lowers the full objective of one problem, a sweep over both sides at a time."""
 
@@ -286,11 +302,8 @@ class Descent(Protocol):
         """Return the maps that are best for fixed patterns."""
         ...
 
-    def settling(self, z_maps: Array, z_patterns: Array) -> Callable[[Samples, Array], Array] | None:
-        """Return how blocks of maps are made the best for fixed patterns, one by one; None where they cannot be.
-
-        The callable gets the flat positions of a block and its values (b, m), and returns its maps Z, shape (k, b).
-        """
+    def settling(self, z_maps: Array, z_patterns: Array) -> Settling | None:
+        """Return how blocks of maps are made the best for fixed patterns, one by one; None where they cannot be."""
         ...
 
 
@@ -315,7 +328,10 @@ class Loss(Protocol):
 
 @runtime_checkable
 class Solver(Protocol):
-    """Lowers the objective of a problem one side at a time; never raises it."""
+    """Lowers the objective of a problem one side at a time; never raises it.
+
+    Where it has a property `to_the_end`, that solver is asked for the best of one side whose partner stays.
+    """
 
     name: ClassVar[str]
 

@@ -38,9 +38,8 @@ class StopRule:
     def reason(self, met: bool) -> str:
         """Return in words why the sweeps ended."""
         if met:
-            return (
-                f"the objective fell by less than {self.tol:g} of itself per sweep over {self.window} sweeps"
-            )
+            pace = "in the last sweep" if self.window == 1 else f"per sweep over {self.window} sweeps"
+            return f"the objective fell by less than {self.tol:g} of itself {pace}"
         return f"the limit of {self.max_sweeps} sweeps was reached before the objective stood still"
 
 

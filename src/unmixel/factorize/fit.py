@@ -15,6 +15,7 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Convergence, Residual
 from unmixel.engines.blocks import BlockReader
+from unmixel.factorize.closing import Closed, close, host_factor, to_the_end
 from unmixel.factorize.contracts import DataProducts, Descent
 from unmixel.factorize.descent import Sweep
 from unmixel.factorize.draft import Draft
@@ -23,11 +24,10 @@ from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.losses.frobenius import Frobenius
 from unmixel.factorize.matched import blurred, matched_passes, matched_width
 from unmixel.factorize.plan import Plan
-from unmixel.factorize.polish import polish, polish_by_anchors
+from unmixel.factorize.polish import polish_by_anchors
 from unmixel.factorize.problem import Problem
 from unmixel.factorize.products import products_of
 from unmixel.factorize.refine import Told, refine, refined_width
-from unmixel.factorize.residual import residual
 from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sketch import Sketch, check_fits, sketch_passes, width_for
 from unmixel.factorize.solve import first, solve
@@ -239,12 +239,16 @@ def fit(
 
         if resume is None and work.sketched:
             tell(begin)
+        # the first fall after a sketch is what the sketch had missed, and says nothing of the pace of the sweeps
+        rule = replace(plan.rule, window=1) if work.sketched else plan.rule
+        data = matrix, work.reader
         if work.sketched and isinstance(descent, LeastSquares) and not problem.maps.separable:
             inner = replace(plan.rule, max_sweeps=plan.sketch_sweeps, tol=0.3 * plan.rule.tol or 1e-6)
-            sweep, met = polish_by_anchors(problem, work.sketch, plan.solver, begin, plan.rule, inner, tell)
+            sweep, met = polish_by_anchors(problem, work.sketch, plan.solver, begin, rule, inner, tell)
+            closed, why = close(data, problem, descent, sweep), (met, rule.reason(met))
         else:
-            sweep, met = polish(problem, descent, begin, plan.rule, tell)
-        return finish(work, problem, descent, sweep, met, warm)
+            sweep, closed, why = to_the_end(data, problem, descent, begin, rule, tell)
+        return _finished(work, closed, sweep, why, warm)
 
 
 def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -> NDArray[Any]:
@@ -292,12 +296,6 @@ def _begin(work: Work, problem: Problem, draft: Draft | None = None) -> tuple[Sw
     z = None if draft is None else (draft.z_maps, draft.z_patterns)
     _, warm = solve(work.sketch, plan, noise=work.noise, begin=z)
     return Sweep(warm.z_maps, warm.z_patterns, []), len(warm.objective) - 1
-
-
-def host_factor(side: Any, f: Any) -> NDArray[Any]:
-    """Return a factor on the host, flat and without the rounding of transforms below zero."""
-    # of the order of 1e-7, which no reader of a map should see
-    return np.asarray(np.clip(side.engine.to_host(side.flat(f)), 0, None))
 
 
 def _state(work: Work, problem: Problem, descent: Descent, sweep: Sweep, warm: int) -> State:
@@ -349,48 +347,22 @@ def _where(problem: Problem, state: State) -> Sweep:
     )
 
 
-def finished(problem: Problem, sweep: Sweep) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return maps (k, n) and patterns (k, m) on the host, patterns summing to 1 over used pixels."""
-    return _scaled(problem, sweep)[:2]
-
-
-def _scaled(problem: Problem, sweep: Sweep) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return the same, and the sums (k, 1) that the patterns had."""
-    maps = host_factor(problem.maps, problem.maps.forward(sweep.z_maps))
-    patterns = host_factor(problem.patterns, problem.patterns.forward(sweep.z_patterns))
-    used = problem.patterns.engine.to_host(problem.patterns.flat(problem.patterns.weights[None, ...]))[0] > 0
-    if not problem.patterns.linear:
-        patterns[:, ~used] = 0
-    sums = patterns[:, used].sum(axis=1, dtype=np.float64)
-    sums = np.where(sums > 0, sums, 1.0)[:, None].astype(patterns.dtype)
-    return maps * sums, patterns / sums, sums
-
-
-def finish(work: Work, problem: Problem, descent: Descent, sweep: Sweep, met: bool, warm: int) -> Fit:
-    """Return the fit with its exact error and residual; maps that can settle block by block do (one pass)."""
-    plan, engine = work.plan, work.plan.engine
-    maps, patterns, sums = _scaled(problem, sweep)
-    reader, settling = work.reader, descent.settling(sweep.z_maps, sweep.z_patterns)
-    settle = None
-    if settling is not None:
-        clip, factors = engine.xp.clip, engine.asarray(sums)
-
-        def settle(index: Any, values: Any) -> Any:
-            return clip(settling(index, values), min=0) * factors
-
-    found, misfit2, norm2 = residual(work.matrix, maps, patterns, reader, engine, settle)
+def _finished(work: Work, closed: Closed, sweep: Sweep, why: tuple[bool, str], warm: int) -> Fit:
+    """Return the fit from what the last pass found."""
+    misfit2, norm2 = closed.misfit2, closed.norm2
     convergence = Convergence(
         objective=tuple(sweep.objective),
         relative_error=float(np.sqrt(misfit2 / norm2)) if norm2 > 0 else 0.0,
         n_sweeps=len(sweep.objective) - 1,
-        converged=met,
-        reason=plan.rule.reason(met),
+        converged=why[0],
+        reason=why[1],
     )
     notes = {
-        "held_in_memory": reader.kept_as,
+        "held_in_memory": work.reader.kept_as,
         "sketch_sweeps": warm,
         "noise": None if not np.isfinite(work.known_noise) else work.known_noise,
         "refinements": list(work.refined),
         "spread": work.spread,
     }
-    return Fit(maps, patterns, convergence, float(np.sqrt(misfit2)), found, work.known_noise, notes)
+    factors = closed.maps, closed.patterns
+    return Fit(*factors, convergence, float(np.sqrt(misfit2)), closed.residual, work.known_noise, notes)

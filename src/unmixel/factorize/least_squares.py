@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from unmixel.factorize.contracts import Array, Samples, Solver
@@ -217,39 +218,73 @@ class LeastSquares:
         if target is None:
             turn = Turn.of(problem, side, z_maps, z_patterns)
             target = side.fold(problem.products.with_patterns(turn.rows()))
-        return self._settled(lambda z: Turn.of(problem, side, z, z_patterns), z_maps, target)
+        return self.settled(lambda z: Turn.of(problem, side, z, z_patterns), z_maps, target)
 
-    def settling(self, z_maps: Array, z_patterns: Array) -> Callable[[Samples, Array], Array] | None:
+    def settling(self, z_maps: Array, z_patterns: Array) -> BlockSettling | None:
         """Return how blocks of maps are made the best for fixed patterns, one by one; None where they cannot be."""
         problem, side = self.problem, self.problem.maps
         by_block = hasattr(problem.products, "reader")
         if not (by_block and side.separable) or problem.patterns.penalised:
             return None
-        turn, flat, engine = Turn.of(problem, side, z_maps, z_patterns), side.flat(z_maps), side.engine
-        rows = turn.rows()
+        return BlockSettling(self, Turn.of(problem, side, z_maps, z_patterns), side.flat(z_maps))
 
-        def on_block(index: Samples, values: Array) -> Array:
-            part = replace(turn, side=side.part(index))
-            target = engine.project(engine.operand(values, side.dtype), rows)
-            return self._settled(lambda _: part, flat[:, index], target)
-
-        return on_block
-
-    def _settled(self, turn: Callable[[Array], Turn], z: Array, target: Array) -> Array:
+    def settled(self, turn: Callable[[Array], Turn], z: Array, target: Array) -> Array:
         """Return z after as many rounds of the solver as it takes to stand still.
 
         Maps whose samples are coupled approach the best ones ever more slowly: they are left where a round adds less
         than a fiftieth of what all rounds have brought.
         """
-        xp = self.problem.xp
+        xp, solver = self.problem.xp, getattr(self.solver, "to_the_end", self.solver)
         precision = 1e-10 if z.dtype == xp.float64 else 1e-5
         fall = 0.0
         for _ in range(100):
             before, now = z, turn(z)
-            z, change = now.solve_tiles(self.solver, z, target)
+            z, change = now.solve_tiles(solver, z, target)
             fall -= float(change)
             if bool(xp.max(xp.abs(z - before)) <= precision * xp.max(z)):
                 break
             if not now.side.separable and -float(change) <= 0.02 * fall:
                 break
         return z
+
+
+@dataclass(frozen=True, eq=False)
+class BlockSettling:
+    """Makes maps the best for fixed patterns block by block, and tells what the patterns could still bring.
+
+    Parameters
+    ----------
+    descent : LeastSquares
+    turn : Turn
+        Of the maps.
+    z : array, shape (k, n)
+        Maps to begin from.
+    """
+
+    descent: LeastSquares
+    turn: Turn
+    z: Array
+
+    @cached_property
+    def _rows(self) -> Array:
+        return self.turn.rows()
+
+    def maps(self, index: Samples, values: Array) -> Array:
+        """Return the best Z of the maps of a block, shape (k, b)."""
+        side, engine = self.turn.side.part(index), self.turn.side.engine
+        part = replace(self.turn, side=side)
+        target = engine.project(engine.operand(values, side.dtype), self._rows)
+        return self.descent.settled(lambda _: part, self.z[:, index], target)
+
+    def products(self, index: Samples, best: Array, values: Array) -> Array:
+        """Return the weighted maps of a block times its data, shape (k, m)."""
+        side, engine = self.turn.side.part(index), self.turn.side.engine
+        return engine.combine(side.weighted(best), engine.operand(values, side.dtype))
+
+    def left(self, z_maps: Array, products: Array) -> float:
+        """Return how far another sweep would lower the objective: by the patterns, since the maps are the best."""
+        problem, z_patterns = self.descent.problem, self.turn.z_partner
+        turn = Turn.of(problem, problem.patterns, z_patterns, z_maps)
+        target = problem.patterns.fold(products)
+        new, change = turn.solve_tiles(self.descent.solver, z_patterns, target)
+        return -float(change + turn.partner_change(new))

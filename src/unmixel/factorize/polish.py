@@ -176,14 +176,13 @@ def polish_by_anchors(
     sweep : Sweep
         Where to begin; where it says what the data's products with it are, without a pass.
     rule : StopRule
-        For anchors: at most ``rule.max_sweeps``, until one lowers the objective by less than ``rule.tol`` of it.
+        For anchors: what it says of sweeps.
     inner : StopRule
         For the sweeps about an anchor.
     on_sweep : callable, optional
         Told after every anchor; whatever it raises ends the work.
     """
     exact = LeastSquares(problem, solver)
-    rule = replace(rule, window=1)
     objective = list(sweep.objective)
 
     def tell(z: tuple[Array, Array], here: Anchor) -> None:

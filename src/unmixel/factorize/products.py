@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,12 @@ class BlockProducts:
 
     def _each(self, work: Callable[[Samples, Array], Any], *, exact: bool = False) -> Any:
         """Yield ``work(positions, values)`` of every block in order, values cast: as operands, or exactly."""
+        return self.engine.each(self._on_block(work, exact=exact), range(len(self.reader)))
+
+    def _on_block(
+        self, work: Callable[[Samples, Array], Any], *, exact: bool = False
+    ) -> Callable[[int], Any]:
+        """Return ``work(positions, values)`` as a function of the number of the block."""
         cast = self.engine.asarray if exact else self.engine.operand
 
         def on_block(i: int) -> Any:
@@ -94,7 +100,7 @@ class BlockProducts:
                 self._indices[i] = self._index(block.positions)
             return work(self._indices[i], cast(block.values, self.dtype))
 
-        return self.engine.each(on_block, range(len(self.reader)))
+        return on_block
 
     def _index(self, positions: NDArray[np.intp]) -> Samples:
         if positions.size and positions[-1] - positions[0] + 1 == positions.size:
@@ -106,19 +112,29 @@ class BlockProducts:
         positions, pixels = self.matrix.position_weights, self.matrix.pixel_weights
         return self.engine.asarray(positions, self.dtype), self.engine.asarray(pixels, self.dtype)
 
+    @cached_property
+    def _alike(self) -> bool:
+        return bool((self.matrix.pixel_weights == 1).all())
+
     def _square(self, index: Samples, rows: Array) -> Array:
         positions, pixels = self._weights
         xp, step = self.engine.xp, max(1, 4 * self.engine.tile // self.matrix.n_pixels)
-        # a few rows at a time: the squares stay in fast memory
-        parts = (rows[start : start + step, :] for start in range(0, rows.shape[0], step))
-        squares = xp.concat([(part * part) @ pixels for part in parts])
+        # a few rows at a time: the copies stay in fast memory
+        parts = (
+            self.engine.asarray(rows[start : start + step, :], self.dtype)
+            for start in range(0, rows.shape[0], step)
+        )
+        alike = self._alike
+        squares = xp.concat(
+            [xp.linalg.vecdot(part, part) if alike else (part * part) @ pixels for part in parts]
+        )
         return xp.sum(squares * positions[index], dtype=xp.float64)
 
     def _checked(self, i: int) -> tuple[NDArray[np.intp], Array, Array]:
         """Return positions, values and weighted squared norm of a block whose numbers can be counts."""
         block = self.reader.load(i)
         check_counts(block.values, self.engine.xp)
-        values = self.engine.asarray(block.values, self.dtype)
+        values = self.engine.asarray(block.values)
         index = self.engine.asarray(block.positions.astype(np.int64))
         return block.positions, values, self._square(index, values)
 
@@ -141,11 +157,15 @@ class BlockProducts:
                 square,
             )
 
-        out = self.engine.zeros((size, self.matrix.n_pixels), self.dtype)
-        norm2 = 0.0
-        for present, part, square in self.engine.each(on_block, range(len(self.reader))):
-            for group, row in zip(present, part, strict=True):
-                out[group] += row
+        def add(total: Any, answer: tuple[list[int], Array, Array]) -> Any:
+            sums, norm2 = total or (self.engine.zeros((size, self.matrix.n_pixels), self.dtype), 0.0)
+            for group, row in zip(*answer[:2], strict=True):
+                sums[group] += row
+            return sums, norm2 + answer[2]
+
+        (out, norm2), *others = self.engine.gather(on_block, range(len(self.reader)), add)
+        for more, square in others:
+            out += more
             norm2 = norm2 + square
         self.__dict__["norm2"] = float(norm2)  # known from the same pass
         return out
@@ -188,12 +208,15 @@ class BlockProducts:
         )
 
     def _summed(self, n_rows: int | None, work: Callable[[Samples, Array], Array]) -> Array:
-        out = None
-        for part in self._each(work):
-            out = part if out is None else out + part
-        if out is None:
-            out = self.engine.zeros((n_rows or 0, self.matrix.n_pixels), self.dtype)
-        return out
+        def add(total: Array | None, part: Array) -> Array:
+            if total is None:
+                return part
+            total += part
+            return total
+
+        totals = self.engine.gather(self._on_block(work), range(len(self.reader)), add)
+        out = reduce(add, [total for total in totals if total is not None], None)
+        return self.engine.zeros((n_rows or 0, self.matrix.n_pixels), self.dtype) if out is None else out
 
 
 @dataclass(frozen=True, eq=False)

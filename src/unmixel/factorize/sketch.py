@@ -18,6 +18,9 @@ from unmixel.factorize.state import SketchState
 OVERSAMPLING = 4
 """Groups of positions mixed in the first pass, as a multiple of the width (measured, docs/decisions/0007)."""
 
+RUN, SHARE = 32, 4
+"""Groups that a run of positions is mixed into, and positions of a run in each."""
+
 
 def width_for(n_components: int) -> int:
     """Return the width of a sketch that serves up to `n_components` components."""
@@ -244,11 +247,22 @@ def _spanned(along: Array, both: Array, engine: Any) -> tuple[NDArray[np.float64
 
 def mixed_positions(products: DataProducts, matrix: Matrix, size: int, seed: int) -> Array:
     """Return the positions summed with random signs into about `size` groups."""
-    rng = np.random.default_rng(seed)
-    size = min(size, matrix.n_positions)
+    rng, n = np.random.default_rng(seed), matrix.n_positions
+    size = min(size, n)
+    return products.mixed(_in_runs(rng, n, size), rng.choice([-1.0, 1.0], n), size)
+
+
+def _in_runs(rng: np.random.Generator, n: int, size: int) -> NDArray[np.intp]:
+    """Return groups at random, all of about the same length, of which a run of positions sees few, shape (n,).
+
+    A block that is read then has few rows to add to all groups, which would cost as much as reading it.
+    """
+    share = min(SHARE, max(1, n // (SHARE * size)))
     # every group gets a position, whatever their number
-    groups = rng.permutation(np.arange(matrix.n_positions) % size)
-    return products.mixed(groups, rng.choice([-1.0, 1.0], matrix.n_positions), size)
+    places = -(-n // share)
+    groups = np.concatenate([rng.permutation(size) for _ in range(-(-places // size))])
+    runs = [np.tile(groups[start : start + RUN], share) for start in range(0, places, RUN)]
+    return np.concatenate([rng.permutation(run) for run in runs])[:n] if share > 1 else groups[:n]
 
 
 def check_fits(begin: SketchState, matrix: Matrix) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
-from unmixel.factorize.fit import Work, finished
+from unmixel.factorize.closing import finished
+from unmixel.factorize.fit import Work
 from unmixel.factorize.matched import blurred
 from unmixel.factorize.model import NMF
 from unmixel.factorize.plan import Plan

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import dask.array as da
@@ -361,3 +363,18 @@ if child == 0:
 assert os.waitpid(child, 0)[1] == 0
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_a_source_is_let_go_with_its_reader():
+    """Nothing but the reader holds the file: it is closed without waiting for the garbage collector."""
+    source = np.zeros((6, 5, 4)).view(type("Watched", (np.ndarray,), {}))
+    lazy = da.from_array(source, chunks=(2, 5, 4))
+    gone = weakref.ref(lazy)
+    reader = BlockReader(lazy, 2, 16 * 60)
+    gc.disable()
+    try:
+        assert sum(block.positions.size for block in reader) == 30
+        del reader, lazy
+        assert gone() is None
+    finally:
+        gc.enable()

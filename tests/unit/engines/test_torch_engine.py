@@ -91,7 +91,7 @@ def test_sums_of_rows_agree(torch, dtype: str) -> None:
     rng = np.random.default_rng(0)
     values = rng.random((41, 13)).astype(dtype)
     groups = rng.choice([0, 1, 3, 6], 41)  # some have no row
-    factors = rng.choice([-1.0, 2.0], 41)
+    factors = rng.choice([-1.0, 2.0], 41).astype(dtype)
     here, there = NumpyEngine(), TorchEngine("cpu")
     sums = there.to_host(there.sum_rows(there.asarray(values), groups, 8, factors))
     assert sums.dtype == dtype

@@ -12,7 +12,7 @@ from unmixel.core import registry
 from unmixel.core.errors import InputError
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.products import products_of
-from unmixel.factorize.sketch import sketch
+from unmixel.factorize.sketch import _in_runs, sketch
 from unmixel.factorize.start import GivenStart
 
 
@@ -23,6 +23,17 @@ def matrix() -> Matrix:
     weights = rng.uniform(0.2, 2, 70)
     weights[:6] = 0
     return replace(Matrix.from_array(X), pixel_weights=weights, position_weights=rng.uniform(0.5, 1, 90))
+
+
+@pytest.mark.parametrize(("n", "size"), [(3000, 50), (3001, 50), (130, 50), (50, 50), (7, 7)])
+def test_positions_are_shared_out_evenly_and_near_ones_to_few_groups(n: int, size: int) -> None:
+    groups = _in_runs(np.random.default_rng(0), n, size)
+    counts = np.bincount(groups, minlength=size)
+    assert groups.shape == (n,)
+    assert counts.min() >= 1
+    assert counts.max() <= 1.6 * n / size + 1
+    if n >= 3000:
+        assert np.unique(groups[:128]).size <= 32
 
 
 def make(matrix: Matrix, **settings):

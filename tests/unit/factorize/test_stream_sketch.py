@@ -14,7 +14,7 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid, Matrix
 from unmixel.engines.blocks import read_once
 from unmixel.engines.numpy_engine import NumpyEngine
-from unmixel.factorize.fit import finished as factors
+from unmixel.factorize.closing import finished as factors
 from unmixel.factorize.mixing import ByScores, BySigns
 from unmixel.factorize.solve import solve
 from unmixel.factorize.stream import StreamSketch

@@ -51,7 +51,8 @@ class BoundNonNegative:
 
     def prox(self, z: Array, step: Array) -> Array:
         """Return z with negative values set to 0."""
-        return self.xp.maximum(z, self.xp.zeros((), dtype=z.dtype, device=z.device))
+        # a row: numpy takes the larger of an array and a single number at half the pace
+        return self.xp.maximum(z, self.xp.zeros(z.shape[1:], dtype=z.dtype, device=z.device))
 
     def cut(self, components: slice) -> Self:
         """Return itself: all components are treated alike."""

@@ -11,6 +11,9 @@ from unmixel.core.errors import InputError
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.problem import Problem, Side
 
+CHECKED = 10
+"""Steps after which it is looked whether they still move anything; and steps of safe length, which are slower."""
+
 
 @dataclass(frozen=True)
 class Admm:
@@ -26,6 +29,8 @@ class Admm:
         Steps on one side before the other side's turn.
     penalty : float, > 0
         Weight of the distance between the two copies, relative to the unit diagonal.
+    precision : float, >= 0
+        Steps end where none of ten moves a value by more than this share of the largest.
 
     References
     ----------
@@ -38,17 +43,18 @@ class Admm:
     'admm'
     """
 
-    inner_steps: int = 10
-    penalty: float = 0.3
+    inner_steps: int = 20
+    penalty: float = 0.1
+    precision: float = 0.0
     name: ClassVar[str] = "admm"
 
     def __post_init__(self) -> None:
-        if not (self.inner_steps >= 1 and self.penalty > 0):
+        if not (self.inner_steps >= 1 and self.penalty > 0 and self.precision >= 0):
             raise InputError(
                 "Admm",
-                expected="inner_steps >= 1 and penalty > 0",
-                got=f"{self.inner_steps}, {self.penalty}",
-                hint="use the defaults, 10 and 0.3",
+                expected="inner_steps >= 1, penalty > 0 and precision >= 0",
+                got=f"{self.inner_steps}, {self.penalty}, {self.precision}",
+                hint="use the defaults, 20, 0.1 and 0",
             )
 
     def check(self, problem: Problem) -> None:
@@ -61,6 +67,11 @@ class Admm:
                     got=f"a constraint on the {side.name} that couples samples",
                     hint="use solver='auto', which takes each side as its constraints allow",
                 )
+
+    @property
+    def to_the_end(self) -> Admm:
+        """The same for one side whose partner stays: a weaker penalty, and steps until they stand still."""
+        return Admm(100 * self.inner_steps, 0.3 * self.penalty, 1e-6)
 
     def update(self, side: Side, z: Array, gram: Array, target: Array, scale: Array) -> Array:
         """Return a Z with a lower objective; see `contracts.Solver`."""
@@ -79,17 +90,25 @@ class Admm:
         copy = prox(moved)
         dual = copy - moved
         constant = quadratic.solve @ aim
-        for _ in range(self.inner_steps):
+        for step_number in range(1, self.inner_steps + 1):
+            before = copy + 0 if self.precision and step_number % CHECKED == 0 else None
             copy += dual
             moved = quadratic.pull @ copy
             moved += constant
             moved -= dual
             copy = prox(moved)
             dual = copy - moved
+            if before is not None and self._stands_still(side, before, copy):
+                break
         new = self._kept(side, z, side.fold(copy), quadratic)
         if not self._change(side, z, new, gram, slope, scale) <= 0:
             new = self._plain(side, z, gram, target, scale, quadratic)
         return new
+
+    def _stands_still(self, side: Side, before: Array, after: Array) -> bool:
+        weighs = side.flat((side.weights > 0)[None, ...])
+        after, before = after * weighs, before * weighs
+        return bool(side.xp.max(abs(after - before)) <= self.precision * side.xp.max(abs(after)))
 
     @staticmethod
     def _kept(side: Side, z: Array, new: Array, quadratic: _Quadratic) -> Array:
@@ -114,7 +133,7 @@ class Admm:
         xp = side.xp
         safe = xp.where(side.weights > 0, side.weights, xp.ones_like(side.weights))
         length = quadratic.length * (self.penalty / quadratic.largest) / safe
-        for _ in range(self.inner_steps):
+        for _ in range(min(self.inner_steps, CHECKED)):
             slope = (side.fold(gram @ side.flat(z)) - target) * side.weights
             z = self._kept(side, z, side.prox(z - length * slope, length, scale), quadratic)
         return z + xp.zeros_like(z)

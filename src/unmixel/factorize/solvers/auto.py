@@ -32,6 +32,11 @@ class Auto:
     def check(self, problem: Problem) -> None:
         """Accept every problem."""
 
+    @property
+    def to_the_end(self) -> Auto:
+        """Both for one side alone."""
+        return Auto(*(getattr(solver, "to_the_end", solver) for solver in (self.separable, self.coupled)))
+
     def update(self, side: Side, z: Array, gram: Array, target: Array, scale: Array) -> Array:
         """Return a Z with a lower objective; see `contracts.Solver`."""
         solver = self.separable if side.separable else self.coupled
