@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unmixel.factorize.model import NMF
     from unmixel.factorize.rank import rank
     from unmixel.factorize.sweep import sweep
+    from unmixel.interpret.phases import identify
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.pipeline.recipe import Recipe
     from unmixel.pipeline.run import load, run
@@ -50,6 +51,7 @@ _HOMES = {
     "SpotShape": "unmixel.factorize.constraints.spot_shape",
     "TotalIntensity": "unmixel.factorize.constraints.total_intensity",
     "UnmixelError": "unmixel.core.errors",
+    "identify": "unmixel.interpret.phases",
     "load": "unmixel.pipeline.run",
     "open": "unmixel.io.open",
     "rank": "unmixel.factorize.rank",
@@ -76,6 +78,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "SpotShape",
     "TotalIntensity",
     "UnmixelError",
+    "identify",
     "load",
     "open",
     "rank",

@@ -79,6 +79,10 @@ class Engine(Protocol):
         """Return the values of a block as `project` and `combine` take them, with rows of `dtype`, which they give."""
         ...
 
+    def ready(self, rows: Array) -> Array:
+        """Return rows that many blocks are projected on, laid out as `project` takes them fastest."""
+        ...
+
     def project(self, operand: Array, rows: Array) -> Array:
         """Return ``rows operand'``, shape (l, b), in the precision that the user chose for products with data."""
         ...

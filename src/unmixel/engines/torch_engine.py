@@ -168,6 +168,10 @@ class TorchEngine:
             return self.asarray(values, "bfloat16")
         return self.asarray(values, dtype)
 
+    def ready(self, rows: Any) -> Any:
+        """Return the rows themselves."""
+        return rows
+
     def project(self, operand: Any, rows: Any) -> Any:
         """Return ``rows operand'``, shape (l, b)."""
         parts = self._parts(rows)

@@ -108,10 +108,10 @@ def close(
     maps, patterns, sums = scaled(problem, sweep)
     settling = descent.settling(sweep.z_maps, sweep.z_patterns)
     settle = None if settling is None else _Settle(settling, engine, engine.asarray(sums), ask=ask)
-    found, misfit2, norm2, told = residual(data[0], maps, patterns, data[1], engine, settle)
+    found, misfit2, norm2, products = residual(data[0], maps, patterns, data[1], engine, settle)
     left = float("nan")
-    if settling is not None and told is not None:
-        left = settling.left(problem.maps.fold(engine.asarray(maps / sums)), told)
+    if settling is not None and products is not None:
+        left = settling.left(problem.maps.fold(engine.asarray(maps / sums)), products)
     return Closed(maps, patterns, found, misfit2, norm2, left)
 
 
@@ -126,7 +126,7 @@ class _Settle:
 
     def __call__(self, index: Array, values: Array) -> tuple[Array, Array | None]:
         best = self.engine.xp.clip(self.settling.maps(index, values), min=0)
-        return best * self.sums, self.settling.products(index, best, values) if self.ask else None
+        return best * self.sums, self.settling.weighted(index, best) if self.ask else None
 
 
 def host_factor(side: Any, f: Any) -> NDArray[Any]:

@@ -259,12 +259,12 @@ class Settling(Protocol):
         """Return the best Z of the maps (k, b) of a block, from its flat positions and its values (b, m)."""
         ...
 
-    def products(self, index: Samples, best: Array, values: Array) -> Array:
-        """Return the weighted maps of a block times its data, shape (k, m)."""
+    def weighted(self, index: Samples, best: Array) -> Array:
+        """Return the maps of a block as the data are multiplied by them, shape (k, b)."""
         ...
 
     def left(self, z_maps: Array, products: Array) -> float:
-        """Return how far a sweep from the best maps would lower the objective, from the sum of `products`."""
+        """Return how far a sweep from the best maps would lower the objective, from their product with the data."""
         ...
 
 

@@ -267,7 +267,7 @@ class BlockSettling:
 
     @cached_property
     def _rows(self) -> Array:
-        return self.turn.rows()
+        return self.turn.side.engine.ready(self.turn.rows())
 
     def maps(self, index: Samples, values: Array) -> Array:
         """Return the best Z of the maps of a block, shape (k, b)."""
@@ -276,10 +276,9 @@ class BlockSettling:
         target = engine.project(engine.operand(values, side.dtype), self._rows)
         return self.descent.settled(lambda _: part, self.z[:, index], target)
 
-    def products(self, index: Samples, best: Array, values: Array) -> Array:
-        """Return the weighted maps of a block times its data, shape (k, m)."""
-        side, engine = self.turn.side.part(index), self.turn.side.engine
-        return engine.combine(side.weighted(best), engine.operand(values, side.dtype))
+    def weighted(self, index: Samples, best: Array) -> Array:
+        """Return the maps of a block as the data are multiplied by them, shape (k, b)."""
+        return self.turn.side.part(index).weighted(best)
 
     def left(self, z_maps: Array, products: Array) -> float:
         """Return how far another sweep would lower the objective: by the patterns, since the maps are the best."""

@@ -180,7 +180,7 @@ class BlockProducts:
 
     def with_patterns(self, rows: Array) -> Array:
         """Return ``rows X'``, shape (l, n)."""
-        project = self.engine.project
+        project, rows = self.engine.project, self.engine.ready(rows)
         out = self.engine.zeros((rows.shape[0], self.matrix.n_positions), self.dtype)
         for index, part in self._each(lambda index, values: (index, project(values, rows))):
             out[:, index] = part
@@ -202,7 +202,7 @@ class BlockProducts:
 
     def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
         """Return ``sum over blocks of between(positions, rows X_b') X_b``, shape (l', m), in one pass."""
-        project, combine = self.engine.project, self.engine.combine
+        project, combine, rows = self.engine.project, self.engine.combine, self.engine.ready(rows)
         return self._summed(
             None, lambda index, values: combine(between(index, project(values, rows)), values)
         )

@@ -22,7 +22,7 @@ ENTRIES = 2**17
 
 
 Settle = Callable[[Array, Array], tuple[Array, Array | None]]
-"""From the positions of a block and its values (b, m) to the best maps there, (k, b), and an array to be added up."""
+"""From the positions of a block and its values (b, m) to the best maps there, (k, b), and rows to multiply it by."""
 
 
 def residual(
@@ -56,17 +56,17 @@ def residual(
         a 400th of the mean model too much, for work that grows with the entries only.
     misfit2, norm2 : float
         ``sum r w (X - model)^2`` and ``sum r w X^2``, formed in the maps' precision, accumulated in float64.
-    told : array or None
-        What `settle` told of all blocks, added up.
+    products : array or None
+        The rows that `settle` gave times the data, shape (k, m).
     """
     used = matrix.pixel_weights > 0
     kept = matrix.position_weights > 0
     mean = float(maps.sum(axis=1, dtype=np.float64) @ patterns[:, used].sum(axis=1, dtype=np.float64))
     floor = max(1e-2 * mean / max(1, matrix.n_positions * int(used.sum())), 1e-12)
     if hasattr(matrix.data, "tocsr"):
-        sums, told = _entries(matrix, maps, patterns, floor, engine), None
+        sums, products = _entries(matrix, maps, patterns, floor, engine), None
     else:
-        sums, told = _blocks(matrix, maps, patterns, floor, reader, engine, settle)
+        sums, products = _blocks(matrix, maps, patterns, floor, reader, engine, settle)
     by_position, by_pixel, misfit2, norm2 = sums
     by_position /= max(1, int(used.sum()))
     by_pixel[~used] = 0
@@ -80,7 +80,7 @@ def residual(
         ),
         misfit2,
         norm2,
-        told,
+        products,
     )
 
 
@@ -142,7 +142,7 @@ def _blocks(
     engine: Any,
     settle: Settle | None,
 ) -> tuple[Sums, Array | None]:
-    """Return the sums of data that are read block by block, and what `settle` told."""
+    """Return the sums of data that are read block by block, and products with the rows that `settle` gave."""
     used, kept = matrix.pixel_weights > 0, matrix.position_weights > 0
     xp, dtype = engine.xp, str(maps.dtype)
     by_position = np.zeros(matrix.n_positions)
@@ -154,29 +154,32 @@ def _blocks(
 
     def on_block(i: int) -> tuple[Array, ...]:
         block = reader.load(i)
-        positions, told = block.positions, None
+        positions, rows = block.positions, None
         if settle is not None:
-            best, told = settle(engine.asarray(positions.astype(np.int64)), block.values)
+            best, rows = settle(engine.asarray(positions.astype(np.int64)), block.values)
             maps[:, positions] = engine.to_host(best)
         model_rows = engine.asarray(np.ascontiguousarray(maps[:, positions].T))
         row_weights = engine.asarray(matrix.position_weights[positions], "float64")
         row_kept = engine.asarray(kept[positions], dtype)
         misfit2, norm2, chi2 = (engine.zeros((len(positions),), "float64") for _ in range(3))
         by_pixel = engine.zeros((matrix.n_pixels,), "float64")
-        for rows, columns in _tiles(len(positions), matrix.n_pixels, engine.tile):
+        products = None if rows is None else engine.zeros((rows.shape[0], matrix.n_pixels), dtype)
+        for part, columns in _tiles(len(positions), matrix.n_pixels, engine.tile):
             # a copy: it is worked on in place
-            x = xp.astype(engine.asarray(block.values[rows, columns]), getattr(xp, dtype), copy=True)
-            norm2[rows] += xp.linalg.vecdot(x, x) if plain else (x * x) @ weights[columns]
-            model = model_rows[rows, :] @ every[:, columns]
+            x = xp.astype(engine.asarray(block.values[part, columns]), getattr(xp, dtype), copy=True)
+            if rows is not None and products is not None:
+                products[:, columns] += rows[:, part] @ x
+            norm2[part] += xp.linalg.vecdot(x, x) if plain else (x * x) @ weights[columns]
+            model = model_rows[part, :] @ every[:, columns]
             x -= model
             x *= x
-            misfit2[rows] += x @ weights[columns]
+            misfit2[part] += x @ weights[columns]
             x /= xp.maximum(model, lowest[columns])
-            chi2[rows] += x @ counted[columns]
-            by_pixel[columns] += row_kept[rows] @ x
+            chi2[part] += x @ counted[columns]
+            by_pixel[columns] += row_kept[part] @ x
         by_position[positions] = engine.to_host(chi2)
         answer = by_pixel, xp.stack([misfit2, norm2]) @ row_weights
-        return answer if told is None else (*answer, told)
+        return answer if products is None else (*answer, products)
 
     def add(total: tuple[Array, ...] | None, answer: tuple[Array, ...]) -> tuple[Array, ...]:
         if total is None:
@@ -185,6 +188,8 @@ def _blocks(
             sums += more
         return total
 
-    by_pixel, sums, *told = reduce(add, engine.gather(on_block, range(len(reader)), add))
+    by_pixel, sums, *products = reduce(add, engine.gather(on_block, range(len(reader)), add))
     misfit2, norm2 = engine.to_host(sums).tolist()
-    return (by_position, np.array(engine.to_host(by_pixel)), misfit2, norm2), (told[0] if told else None)
+    return (by_position, np.array(engine.to_host(by_pixel)), misfit2, norm2), (
+        products[0] if products else None
+    )

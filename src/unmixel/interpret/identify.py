@@ -1,0 +1,297 @@
+"""Which of some candidate structures a spot pattern belongs to: phase, zone axis, rotation and scale at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+from unmixel.dataset.phases import PhaseAnswer, PhaseMatch
+from unmixel.physics.crystal import Crystal, Float
+from unmixel.physics.kinematic import SpotPattern, frame, spot_pattern
+
+TURNS = 4
+"""Rotations of a template that are looked at closely."""
+
+FEWEST = 4
+"""Spots that a pattern must have to be told apart from chance."""
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """Finds the candidate that explains the spots of a pattern.
+
+    Every candidate is tried along every direction with small indices, at every in-plane rotation (pairs of measured
+    and expected spots of the same radius vote for the angle between them) and at every scale within the tolerance.
+    Angle and scale are then refined by least squares. What is compared are root intensities, since dynamical
+    scattering changes intensities between crystals of one structure.
+
+    Parameters
+    ----------
+    candidates : tuple of Crystal
+    voltage_kV : float
+    tolerance : float, > 0
+        Distance at which a measured and an expected spot still count as one, in 1/angstrom: about the size of a spot.
+    scale_tolerance : float, 0 to 0.2
+        How wrong the calibration of the detector may be.
+    thickness : float
+        Of the crystals along the beam, in angstrom; decides how far off the Ewald sphere reflections are seen.
+    largest : int
+        Largest index of a zone axis.
+    least : float, 0 to 1
+        Score below which the answer is "unknown".
+
+    Examples
+    --------
+    >>> copper, aluminium = Crystal.face_centred("Cu", 3.615), Crystal.face_centred("Al", 4.05)
+    >>> seen = spot_pattern(copper, frame(copper, (0, 1, 1)), reach=1.0)
+    >>> answer = Identifier((copper, aluminium), largest=1).answer(seen.g, seen.intensity, reach=1.0)
+    >>> answer.phase, round(answer.matches[0].score, 2), answer.matches[0].zone_axis
+    ('Cu', 1.0, (1, 1, 0))
+    """
+
+    candidates: tuple[Crystal, ...]
+    voltage_kV: float = 300.0  # noqa: N815 - kV is how it is written
+    tolerance: float = 0.02
+    scale_tolerance: float = 0.02
+    thickness: float = 70.0
+    largest: int = 3
+    least: float = 0.7
+
+    def __post_init__(self) -> None:
+        names = [crystal.name for crystal in self.candidates]
+        if not names or len(set(names)) < len(names):
+            raise InputError(
+                "candidates",
+                expected="at least one structure, each with a name of its own",
+                got=", ".join(names) or "none",
+                hint="give other names, for instance to the CIF files",
+            )
+        if not (self.tolerance > 0 and 0 <= self.scale_tolerance <= 0.2 and 0 <= self.least <= 1):
+            raise InputError(
+                "Identifier",
+                expected="tolerance > 0, scale_tolerance 0 to 0.2, least 0 to 1",
+                got=f"{self.tolerance}, {self.scale_tolerance}, {self.least}",
+                hint="the defaults suit patterns calibrated to 2 %",
+            )
+
+    def answer(self, g: Float, intensity: Float, *, reach: float, inner: float = 0.0) -> PhaseAnswer:
+        """Return which candidate explains some spots.
+
+        Parameters
+        ----------
+        g : ndarray, shape (n, 2)
+            (v, u) of the spots in 1/angstrom, v down, u right, from the direct beam.
+        intensity : ndarray, shape (n,)
+            > 0, in any unit.
+        reach : float
+            Spatial frequency up to which spots would have been seen.
+        inner : float
+            Spatial frequency from which on they would have been (a masked beam hides those within).
+        """
+        g, intensity = np.asarray(g, np.float64).reshape(-1, 2), np.asarray(intensity, np.float64)
+        length = np.linalg.norm(g, axis=1)
+        kept = np.flatnonzero((length >= inner) & (length <= reach) & (intensity > 0))
+        if len(kept) < FEWEST:
+            return PhaseAnswer(
+                (),
+                f"{len(kept)} spots are too few to tell structures apart ({FEWEST} are needed)",
+                "unknown",
+                len(kept),
+            )
+        measured = Measured(g[kept], np.sqrt(intensity[kept]), kept)
+        field = inner, reach
+        best = [self._best(crystal, measured, field) for crystal in self.candidates]
+        matches = tuple(sorted((m for m in best if m is not None), key=lambda match: -match.score))
+        return self._judged(matches, len(kept))
+
+    def _judged(self, matches: tuple[PhaseMatch, ...], n_spots: int) -> PhaseAnswer:
+        if not matches:
+            return PhaseAnswer(
+                (), "no candidate has two spots where the pattern has them", "unknown", n_spots
+            )
+        first = matches[0]
+        zone = "".join(str(i) if i >= 0 else f"-{-i}" for i in first.zone_axis)
+        told = (
+            f"{first.phase} along [{zone}] explains {first.explained:.0%} of the measured spots and "
+            f"{first.seen:.0%} of its own are seen (score {first.score:.2f})"
+        )
+        if first.score < self.least:
+            return PhaseAnswer(
+                matches, f"nothing fits: at best {told}, below {self.least:g}", "unknown", n_spots
+            )
+        if len(matches) > 1:
+            told += f"; next is {matches[1].phase} with {matches[1].score:.2f}"
+        return PhaseAnswer(matches, told, first.phase, n_spots)
+
+    def _best(self, crystal: Crystal, measured: Measured, field: tuple[float, float]) -> PhaseMatch | None:
+        found = [
+            match
+            for axis, template in self.templates(crystal, field[1])
+            for match in self._fits(crystal.name, axis, template, measured, field)
+        ]
+        return max(found, key=lambda match: match.score, default=None)
+
+    def templates(self, crystal: Crystal, reach: float) -> list[tuple[tuple[int, int, int], SpotPattern]]:
+        """Return the expected patterns of a candidate along all its directions, up to `reach` in 1/angstrom."""
+        widest = reach * (1 + self.scale_tolerance)
+        reflections = crystal.reflections(widest)
+        settings = {"reach": widest, "voltage_kV": self.voltage_kV, "thickness": self.thickness}
+        axes = [
+            (sign * u, sign * v, sign * w)
+            for (u, v, w), sign in product(crystal.zone_axes(self.largest), (1, -1))
+        ]
+        return [
+            (axis, spot_pattern(crystal, frame(crystal, axis), reflections=reflections, **settings))
+            for axis in axes
+        ]
+
+    def _fits(
+        self,
+        phase: str,
+        axis: tuple[int, int, int],
+        template: SpotPattern,
+        measured: Measured,
+        field: tuple[float, float],
+    ) -> list[PhaseMatch]:
+        """Return the matches of one template at its likeliest rotations."""
+        expected = Expected.of(template)
+        if len(expected.z) < 2:
+            return []
+        found = []
+        for turn in self._turns(expected, measured):
+            pairs, factor = self._refined(expected, measured, turn)
+            if len(pairs[0]) >= 2:
+                found.append(self._judge(phase, axis, expected, measured, pairs, factor, field))
+        return found
+
+    def _turns(self, expected: Expected, measured: Measured) -> list[float]:
+        """Return the rotations for which most root intensity lies at the same radius and angle, in radians."""
+        ratio = np.abs(measured.z)[:, None] / np.abs(expected.z)[None, :]
+        near = np.abs(ratio - 1) < self.scale_tolerance + self.tolerance / np.abs(expected.z)[None, :]
+        i, j = np.nonzero(near)
+        if not len(i):
+            return []
+        angle = np.angle(measured.z[i] * np.conj(expected.z[j]))
+        votes = np.zeros(360)
+        np.add.at(votes, np.round(np.rad2deg(angle)).astype(int) % 360, measured.root[i] * expected.root[j])
+        # as wide as a spot is at half the largest radius
+        width = max(1, round(np.rad2deg(self.tolerance / (0.5 * np.abs(measured.z).max()))))
+        kernel = np.ones(2 * width + 1)
+        smooth = np.convolve(np.concatenate([votes[-width:], votes, votes[:width]]), kernel, mode="valid")
+        chosen: list[float] = []
+        for place in np.argsort(-smooth, kind="stable"):
+            if all(min(abs(place - other), 360 - abs(place - other)) > width for other in chosen):
+                chosen.append(float(place))
+            if len(chosen) == TURNS:
+                break
+        return [float(np.deg2rad(place)) for place in chosen]
+
+    def _refined(
+        self, expected: Expected, measured: Measured, turn: float
+    ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], complex]:
+        """Return pairs of measured and expected spots, and the factor that turns and scales the expected ones."""
+        factor = complex(np.exp(1j * turn))
+        pairs = self._pairs(expected, measured, factor, 2 * self.tolerance)
+        for _ in range(4):
+            i, j = pairs
+            if len(i) < 2:
+                break
+            weight = measured.root[i] * expected.root[j] + 1e-6
+            factor = complex(
+                np.sum(weight * measured.z[i] * np.conj(expected.z[j]))
+                / np.sum(weight * np.abs(expected.z[j]) ** 2)
+            )
+            size = min(max(abs(factor), 1 - self.scale_tolerance), 1 + self.scale_tolerance)
+            factor = factor / abs(factor) * size
+            pairs = self._pairs(expected, measured, factor, self.tolerance)
+        return pairs, factor
+
+    @staticmethod
+    def _pairs(
+        expected: Expected, measured: Measured, factor: complex, reach: float
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return which spots are each other's nearest, at most `reach` apart."""
+        distance = np.abs(measured.z[:, None] - factor * expected.z[None, :])
+        nearest = np.argmin(distance, axis=1)
+        i = np.arange(len(measured.z))
+        mutual = (np.argmin(distance, axis=0)[nearest] == i) & (distance[i, nearest] <= reach)
+        return i[mutual], nearest[mutual]
+
+    def _judge(
+        self,
+        phase: str,
+        axis: tuple[int, int, int],
+        expected: Expected,
+        measured: Measured,
+        pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
+        factor: complex,
+        field: tuple[float, float],
+    ) -> PhaseMatch:
+        i, j = pairs
+        distance = np.abs(measured.z[i] - factor * expected.z[j])
+        close = np.exp(-2 * (distance / self.tolerance) ** 2)
+        length = np.abs(expected.z) * abs(factor)
+        faintest = 0.5 * measured.root.min() / measured.root.max() * expected.root.max()
+        visible = (length >= field[0]) & (length <= field[1]) & (expected.root >= faintest)
+        visible[j] = True
+        wanted = np.where(visible, expected.root, 0.0)
+        found, whole = measured.root, float(np.linalg.norm(measured.root) * np.linalg.norm(wanted))
+        score = float(np.sum(found[i] * wanted[j] * close)) / whole if whole > 0 else 0.0
+        return PhaseMatch(
+            phase=phase,
+            score=min(score, 1.0),
+            explained=float(np.sum(found[i] * close) / found.sum()),
+            seen=float(np.sum(wanted[j] * close) / wanted.sum()) if wanted.any() else 0.0,
+            zone_axis=axis,
+            rotation_deg=float(np.rad2deg(np.angle(factor))),
+            scale=abs(factor),
+            residual=float(np.sqrt(np.mean(distance**2))),
+            measured=measured.number[i],
+            hkl=expected.hkl[j],
+            doubled=expected.doubled[j],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Spots of a pattern: (v, u) in 1/angstrom, root intensities, and their numbers."""
+
+    g: Float
+    root: Float
+    number: NDArray[np.intp]
+
+    @cached_property
+    def z(self) -> NDArray[np.complex128]:
+        """Places in the complex plane, the imaginary axis up."""
+        return np.asarray(self.g[:, 1] - 1j * self.g[:, 0])
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """Spots of a template in the complex plane, root intensities, indices."""
+
+    z: NDArray[np.complex128]
+    root: Float
+    hkl: NDArray[np.intp]
+    doubled: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, template: SpotPattern) -> Expected:
+        """Return the spots of a template."""
+        return cls(
+            template.g[:, 1] - 1j * template.g[:, 0],
+            np.sqrt(template.intensity),
+            template.hkl,
+            template.doubled,
+        )
+
+
+def crystals(candidates: Sequence[str | Crystal]) -> tuple[Crystal, ...]:
+    """Return candidates as crystals: those given, and the structures of CIF files."""
+    return tuple(c if isinstance(c, Crystal) else Crystal.from_cif(c) for c in candidates)

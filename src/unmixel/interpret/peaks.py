@@ -1,0 +1,144 @@
+"""Spots of a diffraction pattern: where they are to a fraction of a pixel, how strong, and how sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+
+Float = NDArray[np.float64]
+
+MAD = 1.4826
+"""Standard deviation of normal noise over its median absolute deviation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spots:
+    """Spots of one pattern, the most significant first.
+
+    Parameters
+    ----------
+    place : ndarray, shape (n, 2)
+        (v, u) in pixels.
+    amplitude : ndarray, shape (n,)
+        Sum of each spot above its surroundings, in the pattern's own unit.
+    significance : ndarray, shape (n,)
+        Amplitude over its standard error.
+    """
+
+    place: Float
+    amplitude: Float
+    significance: Float
+
+    def __len__(self) -> int:
+        """Return the number of spots."""
+        return len(self.place)
+
+
+def find_spots(
+    pattern: NDArray[Any],
+    center: tuple[float, float],
+    *,
+    sigma: float,
+    used: NDArray[np.bool_] | None = None,
+    inner: float = 0.0,
+    least: float = 5.0,
+    share: float = 0.01,
+) -> Spots:
+    """Return the spots of a pattern above its own rings.
+
+    Parameters
+    ----------
+    pattern : ndarray, shape (ny, nx), >= 0
+    center : (float, float)
+        (v, u) of the direct beam, in pixels.
+    sigma : float, > 0
+        Standard deviation of a spot, in pixels.
+    used : ndarray of bool, shape (ny, nx), optional
+        Pixels that were measured; all where it is not given.
+    inner : float
+        Nothing is looked for within so many pixels of the centre.
+    least : float
+        Least significance.
+    share : float
+        Least amplitude, as a share of the strongest.
+
+    Notes
+    -----
+    The median of every ring is taken off: halo and diffuse background. What a Gaussian at each pixel would have to
+    be, by least squares over the used pixels, is ``A = sum K r / sum K^2``; its local maxima are the spots, their
+    places refined by a parabola. The noise of A is that of counting, ``c sqrt(ring)``, with c from the median of
+    ``|A|`` over all rings: most places have no spot.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:48, :48]
+    >>> image = 2.0 + 50 * np.exp(-((y - 10.3) ** 2 + (x - 31.6) ** 2) / (2 * 1.5**2))
+    >>> noisy = np.random.default_rng(0).poisson(image)
+    >>> bool(np.abs(find_spots(noisy, (24, 24), sigma=1.5).place - [10.3, 31.6]).max() < 0.2)
+    True
+    """
+    image = np.asarray(pattern, np.float64)
+    seen = np.ones(image.shape, bool) if used is None else np.asarray(used, bool)
+    if image.ndim != 2 or seen.shape != image.shape or not sigma > 0:
+        raise InputError(
+            "find_spots",
+            expected="a pattern of two axes, a mask of its shape and sigma > 0",
+            got=f"shapes {image.shape} and {seen.shape}, sigma {sigma}",
+            hint="spectra have lines, not spots",
+        )
+    v, u = (np.arange(n) - c for n, c in zip(image.shape, center, strict=True))
+    radius = np.hypot(v[:, None], u[None, :])
+    seen = seen & np.isfinite(image)
+    image = np.where(seen, image, 0.0)
+    ring = ring_medians(image, radius, seen)
+    rest = np.where(seen, image - ring, 0.0)
+    weight = scipy.ndimage.gaussian_filter(seen.astype(float), sigma / np.sqrt(2), mode="constant")
+    # of K^2 the sum is 1 / (4 pi sigma^2) of that of a Gaussian narrower by a root of two
+    amplitude = scipy.ndimage.gaussian_filter(rest, sigma, mode="constant") * 4 * np.pi * sigma**2
+    amplitude /= np.maximum(weight, 0.25)
+    level = np.sqrt(np.maximum(ring, 1e-3 * max(float(ring.max()), 1e-300)))
+    open_ = seen & (weight > 0.5) & (radius >= inner)
+    if not open_.any():
+        return Spots(np.zeros((0, 2)), np.zeros(0), np.zeros(0))
+    noise = MAD * float(np.median(np.abs(amplitude[open_]) / level[open_])) * level
+    significance = amplitude / np.maximum(noise, 1e-12 * max(float(amplitude.max()), 1e-300))
+    size = 2 * max(1, round(1.5 * sigma)) + 1
+    peak = (amplitude == scipy.ndimage.maximum_filter(amplitude, size)) & open_ & (significance >= least)
+    peak &= amplitude >= share * amplitude[open_].max()
+    places = np.argwhere(peak)
+    order = np.argsort(-significance[peak], kind="stable")
+    places = places[order]
+    rows, columns = places.T
+    return Spots(places + _offsets(amplitude, places), amplitude[rows, columns], significance[rows, columns])
+
+
+def ring_medians(image: Float, radius: Float, used: NDArray[np.bool_]) -> Float:
+    """Return at every pixel the median of the used pixels as far from the centre, interpolated between rings."""
+    number = np.round(radius).astype(int)
+    places, medians = [], []
+    for ring in np.unique(number[used]):
+        values = image[used & (number == ring)]
+        places.append(ring)
+        medians.append(float(np.median(values)))
+    if not places:
+        return np.zeros(image.shape)
+    return np.asarray(np.interp(radius, places, medians))
+
+
+def _offsets(amplitude: Float, places: NDArray[np.intp]) -> Float:
+    """Return where a parabola through each maximum and its neighbours peaks, within half a pixel, shape (n, 2)."""
+    padded = np.pad(amplitude, 1, mode="edge")
+    found = np.zeros(places.shape)
+    for axis in range(2):
+        step = np.eye(2, dtype=int)[axis]
+        before, here, after = (padded[tuple((places + 1 + i * step).T)] for i in (-1, 0, 1))
+        bend = before - 2 * here + after
+        moved = np.divide(before - after, 2 * bend, out=np.zeros(len(places)), where=bend < 0)
+        found[:, axis] = np.clip(moved, -0.5, 0.5)
+    return found

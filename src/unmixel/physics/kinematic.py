@@ -1,0 +1,107 @@
+"""Diffraction patterns of thin crystals: which spots are seen along a direction, where and how strong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.physics.crystal import Crystal, Float, Reflections
+from unmixel.physics.wavelength import wavelength
+
+
+@dataclass(frozen=True, eq=False)
+class SpotPattern:
+    """Spots of a crystal on the detector.
+
+    Parameters
+    ----------
+    g : ndarray, shape (n, 2)
+        (v, u) in 1/angstrom: v down, u right as displayed. The direct beam is left out.
+    intensity : ndarray, shape (n,)
+        The strongest is 1.
+    hkl : ndarray of int, shape (n, 3)
+    doubled : ndarray of bool, shape (n,)
+        Forbidden reflections that two allowed ones of the same pattern add up to (double diffraction). Their
+        intensity is that of the structure: next to nothing.
+    """
+
+    g: Float
+    intensity: Float
+    hkl: NDArray[np.intp]
+    doubled: NDArray[np.bool_]
+
+
+def frame(crystal: Crystal, axis: tuple[int, int, int]) -> Float:
+    """Return an orthonormal frame of a zone axis as rows, in the crystal's own frame, shape (3, 3).
+
+    The third row points along ``[uvw]``, against the electrons; the first lies along a shortest reflection of the zone.
+    """
+    beam = np.asarray(axis, np.float64) @ crystal.direct
+    beam /= np.linalg.norm(beam)
+    grid = np.indices((9, 9, 9)).reshape(3, -1).T - 4
+    zone = grid[(grid @ np.asarray(axis) == 0) & np.any(grid != 0, axis=1)]
+    g = zone @ crystal.reciprocal
+    length = np.round(np.linalg.norm(g, axis=1), 9)
+    first = g[np.lexsort((-zone[:, 2], -zone[:, 1], -zone[:, 0], length))[0]]
+    first = first / np.linalg.norm(first)
+    return np.stack([first, np.cross(beam, first), beam])
+
+
+def spot_pattern(
+    crystal: Crystal,
+    orientation: Float,
+    *,
+    reach: float,
+    voltage_kV: float = 300.0,
+    thickness: float = 70.0,
+    least: float = 1e-3,
+    reflections: Reflections | None = None,
+) -> SpotPattern:
+    """Return the spots of a thin crystal in some orientation.
+
+    ``I = |F|^2 sinc^2(t s)`` with the excitation error ``s = -g_z - lambda g^2 / 2`` of reflection g, z against the
+    electrons (kinematic, parabola for the sphere).
+
+    Parameters
+    ----------
+    crystal : Crystal
+    orientation : ndarray, shape (3, 3)
+        Rows: what lies to the right, up, and against the electrons, in the crystal's frame; see `frame`.
+    reach : float
+        Largest spatial frequency, 1/angstrom.
+    voltage_kV : float
+    thickness : float
+        Along the beam, in angstrom.
+    least : float
+        Spots below this share of the strongest are left out, unless double diffraction may show them.
+    reflections : Reflections, optional
+        Of the crystal up to `reach`, where they are known already.
+
+    Examples
+    --------
+    >>> copper = Crystal.face_centred("Cu", 3.615)
+    >>> found = spot_pattern(copper, frame(copper, (0, 0, 1)), reach=0.6)
+    >>> found.hkl[:4].tolist(), np.linalg.norm(found.g[:4], axis=1).round(3).tolist()
+    ([[-2, 0, 0], [0, -2, 0], [0, 2, 0], [2, 0, 0]], [0.553, 0.553, 0.553, 0.553])
+    """
+    every = reflections or crystal.reflections(reach)
+    turned = every.g @ np.asarray(orientation).T
+    error = -turned[:, 2] - wavelength(voltage_kV) * np.sum(every.g**2, axis=1) / 2
+    near = np.abs(error) * thickness < 1
+    strength = every.intensity * np.sinc(thickness * error) ** 2 * near
+    strongest = float(strength.max(initial=0.0))
+    seen = near & ~every.forbidden & (strength > least * strongest)
+    doubled = near & every.forbidden
+    if doubled.any():
+        allowed = every.hkl[seen]
+        sums = {tuple(row) for row in (allowed[:, None, :] + allowed[None, :, :]).reshape(-1, 3).tolist()}
+        doubled &= np.array([tuple(row) in sums for row in every.hkl.tolist()])
+    kept = np.flatnonzero(seen | doubled)
+    return SpotPattern(
+        np.stack([-turned[kept, 1], turned[kept, 0]], axis=1),
+        strength[kept] / strongest if strongest > 0 else strength[kept],
+        every.hkl[kept],
+        doubled[kept],
+    )

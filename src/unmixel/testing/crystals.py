@@ -1,0 +1,157 @@
+"""Patterns of single crystals with known phase, zone axis, rotation and tilt, for whoever identifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.dataset.axes import Axis
+from unmixel.dataset.results import Groups
+from unmixel.physics.crystal import Crystal, Site
+from unmixel.physics.kinematic import SpotPattern, frame, spot_pattern
+
+SIZE, STEP, SIGMA = 96, 0.025, 1.5
+"""Pixels along a side, 1/angstrom a pixel, standard deviation of a spot in pixels."""
+
+
+Place = tuple[float, float, float]
+
+
+def zirconium_alloys() -> list[Crystal]:
+    """Return six structures of the Zr-Cu-Al-O system, from literature cells (see `unmixel.physics.zones`)."""
+    body = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5))
+    face = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5))
+    right = (90.0, 90.0, 90.0)
+
+    def at(element: str, places: Sequence[Place], shift: Place = (0.0, 0.0, 0.0)) -> list[Site]:
+        moved = (np.add(place, shift) % 1 for place in places)
+        return [Site(element, (float(x), float(y), float(z))) for x, y, z in moved]
+
+    quarters = [(0.25, 0.25, 0.25), (0.75, 0.75, 0.75)]
+    return [
+        Crystal("CuZr", (3.26,) * 3, right, (*at("Cu", body[:1]), *at("Zr", body[1:])), "P m -3 m"),
+        Crystal(
+            "CuZr2",
+            (3.22, 3.22, 11.18),
+            right,
+            (*at("Cu", body), *at("Zr", body, (0, 0, 0.346)), *at("Zr", body, (0, 0, -0.346))),
+            "I 4/m m m",
+        ),
+        Crystal(
+            "ZrCu2Al",
+            (6.22,) * 3,
+            right,
+            (
+                *at("Al", face),
+                *at("Zr", face, (0.5, 0.5, 0.5)),
+                *(s for q in quarters for s in at("Cu", face, q)),
+            ),
+            "F m -3 m",
+        ),
+        Crystal(
+            "ZrO2",
+            (5.09,) * 3,
+            right,
+            (*at("Zr", face), *(s for q in quarters for s in at("O", face, q))),
+            "F m -3 m",
+        ),
+        Crystal(
+            "Zr",
+            (3.232, 3.232, 5.147),
+            (90.0, 90.0, 120.0),
+            (Site("Zr", (1 / 3, 2 / 3, 0.25)), Site("Zr", (2 / 3, 1 / 3, 0.75))),
+            "P 63/m m c",
+        ),
+        Crystal.face_centred("Cu", 3.615),
+    ]
+
+
+@dataclass(frozen=True)
+class View:
+    """How a crystal is looked at: patterns of 96 x 96 pixels, 0.025 1/angstrom each, direct beam left out.
+
+    Parameters
+    ----------
+    rotation_deg : float
+        In-plane, counter-clockwise as displayed.
+    tilt_deg : (float, float)
+        Off the zone axis, about what lies to the right and what lies up.
+    scale : float
+        Factor on all spatial frequencies: a calibration that is wrong by so much.
+    electrons : float
+        Mean number in the pattern, Poisson; 0 leaves it without noise.
+    dynamical : float
+        Standard deviation of the logarithm of each intensity.
+    diffuse : float
+        Share of the electrons in a smooth background that falls off.
+    thickness : float
+        In angstrom.
+    seed : int
+
+    Examples
+    --------
+    >>> View().pattern(Crystal.face_centred("Cu", 3.615), (0, 0, 1)).shape
+    (96, 96)
+    """
+
+    rotation_deg: float = 0.0
+    tilt_deg: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+    electrons: float = 0.0
+    dynamical: float = 0.0
+    diffuse: float = 0.5
+    thickness: float = 70.0
+    seed: int = 0
+
+    def spots(self, crystal: Crystal, axis: tuple[int, int, int]) -> SpotPattern:
+        """Return the spots, as the detector's calibration believes them to be."""
+        about_right, about_up = np.deg2rad(self.tilt_deg)
+        turned = frame(crystal, axis)
+        turns = ((about_right, (1, 2)), (about_up, (2, 0)), (-np.deg2rad(self.rotation_deg), (0, 1)))
+        for angle, (i, j) in turns:
+            turn = np.eye(3)
+            turn[i, i] = turn[j, j] = np.cos(angle)
+            turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
+            turned = turn.T @ turned
+        found = spot_pattern(crystal, turned, reach=1.2, thickness=self.thickness)
+        noise = np.random.default_rng([self.seed, 1]).standard_normal(len(found.intensity))
+        return replace(
+            found, g=found.g * self.scale, intensity=found.intensity * np.exp(self.dynamical * noise)
+        )
+
+    def pattern(self, crystal: Crystal, axis: tuple[int, int, int]) -> NDArray[np.float64]:
+        """Return the pattern, shape (96, 96)."""
+        found = self.spots(crystal, axis)
+        y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+        image = np.zeros((SIZE, SIZE))
+        for (v, u), height in zip(found.g / STEP, found.intensity, strict=True):
+            image += height * np.exp(-((y - v) ** 2 + (x - u) ** 2) / (2 * SIGMA**2))
+        background = np.exp(-np.hypot(y, x) / 20)
+        image *= (1 - self.diffuse) / max(float(image.sum()), 1e-300)
+        image += self.diffuse * background / background.sum()
+        if self.electrons:
+            image = np.random.default_rng(self.seed).poisson(self.electrons * image).astype(np.float64)
+        return np.asarray(image)
+
+
+def groups_of(patterns: Sequence[NDArray[Any]], crystalline: Sequence[bool] | None = None) -> Groups:
+    """Return groups that have these patterns, calibrated as a `View` makes them."""
+    n = len(patterns)
+    return Groups(
+        labels=np.arange(n),
+        distance=1.0 - np.eye(n),
+        rotation_deg=np.zeros(n),
+        linkage=np.zeros((max(0, n - 1), 4)),
+        cut=0.5,
+        cut_reason="every pattern is a group",
+        patterns=np.array(patterns),
+        maps=np.ones((n, 2, 2)),
+        center=((SIZE - 1) / 2, (SIZE - 1) / 2),
+        crystalline=np.ones(n, bool) if crystalline is None else np.asarray(crystalline),
+        scan_axes=(Axis("y", 2), Axis("x", 2)),
+        pattern_axes=tuple(Axis(name, SIZE, scale=STEP, unit="1/angstrom") for name in ("v", "u")),
+    )

@@ -1,0 +1,90 @@
+"""Spots are found where they are, and nothing is found where there are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unmixel.core.errors import InputError
+from unmixel.interpret.peaks import find_spots
+
+Y, X = np.mgrid[:80, :80]
+CENTER = (39.5, 39.5)
+PLACES = np.array([[20.3, 31.6], [55.7, 61.2], [40.1, 12.9], [63.4, 25.5]])
+
+
+def scene(heights, sigma=1.5, halo=4.0, places=PLACES):
+    radius = np.hypot(Y - CENTER[0], X - CENTER[1])
+    image = halo * (0.3 + np.exp(-(((radius - 20) / 6) ** 2)))
+    for (v, u), height in zip(places, heights, strict=True):
+        image = image + height * np.exp(-((Y - v) ** 2 + (X - u) ** 2) / (2 * sigma**2))
+    return image
+
+
+def matched(found, places=PLACES):
+    distance = np.linalg.norm(found.place[:, None] - places[None], axis=2)
+    return distance.min(axis=0)
+
+
+def test_places_and_amplitudes() -> None:
+    heights = np.array([80.0, 60.0, 50.0, 40.0])
+    found = find_spots(np.random.default_rng(0).poisson(scene(heights)), CENTER, sigma=1.5)
+    assert len(found) == 4
+    assert matched(found).max() < 0.2
+    wanted = heights * 2 * np.pi * 1.5**2
+    own = np.argmin(np.linalg.norm(found.place[:, None] - PLACES[None], axis=2), axis=1)
+    np.testing.assert_allclose(found.amplitude, wanted[own], rtol=0.15)
+    assert np.all(np.diff(found.significance) <= 0)
+
+
+def test_without_noise_places_are_exact_to_a_tenth_of_a_pixel() -> None:
+    assert matched(find_spots(scene([80.0] * 4), CENTER, sigma=1.5)).max() < 0.1
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10_000), st.floats(1.0, 60.0))
+def test_a_halo_alone_has_no_spots(seed: int, halo: float) -> None:
+    noisy = np.random.default_rng(seed).poisson(scene([], halo=halo, places=PLACES[:0]))
+    # at five standard errors, with thousands of places, one in a hundred patterns may show one
+    assert len(find_spots(noisy, CENTER, sigma=1.5, least=5.5)) <= 1
+
+
+def test_significance_has_unit_spread_where_there_is_noise_only() -> None:
+    noisy = np.random.default_rng(1).poisson(scene([], halo=20.0, places=PLACES[:0]))
+    found = find_spots(noisy, CENTER, sigma=1.5, least=0.0, share=0.0)
+    assert 1.0 < np.median(found.significance) < 2.5  # of local maxima
+    assert found.significance.max() < 5.5
+
+
+def test_masked_pixels_are_no_spots_and_hide_none_beside_them() -> None:
+    image = scene([80.0] * 4)
+    used = np.ones(image.shape, bool)
+    used[10:15, 50:58] = False
+    used[:, 30] = False  # a dead column a pixel and a half from a spot
+    wild = np.where(used, image, 1e6)
+    found = find_spots(wild, CENTER, sigma=1.5, used=used)
+    assert len(found) == 4
+    assert matched(found).max() < 0.7
+
+
+def test_nothing_is_looked_for_within_the_beam() -> None:
+    beam = 1e4 * np.exp(-((Y - CENTER[0]) ** 2 + (X - CENTER[1]) ** 2) / (2 * 1.5**2))
+    found = find_spots(scene([80.0] * 4) + beam, CENTER, sigma=1.5, inner=8, share=0.0)
+    assert np.linalg.norm(found.place - CENTER, axis=1).min() > 8
+    assert matched(found).max() < 0.2
+
+
+@pytest.mark.parametrize("image", [np.zeros((20, 20)), np.full((20, 20), 3.0), np.full((20, 20), np.nan)])
+def test_flat_and_empty_patterns(image) -> None:
+    assert len(find_spots(image, (10, 10), sigma=1.5)) == 0
+
+
+@pytest.mark.parametrize(
+    ("image", "used", "sigma"),
+    [(np.ones(9), None, 1.0), (np.ones((4, 4)), np.ones((3, 4)), 1.0), (np.ones((4, 4)), None, 0)],
+)
+def test_bad_input_is_refused(image, used, sigma) -> None:
+    with pytest.raises(InputError, match="find_spots"):
+        find_spots(image, (1, 1), sigma=sigma, used=used)
