@@ -26,6 +26,8 @@ class PhaseMatch:
         Direction [uvw] against the electrons.
     rotation_deg : float
         In-plane rotation of the expected pattern, counter-clockwise as displayed.
+    tilt_deg : (float, float)
+        How far the crystal is tilted off the zone axis, towards v and u of the expected pattern before its rotation.
     scale : float
         Measured over expected spatial frequency.
     residual : float
@@ -44,6 +46,7 @@ class PhaseMatch:
     seen: float
     zone_axis: tuple[int, int, int]
     rotation_deg: float
+    tilt_deg: tuple[float, float]
     scale: float
     residual: float
     measured: NDArray[np.intp]

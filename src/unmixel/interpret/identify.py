@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from unmixel.core.errors import InputError
 from unmixel.dataset.phases import PhaseAnswer, PhaseMatch
 from unmixel.physics.crystal import Crystal, Float
-from unmixel.physics.kinematic import SpotPattern, frame, spot_pattern
+from unmixel.physics.kinematic import SpotPattern, excitation, zero_layer
 
 TURNS = 4
 """Rotations of a template that are looked at closely."""
 
-FEWEST = 4
+STEPS, CLOSE = 3, 5
+"""Tilts that are tried on either side along each axis, and matches of a candidate at which finer ones are."""
+
+FEWEST = 6
 """Spots that a pattern must have to be told apart from chance."""
 
 
@@ -28,8 +31,9 @@ class Identifier:
 
     Every candidate is tried along every direction with small indices, at every in-plane rotation (pairs of measured
     and expected spots of the same radius vote for the angle between them) and at every scale within the tolerance.
-    Angle and scale are then refined by least squares. What is compared are root intensities, since dynamical
-    scattering changes intensities between crystals of one structure.
+    Angle and scale are then refined by least squares, and the crystal is tilted off its zone axis until its intensities
+    fit. What is compared are root intensities, since dynamical scattering changes intensities between crystals of one
+    structure.
 
     Parameters
     ----------
@@ -43,11 +47,14 @@ class Identifier:
         Of the crystals along the beam, in angstrom; decides how far off the Ewald sphere reflections are seen.
     largest : int
         Largest index of a zone axis.
+    tilt_deg : float, >= 0
+        How far crystals may be tilted off a zone axis.
     least : float, 0 to 1
         Score below which the answer is "unknown".
 
     Examples
     --------
+    >>> from unmixel.physics.kinematic import frame, spot_pattern
     >>> copper, aluminium = Crystal.face_centred("Cu", 3.615), Crystal.face_centred("Al", 4.05)
     >>> seen = spot_pattern(copper, frame(copper, (0, 1, 1)), reach=1.0)
     >>> answer = Identifier((copper, aluminium), largest=1).answer(seen.g, seen.intensity, reach=1.0)
@@ -61,7 +68,8 @@ class Identifier:
     scale_tolerance: float = 0.02
     thickness: float = 70.0
     largest: int = 3
-    least: float = 0.7
+    tilt_deg: float = 3.0
+    least: float = 0.9
 
     def __post_init__(self) -> None:
         names = [crystal.name for crystal in self.candidates]
@@ -72,11 +80,16 @@ class Identifier:
                 got=", ".join(names) or "none",
                 hint="give other names, for instance to the CIF files",
             )
-        if not (self.tolerance > 0 and 0 <= self.scale_tolerance <= 0.2 and 0 <= self.least <= 1):
+        if not (
+            self.tolerance > 0
+            and 0 <= self.scale_tolerance <= 0.2
+            and 0 <= self.least <= 1
+            and self.tilt_deg >= 0
+        ):
             raise InputError(
                 "Identifier",
-                expected="tolerance > 0, scale_tolerance 0 to 0.2, least 0 to 1",
-                got=f"{self.tolerance}, {self.scale_tolerance}, {self.least}",
+                expected="tolerance > 0, scale_tolerance 0 to 0.2, least 0 to 1, tilt_deg >= 0",
+                got=f"{self.tolerance}, {self.scale_tolerance}, {self.least}, {self.tilt_deg}",
                 hint="the defaults suit patterns calibrated to 2 %",
             )
 
@@ -130,45 +143,45 @@ class Identifier:
         return PhaseAnswer(matches, told, first.phase, n_spots)
 
     def _best(self, crystal: Crystal, measured: Measured, field: tuple[float, float]) -> PhaseMatch | None:
+        tilts = self._tilts(np.zeros(2), self.tilt_deg)
         found = [
-            match
+            (self._judge(fit, measured, field, tilts), fit)
             for axis, template in self.templates(crystal, field[1])
-            for match in self._fits(crystal.name, axis, template, measured, field)
+            for fit in self._fits(crystal.name, axis, template, measured)
         ]
-        return max(found, key=lambda match: match.score, default=None)
+        found = sorted(found, key=lambda pair: -pair[0].score)[:CLOSE]
+        finer = [
+            self._judge(fit, measured, field, self._tilts(np.array(match.tilt_deg), self.tilt_deg / STEPS))
+            for match, fit in found
+        ]
+        return max(finer, key=lambda match: match.score, default=None)
+
+    @staticmethod
+    def _tilts(about: Float, reach: float) -> Float:
+        """Return tilts in degrees about one, up to `reach` along both axes, shape (t, 2)."""
+        steps = np.linspace(-reach, reach, 2 * STEPS + 1 if reach > 0 else 1)
+        return about + np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
 
     def templates(self, crystal: Crystal, reach: float) -> list[tuple[tuple[int, int, int], SpotPattern]]:
-        """Return the expected patterns of a candidate along all its directions, up to `reach` in 1/angstrom."""
-        widest = reach * (1 + self.scale_tolerance)
-        reflections = crystal.reflections(widest)
-        settings = {"reach": widest, "voltage_kV": self.voltage_kV, "thickness": self.thickness}
+        """Return the possible spots of a candidate along all its directions, up to `reach` in 1/angstrom."""
+        reflections = crystal.reflections(reach * (1 + self.scale_tolerance))
         axes = [
             (sign * u, sign * v, sign * w)
             for (u, v, w), sign in product(crystal.zone_axes(self.largest), (1, -1))
         ]
-        return [
-            (axis, spot_pattern(crystal, frame(crystal, axis), reflections=reflections, **settings))
-            for axis in axes
-        ]
+        return [(axis, zero_layer(crystal, axis, reflections)) for axis in axes]
 
     def _fits(
-        self,
-        phase: str,
-        axis: tuple[int, int, int],
-        template: SpotPattern,
-        measured: Measured,
-        field: tuple[float, float],
-    ) -> list[PhaseMatch]:
-        """Return the matches of one template at its likeliest rotations."""
+        self, phase: str, axis: tuple[int, int, int], template: SpotPattern, measured: Measured
+    ) -> Iterator[_Fit]:
+        """Yield how one template lies on the spots at its likeliest rotations."""
         expected = Expected.of(template)
         if len(expected.z) < 2:
-            return []
-        found = []
+            return
         for turn in self._turns(expected, measured):
             pairs, factor = self._refined(expected, measured, turn)
             if len(pairs[0]) >= 2:
-                found.append(self._judge(phase, axis, expected, measured, pairs, factor, field))
-        return found
+                yield _Fit(phase, axis, expected, pairs, factor)
 
     def _turns(self, expected: Expected, measured: Measured) -> list[float]:
         """Return the rotations for which most root intensity lies at the same radius and angle, in radians."""
@@ -223,33 +236,32 @@ class Identifier:
         mutual = (np.argmin(distance, axis=0)[nearest] == i) & (distance[i, nearest] <= reach)
         return i[mutual], nearest[mutual]
 
-    def _judge(
-        self,
-        phase: str,
-        axis: tuple[int, int, int],
-        expected: Expected,
-        measured: Measured,
-        pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
-        factor: complex,
-        field: tuple[float, float],
-    ) -> PhaseMatch:
-        i, j = pairs
+    def _judge(self, fit: _Fit, measured: Measured, field: tuple[float, float], tilts: Float) -> PhaseMatch:
+        """Return the match at the best of some tilts."""
+        expected, (i, j), factor = fit.expected, fit.pairs, fit.factor
         distance = np.abs(measured.z[i] - factor * expected.z[j])
         close = np.exp(-2 * (distance / self.tolerance) ** 2)
         length = np.abs(expected.z) * abs(factor)
-        faintest = 0.5 * measured.root.min() / measured.root.max() * expected.root.max()
-        visible = (length >= field[0]) & (length <= field[1]) & (expected.root >= faintest)
-        visible[j] = True
-        wanted = np.where(visible, expected.root, 0.0)
-        found, whole = measured.root, float(np.linalg.norm(measured.root) * np.linalg.norm(wanted))
-        score = float(np.sum(found[i] * wanted[j] * close)) / whole if whole > 0 else 0.0
+        lit = np.sqrt(excitation(expected.g, tilts, voltage_kV=self.voltage_kV, thickness=self.thickness))
+        root = expected.root * lit * ((length >= field[0]) & (length <= field[1]))
+        # what is fainter than half of the faintest spot that was found would not have been
+        faintest = 0.5 * measured.root.min() / measured.root.max() * root.max(axis=1, keepdims=True)
+        seen = root >= faintest
+        seen[:, j] = True
+        root = np.where(seen, root, 0.0)
+        product = (measured.root[i] * close) @ root[:, j].T
+        whole = np.linalg.norm(measured.root) * np.linalg.norm(root, axis=1)
+        scores = np.divide(product, whole, out=np.zeros(len(tilts)), where=whole > 0)
+        best = int(np.argmax(scores))
+        wanted = root[best]
         return PhaseMatch(
-            phase=phase,
-            score=min(score, 1.0),
-            explained=float(np.sum(found[i] * close) / found.sum()),
+            phase=fit.phase,
+            score=min(float(scores[best]), 1.0),
+            explained=float(np.sum(measured.root[i] * close) / measured.root.sum()),
             seen=float(np.sum(wanted[j] * close) / wanted.sum()) if wanted.any() else 0.0,
-            zone_axis=axis,
+            zone_axis=fit.axis,
             rotation_deg=float(np.rad2deg(np.angle(factor))),
+            tilt_deg=(float(tilts[best, 0]), float(tilts[best, 1])),
             scale=abs(factor),
             residual=float(np.sqrt(np.mean(distance**2))),
             measured=measured.number[i],
@@ -274,8 +286,9 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """Spots of a template in the complex plane, root intensities, indices."""
+    """Spots of a template: (v, u), places in the complex plane, root intensities, indices."""
 
+    g: Float
     z: NDArray[np.complex128]
     root: Float
     hkl: NDArray[np.intp]
@@ -285,6 +298,7 @@ class Expected:
     def of(cls, template: SpotPattern) -> Expected:
         """Return the spots of a template."""
         return cls(
+            template.g,
             template.g[:, 1] - 1j * template.g[:, 0],
             np.sqrt(template.intensity),
             template.hkl,
@@ -292,6 +306,12 @@ class Expected:
         )
 
 
-def crystals(candidates: Sequence[str | Crystal]) -> tuple[Crystal, ...]:
-    """Return candidates as crystals: those given, and the structures of CIF files."""
-    return tuple(c if isinstance(c, Crystal) else Crystal.from_cif(c) for c in candidates)
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A template upon the measured spots: pairs of both, and the factor that turns and scales it."""
+
+    phase: str
+    axis: tuple[int, int, int]
+    expected: Expected
+    pairs: tuple[NDArray[np.intp], NDArray[np.intp]]
+    factor: complex

@@ -13,6 +13,9 @@ from unmixel.core.errors import InputError
 
 Float = NDArray[np.float64]
 
+TRIED = 1.5
+"""Standard deviation of a spot with which spots are looked for to measure it, in pixels."""
+
 MAD = 1.4826
 """Standard deviation of normal noise over its median absolute deviation."""
 
@@ -70,7 +73,7 @@ def find_spots(
 
     Notes
     -----
-    The median of every ring is taken off: halo and diffuse background. What a Gaussian at each pixel would have to
+    The level of every ring is taken off: halo and diffuse background. What a Gaussian at each pixel would have to
     be, by least squares over the used pixels, is ``A = sum K r / sum K^2``; its local maxima are the spots, their
     places refined by a parabola. The noise of A is that of counting, ``c sqrt(ring)``, with c from the median of
     ``|A|`` over all rings: most places have no spot.
@@ -96,13 +99,15 @@ def find_spots(
     radius = np.hypot(v[:, None], u[None, :])
     seen = seen & np.isfinite(image)
     image = np.where(seen, image, 0.0)
-    ring = ring_medians(image, radius, seen)
+    ring = ring_levels(image, radius, seen)
     rest = np.where(seen, image - ring, 0.0)
     weight = scipy.ndimage.gaussian_filter(seen.astype(float), sigma / np.sqrt(2), mode="constant")
     # of K^2 the sum is 1 / (4 pi sigma^2) of that of a Gaussian narrower by a root of two
     amplitude = scipy.ndimage.gaussian_filter(rest, sigma, mode="constant") * 4 * np.pi * sigma**2
     amplitude /= np.maximum(weight, 0.25)
-    level = np.sqrt(np.maximum(ring, 1e-3 * max(float(ring.max()), 1e-300)))
+    # small rings have few pixels: their neighbours help to say what noise there is
+    level = scipy.ndimage.gaussian_filter(ring, 2.0, mode="nearest")
+    level = np.sqrt(np.maximum(level, 1e-3 * max(float(level.max()), 1e-300)))
     open_ = seen & (weight > 0.5) & (radius >= inner)
     if not open_.any():
         return Spots(np.zeros((0, 2)), np.zeros(0), np.zeros(0))
@@ -113,22 +118,60 @@ def find_spots(
     peak &= amplitude >= share * amplitude[open_].max()
     places = np.argwhere(peak)
     order = np.argsort(-significance[peak], kind="stable")
-    places = places[order]
+    places = _apart(places[order], size / 2)
     rows, columns = places.T
     return Spots(places + _offsets(amplitude, places), amplitude[rows, columns], significance[rows, columns])
 
 
-def ring_medians(image: Float, radius: Float, used: NDArray[np.bool_]) -> Float:
-    """Return at every pixel the median of the used pixels as far from the centre, interpolated between rings."""
+def spot_sigma(
+    pattern: NDArray[Any], center: tuple[float, float], used: NDArray[np.bool_], *, inner: float = 0.0
+) -> float:
+    """Return the standard deviation of the clearest spots of a pattern, in pixels; 1.5 where there are none.
+
+    A Gaussian spot of width s, smoothed by t, is as high as ``s^2 / (s^2 + t^2)``: the ratio r of heights at t = 1 and
+    t = 2 gives ``s^2 = (4 - r) / (r - 1)``. The median over up to ten spots.
+    """
+    found = find_spots(pattern, center, sigma=TRIED, used=used, inner=inner)
+    if not len(found):
+        return TRIED
+    image = np.where(used, np.asarray(pattern, np.float64), 0.0)
+    v, u = (np.arange(n) - c for n, c in zip(image.shape, center, strict=True))
+    rest = np.where(used, image - ring_levels(image, np.hypot(v[:, None], u[None, :]), used), 0.0)
+    rows, columns = np.round(found.place[:10]).astype(int).T
+    one, two = (scipy.ndimage.gaussian_filter(rest, t, mode="constant")[rows, columns] for t in (1.0, 2.0))
+    ratio = np.clip(one / np.maximum(two, 1e-300), 1.12, 3.0)
+    return float(np.sqrt(np.median((4 - ratio) / (ratio - 1))))
+
+
+def ring_levels(image: Float, radius: Float, used: NDArray[np.bool_]) -> Float:
+    """Return at every pixel the level of the used pixels as far from the centre, interpolated between rings.
+
+    The mean of a ring without what stands out by more than three standard deviations, taken out again and again:
+    a median would be 0 where most pixels counted nothing.
+    """
     number = np.round(radius).astype(int)
-    places, medians = [], []
-    for ring in np.unique(number[used]):
-        values = image[used & (number == ring)]
-        places.append(ring)
-        medians.append(float(np.median(values)))
-    if not places:
+    places = np.unique(number[used])
+    if not places.size:
         return np.zeros(image.shape)
-    return np.asarray(np.interp(radius, places, medians))
+    levels = []
+    for place in places:
+        values = image[used & (number == place)]
+        for _ in range(10):
+            kept = values[values <= values.mean() + 3 * values.std()]
+            if kept.size == values.size:
+                break
+            values = kept
+        levels.append(float(values.mean()))
+    return np.asarray(np.interp(radius, places, levels))
+
+
+def _apart(places: NDArray[np.intp], distance: float) -> NDArray[np.intp]:
+    """Return places without those that lie close to an earlier one (a spot between two pixels has two maxima)."""
+    kept: list[NDArray[np.intp]] = []
+    for place in places:
+        if all(np.hypot(*(place - other)) >= distance for other in kept):
+            kept.append(place)
+    return np.array(kept, np.intp).reshape(-1, 2)
 
 
 def _offsets(amplitude: Float, places: NDArray[np.intp]) -> Float:

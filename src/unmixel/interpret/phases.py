@@ -15,13 +15,10 @@ from unmixel.dataset.axes import Axis
 from unmixel.dataset.phases import PhaseAnswer, Phases
 from unmixel.dataset.results import Groups
 from unmixel.interpret.identify import Identifier
-from unmixel.interpret.peaks import Spots, find_spots, ring_medians
+from unmixel.interpret.peaks import find_spots, ring_levels, spot_sigma
 from unmixel.interpret.profile import reduced_profile
 from unmixel.physics.crystal import Crystal
 from unmixel.physics.wavelength import wavelength
-
-SIZES = (0.8, 1.1, 1.5, 2.1, 2.9, 4.0)
-"""Standard deviations of spots that are tried where none is given, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +69,10 @@ def identify(
     candidates: Sequence[str | Path | Crystal],
     *,
     voltage_kV: float = 300.0,
-    spot_sigma: float | None = None,
+    spot_size: float | None = None,
     scale_tolerance: float = 0.02,
     largest: int = 3,
-    least: float = 0.7,
+    least: float = 0.9,
 ) -> Phases:
     """Return which candidate structure each group of patterns belongs to, with runner-up and margin.
 
@@ -85,8 +82,8 @@ def identify(
         Its pattern axes must be calibrated, in 1/angstrom or mrad.
     candidates : sequence of CIF files or Crystal
     voltage_kV : float
-    spot_sigma : float, optional
-        Standard deviation of a spot, in pixels; otherwise the one at which spots stand out most.
+    spot_size : float, optional
+        Standard deviation of a spot, in pixels; measured on each pattern where it is not given.
     scale_tolerance : float
         How wrong the calibration of the detector may be.
     largest : int
@@ -121,7 +118,7 @@ def identify(
         if not groups.crystalline[number]:
             answers.append(_rings(pattern, used, where, step))
             continue
-        sigma = spot_sigma or spot_size(pattern, where.center, used)
+        sigma = spot_size or spot_sigma(pattern, where.center, used, inner=_inner(used, where.center, 1.5))
         inner = _inner(used, where.center, sigma)
         spots = find_spots(pattern, where.center, sigma=sigma, used=used, inner=inner)
         identifier = Identifier(
@@ -137,17 +134,6 @@ def identify(
             identifier.answer(where.g(spots.place), spots.amplitude, reach=reach, inner=inner * step)
         )
     return Phases(tuple(answers), tuple(crystal.name for crystal in crystals))
-
-
-def spot_size(pattern: NDArray[Any], center: tuple[float, float], used: NDArray[np.bool_]) -> float:
-    """Return the standard deviation, in pixels, at which the ten clearest spots of a pattern stand out most."""
-
-    def clarity(sigma: float) -> float:
-        found: Spots = find_spots(pattern, center, sigma=sigma, used=used, inner=_inner(used, center, sigma))
-        # a wider filter averages more noise, but also sums over more than one spot
-        return float(np.sum(np.sort(found.significance)[-10:]))
-
-    return max(SIZES, key=clarity)
 
 
 def _inner(used: NDArray[np.bool_], center: tuple[float, float], sigma: float) -> float:
@@ -167,9 +153,9 @@ def _rings(pattern: NDArray[Any], used: NDArray[np.bool_], where: Calibration, s
     rings = np.arange(np.ceil(inner), np.floor(outer) + 1)
     if len(rings) < 4 or not image.any():
         return PhaseAnswer((), "no spots, and too few rings to say more", "amorphous", 0)
-    medians = ring_medians(image, radius, used)
+    levels = ring_levels(image, radius, used)
     number = np.round(radius).astype(int)
-    profile = np.array([np.median(medians[number == int(ring)]) for ring in rings])
+    profile = np.array([np.mean(levels[number == int(ring)]) for ring in rings])
     reduced, _ = reduced_profile(profile, rings)
     first = float(rings[int(np.argmax(reduced))]) * step
     return PhaseAnswer((), f"no spots; the strongest ring is at {first:.3f} 1/angstrom", "amorphous", 0)

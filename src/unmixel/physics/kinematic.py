@@ -105,3 +105,59 @@ def spot_pattern(
         every.hkl[kept],
         doubled[kept],
     )
+
+
+def zero_layer(crystal: Crystal, axis: tuple[int, int, int], reflections: Reflections) -> SpotPattern:
+    """Return all spots that a crystal can have about a zone axis, as strong as its structure makes them.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    axis : (int, int, int)
+    reflections : Reflections
+        Of the crystal.
+
+    Returns
+    -------
+    SpotPattern
+        Reflections at right angles to the axis; intensities ``|F|^2``, the strongest 1, whatever the Ewald sphere
+        (`excitation`) makes of them.
+    """
+    zone = reflections.hkl @ np.asarray(axis) == 0
+    hkl, forbidden = reflections.hkl[zone], reflections.forbidden[zone]
+    allowed = hkl[~forbidden]
+    sums = {tuple(row) for row in (allowed[:, None, :] + allowed[None, :, :]).reshape(-1, 3).tolist()}
+    doubled = forbidden & np.array([tuple(row) in sums for row in hkl.tolist()], bool)
+    kept = ~forbidden | doubled
+    turned = reflections.g[zone][kept] @ frame(crystal, axis).T
+    intensity = reflections.intensity[zone][kept]
+    strongest = float(intensity.max(initial=0.0))
+    return SpotPattern(
+        np.stack([-turned[:, 1], turned[:, 0]], axis=1),
+        intensity / strongest if strongest > 0 else intensity,
+        hkl[kept],
+        doubled[kept],
+    )
+
+
+def excitation(g: Float, tilt_deg: Float, *, voltage_kV: float, thickness: float) -> Float:
+    """Return ``sinc^2(t s)`` of spots of a zone axis that is tilted by small angles.
+
+    ``s = -lambda g^2 / 2 + g . tilt``.
+
+    Parameters
+    ----------
+    g : ndarray, shape (n, 2)
+        In 1/angstrom.
+    tilt_deg : ndarray, shape (..., 2)
+        Towards v and u.
+    voltage_kV : float
+    thickness : float
+        In angstrom.
+
+    Returns
+    -------
+    ndarray, shape (..., n)
+    """
+    error = np.deg2rad(tilt_deg) @ g.T - wavelength(voltage_kV) * np.sum(g**2, axis=1) / 2
+    return np.asarray(np.sinc(thickness * error) ** 2)

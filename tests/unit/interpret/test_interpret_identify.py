@@ -85,7 +85,7 @@ def test_patterns_with_noise_are_named_and_tabled() -> None:
         for i, (n, a) in enumerate(views)
     ]
     patterns.append(View(diffuse=1.0, electrons=40_000).pattern(CRYSTALS["Cu"], (0, 0, 1)))
-    phases = identify(groups_of(patterns, [True, True, True, False]), EVERY, largest=2)
+    phases = identify(groups_of(patterns, [True, True, True, False]), EVERY, largest=2, scale_tolerance=0.01)
     assert [found.phase for found in phases] == ["CuZr", "ZrO2", "Zr", "amorphous"]
     assert len(phases) == 4
     assert phases.candidates == tuple(CRYSTALS)

@@ -44,7 +44,7 @@ def test_face_centring_extinguishes_mixed_indices() -> None:
 
 
 def test_diamond_glide_extinguishes_200() -> None:
-    found = DIAMOND.reflections(0.6)
+    found = DIAMOND.reflections(0.65)
     forbidden = {tuple(sorted(map(abs, hkl))) for hkl in found.hkl[found.forbidden].tolist()}
     allowed = {tuple(sorted(map(abs, hkl))) for hkl in found.hkl[~found.forbidden].tolist()}
     assert (0, 0, 2) in forbidden
