@@ -137,7 +137,8 @@ def spot_sigma(
     image = np.where(used, np.asarray(pattern, np.float64), 0.0)
     v, u = (np.arange(n) - c for n, c in zip(image.shape, center, strict=True))
     rest = np.where(used, image - ring_levels(image, np.hypot(v[:, None], u[None, :]), used), 0.0)
-    rows, columns = np.round(found.place[:10]).astype(int).T
+    inside = np.minimum(np.round(found.place[:10]).astype(int), np.array(image.shape) - 1)
+    rows, columns = np.maximum(inside, 0).T
     one, two = (scipy.ndimage.gaussian_filter(rest, t, mode="constant")[rows, columns] for t in (1.0, 2.0))
     ratio = np.clip(one / np.maximum(two, 1e-300), 1.12, 3.0)
     return float(np.sqrt(np.median((4 - ratio) / (ratio - 1))))

@@ -99,6 +99,14 @@ def test_the_size_of_spots_is_measured(sigma: float) -> None:
     assert spot_sigma(np.zeros((20, 20)), (10, 10), np.ones((20, 20), bool)) == 1.5
 
 
+@settings(max_examples=20)
+@given(st.floats(0, 79), st.floats(0, 79))
+def test_spots_at_the_rim_are_no_trouble(v: float, u: float) -> None:
+    image = scene([400.0], places=np.array([[v, u]]))
+    used = np.ones(Y.shape, bool)
+    assert 0.5 < spot_sigma(image, CENTER, used, inner=6) < 5
+
+
 def test_a_spot_between_pixels_is_one() -> None:
     found = find_spots(scene([80.0], places=np.array([[20.5, 31.5]])), CENTER, sigma=1.5)
     assert len(found) == 1
