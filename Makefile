@@ -38,7 +38,7 @@ demo: $(VENV)/.core
 	@$(BIN)/python examples/demo_summary.py $(RUNS)/mgo $(RUNS)/glass
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 
 # HyperSpy lives in an environment of its own: its dependencies are not those of unmixel.
 test-hyperspy: $(VENV)-hyperspy/.hyperspy

@@ -33,7 +33,7 @@ def begun(matrix: Matrix, *constraints: object, budget: int = 10**6):
     return work, problem, LeastSquares(problem, work.plan.solver), Sweep(*z, [])
 
 
-@pytest.mark.parametrize("budget", [10**6, 30_000])
+@pytest.mark.parametrize("budget", [10**6, 100_000])
 def test_what_is_left_is_what_a_sweep_from_there_brings(matrix: Matrix, budget: int) -> None:
     work, problem, descent, sweep = begun(matrix, budget=budget)
     closed = close((matrix, work.reader), problem, descent, sweep, ask=True)
