@@ -27,7 +27,6 @@ DEFAULT_BUDGET = 1_000_000_000
 IN_MEMORY_BYTES = 16_000_000
 """Bytes of a block and its working copy where the data are in memory (measured: 128 to 256 patterns of 16,384)."""
 
-
 MOST_BYTES = 30_000_000
 """Bytes of a block that is read: longer arrays get new pages from the system every time (a read took twice as long)."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -160,10 +160,7 @@ class NumpyEngine:
         """Return totals of ``add(total, function(item))``, one for each thread: every so many items share one."""
         lanes = 1 if getattr(_WORKER, "busy", False) else self.n_threads or cores()
         if lanes == 1:
-            total = None
-            for item in items:
-                total = add(total, function(item))
-            return [total]
+            return [reduce(add, map(function, items), None)]
         totals: list[Any] = []
 
         def on_item(i: int, item: Item) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
@@ -146,8 +146,8 @@ class Identifier:
         tilts = self._tilts(np.zeros(2), self.tilt_deg)
         found = [
             (self._judge(fit, measured, field, tilts), fit)
-            for axis, template in self.templates(crystal, field[1])
-            for fit in self._fits(crystal.name, axis, template, measured)
+            for axis, expected in templates(crystal, self.largest, field[1] * (1 + self.scale_tolerance))
+            for fit in self._fits(crystal.name, axis, expected, measured)
         ]
         found = sorted(found, key=lambda pair: -pair[0].score)[:CLOSE]
         finer = [
@@ -162,20 +162,10 @@ class Identifier:
         steps = np.linspace(-reach, reach, 2 * STEPS + 1 if reach > 0 else 1)
         return about + np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
 
-    def templates(self, crystal: Crystal, reach: float) -> list[tuple[tuple[int, int, int], SpotPattern]]:
-        """Return the possible spots of a candidate along all its directions, up to `reach` in 1/angstrom."""
-        reflections = crystal.reflections(reach * (1 + self.scale_tolerance))
-        axes = [
-            (sign * u, sign * v, sign * w)
-            for (u, v, w), sign in product(crystal.zone_axes(self.largest), (1, -1))
-        ]
-        return [(axis, zero_layer(crystal, axis, reflections)) for axis in axes]
-
     def _fits(
-        self, phase: str, axis: tuple[int, int, int], template: SpotPattern, measured: Measured
+        self, phase: str, axis: tuple[int, int, int], expected: Expected, measured: Measured
     ) -> Iterator[_Fit]:
         """Yield how one template lies on the spots at its likeliest rotations."""
-        expected = Expected.of(template)
         if len(expected.z) < 2:
             return
         for turn in self._turns(expected, measured):
@@ -304,6 +294,27 @@ class Expected:
             template.hkl,
             template.doubled,
         )
+
+
+@lru_cache(maxsize=64)
+def templates(
+    crystal: Crystal, largest: int, reach: float
+) -> tuple[tuple[tuple[int, int, int], Expected], ...]:
+    """Return the possible spots of a crystal along all its directions, made once for all patterns.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    largest : int
+        Largest index of a direction.
+    reach : float
+        Largest spatial frequency, 1/angstrom.
+    """
+    reflections = crystal.reflections(reach)
+    axes = (
+        (sign * u, sign * v, sign * w) for (u, v, w), sign in product(crystal.zone_axes(largest), (1, -1))
+    )
+    return tuple((axis, Expected.of(zero_layer(crystal, axis, reflections))) for axis in axes)
 
 
 @dataclass(frozen=True, eq=False)

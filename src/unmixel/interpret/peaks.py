@@ -95,12 +95,8 @@ def find_spots(
             got=f"shapes {image.shape} and {seen.shape}, sigma {sigma}",
             hint="spectra have lines, not spots",
         )
-    v, u = (np.arange(n) - c for n, c in zip(image.shape, center, strict=True))
-    radius = np.hypot(v[:, None], u[None, :])
-    seen = seen & np.isfinite(image)
-    image = np.where(seen, image, 0.0)
-    ring = ring_levels(image, radius, seen)
-    rest = np.where(seen, image - ring, 0.0)
+    radius, seen = radii(image.shape, center), seen & np.isfinite(image)
+    rest, ring = _above_rings(image, radius, seen)
     weight = scipy.ndimage.gaussian_filter(seen.astype(float), sigma / np.sqrt(2), mode="constant")
     # of K^2 the sum is 1 / (4 pi sigma^2) of that of a Gaussian narrower by a root of two
     amplitude = scipy.ndimage.gaussian_filter(rest, sigma, mode="constant") * 4 * np.pi * sigma**2
@@ -134,14 +130,25 @@ def spot_sigma(
     found = find_spots(pattern, center, sigma=TRIED, used=used, inner=inner)
     if not len(found):
         return TRIED
-    image = np.where(used, np.asarray(pattern, np.float64), 0.0)
-    v, u = (np.arange(n) - c for n, c in zip(image.shape, center, strict=True))
-    rest = np.where(used, image - ring_levels(image, np.hypot(v[:, None], u[None, :]), used), 0.0)
-    inside = np.minimum(np.round(found.place[:10]).astype(int), np.array(image.shape) - 1)
+    rest, _ = _above_rings(np.asarray(pattern, np.float64), radii(used.shape, center), used)
+    inside = np.minimum(np.round(found.place[:10]).astype(int), np.array(used.shape) - 1)
     rows, columns = np.maximum(inside, 0).T
     one, two = (scipy.ndimage.gaussian_filter(rest, t, mode="constant")[rows, columns] for t in (1.0, 2.0))
     ratio = np.clip(one / np.maximum(two, 1e-300), 1.12, 3.0)
     return float(np.sqrt(np.median((4 - ratio) / (ratio - 1))))
+
+
+def radii(shape: tuple[int, ...], center: tuple[float, float]) -> Float:
+    """Return how far each pixel of an image is from a centre (v, u), in pixels."""
+    v, u = (np.arange(n) - c for n, c in zip(shape, center, strict=True))
+    return np.asarray(np.hypot(v[:, None], u[None, :]))
+
+
+def _above_rings(image: Float, radius: Float, used: NDArray[np.bool_]) -> tuple[Float, Float]:
+    """Return an image less the level of its rings, 0 where a pixel is not used, and that level."""
+    image = np.where(used, image, 0.0)
+    ring = ring_levels(image, radius, used)
+    return np.where(used, image - ring, 0.0), ring
 
 
 def ring_levels(image: Float, radius: Float, used: NDArray[np.bool_]) -> Float:

@@ -15,7 +15,7 @@ from unmixel.dataset.axes import Axis
 from unmixel.dataset.phases import PhaseAnswer, Phases
 from unmixel.dataset.results import Groups
 from unmixel.interpret.identify import Identifier
-from unmixel.interpret.peaks import find_spots, ring_levels, spot_sigma
+from unmixel.interpret.peaks import find_spots, radii, ring_levels, spot_sigma
 from unmixel.interpret.profile import reduced_profile
 from unmixel.physics.crystal import Crystal
 from unmixel.physics.wavelength import wavelength
@@ -138,8 +138,7 @@ def identify(
 
 def _inner(used: NDArray[np.bool_], center: tuple[float, float], sigma: float) -> float:
     """Return the radius in pixels from which on spots are seen: outside a masked beam, or outside the beam itself."""
-    v, u = (np.arange(n) - c for n, c in zip(used.shape, center, strict=True))
-    radius = np.hypot(v[:, None], u[None, :])
+    radius = radii(used.shape, center)
     masked = radius[~used & (radius < 0.25 * min(used.shape))]
     return float(masked.max() + 0.5 * sigma) if masked.size else 4 * sigma
 
@@ -147,8 +146,7 @@ def _inner(used: NDArray[np.bool_], center: tuple[float, float], sigma: float) -
 def _rings(pattern: NDArray[Any], used: NDArray[np.bool_], where: Calibration, step: float) -> PhaseAnswer:
     """Return what can be said of a pattern without spots: where its strongest ring is."""
     image = np.where(used, np.asarray(pattern, np.float64), 0.0)
-    v, u = (np.arange(n) - c for n, c in zip(image.shape, where.center, strict=True))
-    radius = np.hypot(v[:, None], u[None, :])
+    radius = radii(image.shape, where.center)
     inner, outer = _inner(used, where.center, 1.0), where.reach(image.shape) / step
     rings = np.arange(np.ceil(inner), np.floor(outer) + 1)
     if len(rings) < 4 or not image.any():

@@ -57,7 +57,6 @@ def spot_pattern(
     voltage_kV: float = 300.0,
     thickness: float = 70.0,
     least: float = 1e-3,
-    reflections: Reflections | None = None,
 ) -> SpotPattern:
     """Return the spots of a thin crystal in some orientation.
 
@@ -76,8 +75,6 @@ def spot_pattern(
         Along the beam, in angstrom.
     least : float
         Spots below this share of the strongest are left out, unless double diffraction may show them.
-    reflections : Reflections, optional
-        Of the crystal up to `reach`, where they are known already.
 
     Examples
     --------
@@ -86,25 +83,31 @@ def spot_pattern(
     >>> found.hkl[:4].tolist(), np.linalg.norm(found.g[:4], axis=1).round(3).tolist()
     ([[-2, 0, 0], [0, -2, 0], [0, 2, 0], [2, 0, 0]], [0.553, 0.553, 0.553, 0.553])
     """
-    every = reflections or crystal.reflections(reach)
+    every = crystal.reflections(reach)
     turned = every.g @ np.asarray(orientation).T
     error = -turned[:, 2] - wavelength(voltage_kV) * np.sum(every.g**2, axis=1) / 2
     near = np.abs(error) * thickness < 1
     strength = every.intensity * np.sinc(thickness * error) ** 2 * near
     strongest = float(strength.max(initial=0.0))
     seen = near & ~every.forbidden & (strength > least * strongest)
-    doubled = near & every.forbidden
-    if doubled.any():
-        allowed = every.hkl[seen]
-        sums = {tuple(row) for row in (allowed[:, None, :] + allowed[None, :, :]).reshape(-1, 3).tolist()}
-        doubled &= np.array([tuple(row) in sums for row in every.hkl.tolist()])
-    kept = np.flatnonzero(seen | doubled)
-    return SpotPattern(
-        np.stack([-turned[kept, 1], turned[kept, 0]], axis=1),
-        strength[kept] / strongest if strongest > 0 else strength[kept],
-        every.hkl[kept],
-        doubled[kept],
-    )
+    doubled = near & every.forbidden & _sums_of_two(every.hkl[seen], every.hkl)
+    kept = seen | doubled
+    return _on_detector(turned[kept], strength[kept], every.hkl[kept], doubled[kept])
+
+
+def _sums_of_two(allowed: NDArray[np.intp], hkl: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return which reflections two of the allowed ones add up to, shape (n,)."""
+    sums = {tuple(row) for row in (allowed[:, None, :] + allowed[None, :, :]).reshape(-1, 3).tolist()}
+    return np.array([tuple(row) in sums for row in hkl.tolist()], bool)
+
+
+def _on_detector(
+    turned: Float, intensity: Float, hkl: NDArray[np.intp], doubled: NDArray[np.bool_]
+) -> SpotPattern:
+    """Return spots at places (right, up, against the electrons), the strongest 1."""
+    strongest = float(intensity.max(initial=0.0))
+    places = np.stack([-turned[:, 1], turned[:, 0]], axis=1)
+    return SpotPattern(places, intensity / strongest if strongest > 0 else intensity, hkl, doubled)
 
 
 def zero_layer(crystal: Crystal, axis: tuple[int, int, int], reflections: Reflections) -> SpotPattern:
@@ -125,19 +128,10 @@ def zero_layer(crystal: Crystal, axis: tuple[int, int, int], reflections: Reflec
     """
     zone = reflections.hkl @ np.asarray(axis) == 0
     hkl, forbidden = reflections.hkl[zone], reflections.forbidden[zone]
-    allowed = hkl[~forbidden]
-    sums = {tuple(row) for row in (allowed[:, None, :] + allowed[None, :, :]).reshape(-1, 3).tolist()}
-    doubled = forbidden & np.array([tuple(row) in sums for row in hkl.tolist()], bool)
+    doubled = forbidden & _sums_of_two(hkl[~forbidden], hkl)
     kept = ~forbidden | doubled
     turned = reflections.g[zone][kept] @ frame(crystal, axis).T
-    intensity = reflections.intensity[zone][kept]
-    strongest = float(intensity.max(initial=0.0))
-    return SpotPattern(
-        np.stack([-turned[:, 1], turned[:, 0]], axis=1),
-        intensity / strongest if strongest > 0 else intensity,
-        hkl[kept],
-        doubled[kept],
-    )
+    return _on_detector(turned, reflections.intensity[zone][kept], hkl[kept], doubled[kept])
 
 
 def excitation(g: Float, tilt_deg: Float, *, voltage_kV: float, thickness: float) -> Float:

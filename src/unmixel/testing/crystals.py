@@ -13,61 +13,40 @@ from unmixel.dataset.axes import Axis
 from unmixel.dataset.results import Groups
 from unmixel.physics.crystal import Crystal, Site
 from unmixel.physics.kinematic import SpotPattern, frame, spot_pattern
+from unmixel.physics.zones import ZONES
 
 SIZE, STEP, SIGMA = 96, 0.025, 1.5
 """Pixels along a side, 1/angstrom a pixel, standard deviation of a spot in pixels."""
 
 
-Place = tuple[float, float, float]
+GROUPS = {
+    "CuZr": "P m -3 m", "CuZr2": "I 4/m m m", "ZrO2": "F m -3 m", "Zr": "P 63/m m c", "Cu": "F m -3 m",
+}  # fmt: skip
+"""Space groups of the cells of `unmixel.physics.zones` that are used here."""
 
 
 def zirconium_alloys() -> list[Crystal]:
-    """Return six structures of the Zr-Cu-Al-O system, from literature cells (see `unmixel.physics.zones`)."""
-    body = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5))
+    """Return six structures of the Zr-Cu-Al-O system: those of `unmixel.physics.zones`, and ZrCu2Al (a = 6.22)."""
+    cells = {zone.cell.name: zone.cell for zone in ZONES}
+    found = {
+        name: Crystal(
+            name,
+            cells[name].lengths,
+            (90.0, 90.0, 120.0 if cells[name].hexagonal else 90.0),
+            tuple(Site(element, place) for element, place in cells[name].atoms),
+            group,
+        )
+        for name, group in GROUPS.items()
+    }
     face = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5))
-    right = (90.0, 90.0, 90.0)
-
-    def at(element: str, places: Sequence[Place], shift: Place = (0.0, 0.0, 0.0)) -> list[Site]:
-        moved = (np.add(place, shift) % 1 for place in places)
-        return [Site(element, (float(x), float(y), float(z))) for x, y, z in moved]
-
-    quarters = [(0.25, 0.25, 0.25), (0.75, 0.75, 0.75)]
-    return [
-        Crystal("CuZr", (3.26,) * 3, right, (*at("Cu", body[:1]), *at("Zr", body[1:])), "P m -3 m"),
-        Crystal(
-            "CuZr2",
-            (3.22, 3.22, 11.18),
-            right,
-            (*at("Cu", body), *at("Zr", body, (0, 0, 0.346)), *at("Zr", body, (0, 0, -0.346))),
-            "I 4/m m m",
-        ),
-        Crystal(
-            "ZrCu2Al",
-            (6.22,) * 3,
-            right,
-            (
-                *at("Al", face),
-                *at("Zr", face, (0.5, 0.5, 0.5)),
-                *(s for q in quarters for s in at("Cu", face, q)),
-            ),
-            "F m -3 m",
-        ),
-        Crystal(
-            "ZrO2",
-            (5.09,) * 3,
-            right,
-            (*at("Zr", face), *(s for q in quarters for s in at("O", face, q))),
-            "F m -3 m",
-        ),
-        Crystal(
-            "Zr",
-            (3.232, 3.232, 5.147),
-            (90.0, 90.0, 120.0),
-            (Site("Zr", (1 / 3, 2 / 3, 0.25)), Site("Zr", (2 / 3, 1 / 3, 0.75))),
-            "P 63/m m c",
-        ),
-        Crystal.face_centred("Cu", 3.615),
-    ]
+    motif = (("Al", 0.0), ("Zr", 0.5), ("Cu", 0.25), ("Cu", 0.75))
+    heusler = tuple(
+        Site(element, ((x + shift) % 1, (y + shift) % 1, (z + shift) % 1))
+        for element, shift in motif
+        for x, y, z in face
+    )
+    alloy = Crystal("ZrCu2Al", (6.22, 6.22, 6.22), (90.0, 90.0, 90.0), heusler, "F m -3 m")
+    return [found["CuZr"], found["CuZr2"], alloy, found["ZrO2"], found["Zr"], found["Cu"]]
 
 
 @dataclass(frozen=True)
