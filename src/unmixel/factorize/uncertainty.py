@@ -151,8 +151,16 @@ class _Given:
                 own_variance = np.einsum("bij,bij->bj", how.all, meat @ how.all)
             found[:, part] = gain * np.where(how.determined, own_variance, np.inf).T
         found /= length[:, None] ** 2
+        found = np.maximum(found, self._one_electron(other, partner.weights, gain)[:, None])
         found[empty] = np.nan
-        return np.asarray(np.maximum(found, 0.0))
+        return np.asarray(found)
+
+    @staticmethod
+    def _one_electron(other: Float, weights: Float, gain: float) -> Float:
+        """Return the variance of each component's values where one electron of it, and nothing else, is expected."""
+        square = (other**2 * weights).sum(axis=1) ** 2 * other.sum(axis=1)
+        found = gain**2 * (other**3 * weights**2).sum(axis=1)
+        return np.asarray(np.divide(found, square, out=np.zeros_like(found), where=square > 0))
 
     @staticmethod
     def _with_dark(own: Float, other: Float, gain: float) -> Float:
