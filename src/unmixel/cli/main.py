@@ -143,6 +143,13 @@ def run(
     promote_residual: Annotated[
         int | None, typer.Option(metavar="P", help="Structures of the residual that become components.")
     ] = None,
+    cif: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE.cif",
+            help="Structure that groups may be: a CIF file, a folder of them or a built-in cell; may be given again.",
+        ),
+    ] = None,
 ) -> None:
     """Separate a scan into components, group and measure them, and write everything to a run folder.
 
@@ -160,6 +167,7 @@ def run(
         drop_flyback,
         engine,
         promote_residual,
+        tuple(cif or ()),
     )
     execute(request, force=force, as_json=json, dry=dry_run)
 

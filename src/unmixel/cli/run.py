@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ class Request:
     engine : str or None
     promote : int or None
         Argument of ``--promote-residual``.
+    cifs : tuple of str
+        Arguments of ``--cif``.
     """
 
     file: str
@@ -38,6 +41,7 @@ class Request:
     drop_flyback: bool = False
     engine: str | None = None
     promote: int | None = None
+    cifs: tuple[str, ...] = ()
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -48,6 +52,7 @@ class Request:
             "read.drop_flyback": "true" if self.drop_flyback else None,
             "factorize.engine": self.engine,
             "factorize.promote": self.promote,
+            "interpret.identify.candidates": json.dumps(self.cifs) if self.cifs else None,
         }
         given = tuple(f"{key}={value}" for key, value in options.items() if value is not None)
         return (*self.sets, *given)

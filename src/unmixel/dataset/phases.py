@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+Float = NDArray[np.float64]
+
+BY_SPOTS, BY_RINGS, BY_HALO, BY_NOTHING = "spots", "rings", "halo", "nothing"
+"""What an answer rests on: places of spots, their radii alone, a halo, or too little to say."""
+
 
 @dataclass(frozen=True, eq=False)
 class PhaseMatch:
-    """How a candidate structure fits the spots of a pattern.
+    """How one crystal of a candidate structure fits the spots of a pattern.
 
     Parameters
     ----------
@@ -32,12 +38,15 @@ class PhaseMatch:
         Measured over expected spatial frequency.
     residual : float
         Root mean square distance of matched spots, in 1/angstrom.
-    measured : ndarray of int, shape (p,)
-        Which of the pattern's spots were matched.
-    hkl : ndarray of int, shape (p, 3)
-        Their indices.
-    doubled : ndarray of bool, shape (p,)
+    g : ndarray, shape (q, 2)
+        (v, u) on the detector, in 1/angstrom, of every spot that should be seen.
+    root : ndarray, shape (q,)
+        Their root intensities, the strongest 1.
+    hkl : ndarray of int, shape (q, 3)
+    doubled : ndarray of bool, shape (q,)
         Which of them only double diffraction explains.
+    spot : ndarray of int, shape (q,)
+        The pattern's spot that was found there, -1 where there is none.
     """
 
     phase: str
@@ -49,9 +58,52 @@ class PhaseMatch:
     tilt_deg: tuple[float, float]
     scale: float
     residual: float
-    measured: NDArray[np.intp]
+    g: Float
+    root: Float
     hkl: NDArray[np.intp]
     doubled: NDArray[np.bool_]
+    spot: NDArray[np.intp]
+
+    @property
+    def matched(self) -> NDArray[np.bool_]:
+        """Which of the expected spots were found, shape (q,)."""
+        return np.asarray(self.spot >= 0)
+
+
+@dataclass(frozen=True, eq=False)
+class RingMatch:
+    """How the rings of a candidate structure fit the radii of a pattern's spots, whatever their directions.
+
+    Parameters
+    ----------
+    phase : str
+    score : float, 0 to 1
+        Share of the spots that lie on its rings, beyond what chance puts there.
+    evidence : float
+        Natural logarithm of how much likelier the radii are with these rings than without any.
+    probability : float, 0 to 1
+        Among all candidates and none of them, each as likely beforehand.
+    scale : float
+        Measured over expected spatial frequency.
+    residual : float
+        Root mean square distance of spots from their rings, in 1/angstrom.
+    radius : ndarray, shape (q,)
+        Of the rings in reach, as they lie on the detector, 1/angstrom.
+    hkl : ndarray of int, shape (q, 3)
+        One reflection of each ring.
+    ring : ndarray of int, shape (n,)
+        Ring of each of the pattern's spots, -1 where it lies on none.
+    """
+
+    phase: str
+    score: float
+    evidence: float
+    probability: float
+    scale: float
+    residual: float
+    radius: Float
+    hkl: NDArray[np.intp]
+    ring: NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,35 +112,69 @@ class PhaseAnswer:
 
     Parameters
     ----------
-    matches : tuple of PhaseMatch
-        The best of each candidate, best first.
-    reason : str
-        Why the first of them is the answer, or why nothing is, in one sentence.
     phase : str
         Name of the answer, ``"unknown"`` or ``"amorphous"``.
-    n_spots : int
-        Spots that the pattern has.
+    reason : str
+        Why it is the answer, in one sentence.
+    by : str
+        What the answer rests on: ``"spots"``, ``"rings"``, ``"halo"`` or ``"nothing"``.
+    matches : tuple of PhaseMatch
+        The best of each candidate, best first.
+    rings : tuple of RingMatch
+        Where places alone gave no answer: every candidate, the likeliest first.
+    g : ndarray, shape (n, 2)
+        (v, u) of all spots of the pattern, in 1/angstrom.
+    intensity : ndarray, shape (n,)
+        Of the spots, in the pattern's own unit.
     """
 
-    matches: tuple[PhaseMatch, ...]
-    reason: str
     phase: str
-    n_spots: int
+    reason: str
+    by: str = BY_NOTHING
+    matches: tuple[PhaseMatch, ...] = ()
+    rings: tuple[RingMatch, ...] = ()
+    g: Float = field(default_factory=lambda: np.zeros((0, 2)))
+    intensity: Float = field(default_factory=lambda: np.zeros(0))
 
     @property
-    def best(self) -> PhaseMatch | None:
+    def n_spots(self) -> int:
+        """Number of spots of the pattern."""
+        return len(self.intensity)
+
+    @property
+    def ranked(self) -> tuple[PhaseMatch | RingMatch, ...]:
+        """Matches that the answer rests on, best first: by rings where there was no answer by spots."""
+        return self.rings or self.matches
+
+    @property
+    def best(self) -> PhaseMatch | RingMatch | None:
         """The best match of all candidates, whether it is good enough or not."""
-        return self.matches[0] if self.matches else None
+        return self.ranked[0] if self.ranked else None
 
     @property
-    def runner_up(self) -> PhaseMatch | None:
+    def runner_up(self) -> PhaseMatch | RingMatch | None:
         """The best match of any other candidate."""
-        return self.matches[1] if len(self.matches) > 1 else None
+        return self.ranked[1] if len(self.ranked) > 1 else None
 
     @property
     def margin(self) -> float:
-        """How much better the best candidate is than the next; NaN where there are not two."""
-        return self.matches[0].score - self.matches[1].score if len(self.matches) > 1 else float("nan")
+        """How much better the best candidate is than the next; NaN where there are not two.
+
+        Difference of scores of spots; of probabilities where the answer rests on rings.
+        """
+        if len(self.ranked) < 2:
+            return float("nan")
+        first, second = (_standing(match) for match in self.ranked[:2])
+        return first - second
+
+    @property
+    def crystal(self) -> PhaseMatch | None:
+        """The match of the crystal that the pattern shows; None where its orientation is not known."""
+        return self.matches[0] if self.by == BY_SPOTS else None
+
+
+def _standing(match: PhaseMatch | RingMatch) -> float:
+    return match.probability if isinstance(match, RingMatch) else match.score
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +185,19 @@ class Phases:
     ----------
     answers : tuple of PhaseAnswer
     candidates : tuple of str
+    center : (float, float)
+        (v, u) of the direct beam, in pixels.
+    matrix : ndarray, shape (2, 2)
+        ``g = matrix @ (place - center)``: from pixels to 1/angstrom.
+    notes : tuple of str
+        What was done, and what to bear in mind, in sentences.
     """
 
     answers: tuple[PhaseAnswer, ...]
     candidates: tuple[str, ...]
+    center: tuple[float, float] = (0.0, 0.0)
+    matrix: Float = field(default_factory=lambda: np.eye(2))
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of groups."""
@@ -112,27 +207,32 @@ class Phases:
         """Yield the answers."""
         return iter(self.answers)
 
-    def table(self) -> list[dict[str, object]]:
+    def pixels(self, g: Float) -> Float:
+        """Return where spatial frequencies (n, 2), in 1/angstrom, lie on the detector: (v, u) in pixels."""
+        return np.asarray(np.asarray(g) @ np.linalg.inv(self.matrix).T + np.asarray(self.center))
+
+    def table(self) -> list[dict[str, Any]]:
         """Return a row for each group: phase, score, runner-up, margin, zone axis, rotation, scale, reason.
 
         Where a structure fits badly, its numbers stand there all the same: the phase says ``"unknown"``.
         """
-        rows = []
-        for number, answer in enumerate(self.answers):
-            best, second = answer.best, answer.runner_up
-            rows.append(
-                {
-                    "group": number,
-                    "phase": answer.phase,
-                    "score": None if best is None else round(best.score, 4),
-                    "best": None if best is None else best.phase,
-                    "runner_up": None if second is None else second.phase,
-                    "margin": None if second is None else round(answer.margin, 4),
-                    "zone_axis": None if best is None else " ".join(str(i) for i in best.zone_axis),
-                    "rotation_deg": None if best is None else round(best.rotation_deg, 2),
-                    "scale": None if best is None else round(best.scale, 4),
-                    "n_spots": answer.n_spots,
-                    "reason": answer.reason,
-                }
-            )
-        return rows
+        return [_row(number, answer) for number, answer in enumerate(self.answers)]
+
+
+def _row(number: int, answer: PhaseAnswer) -> dict[str, Any]:
+    best, second = answer.best, answer.runner_up
+    crystal = best if isinstance(best, PhaseMatch) else None
+    return {
+        "group": number,
+        "phase": answer.phase,
+        "by": answer.by,
+        "score": None if best is None else round(best.score, 4),
+        "best": None if best is None else best.phase,
+        "runner_up": None if second is None else second.phase,
+        "margin": None if second is None else round(answer.margin, 4),
+        "zone_axis": None if crystal is None else " ".join(str(i) for i in crystal.zone_axis),
+        "rotation_deg": None if crystal is None else round(crystal.rotation_deg, 2),
+        "scale": None if best is None else round(best.scale, 4),
+        "n_spots": answer.n_spots,
+        "reason": answer.reason,
+    }

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.card import DataCard
+from unmixel.dataset.phases import Phases
 from unmixel.dataset.results import Factors, Groups, Particles
 from unmixel.dataset.scan import EMPTY
 
@@ -25,6 +26,8 @@ class Result:
     groups : Groups or None
         None where the run stopped before grouping.
     particles : Particles or None
+    phases : Phases or None
+        None where no candidates were given.
     card : DataCard or None
         Card of the scan as it was read, before any step.
     recipe : mapping
@@ -41,6 +44,7 @@ class Result:
     factors: Factors
     groups: Groups | None = None
     particles: Particles | None = None
+    phases: Phases | None = None
     card: DataCard | None = None
     recipe: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     record: Mapping[str, Any] = field(default_factory=lambda: EMPTY)

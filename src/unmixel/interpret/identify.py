@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
-from unmixel.dataset.phases import PhaseAnswer, PhaseMatch
+from unmixel.dataset.phases import BY_NOTHING, BY_SPOTS, PhaseAnswer, PhaseMatch
 from unmixel.physics.crystal import Crystal, Float
 from unmixel.physics.kinematic import SpotPattern, excitation, zero_layer
 
@@ -43,6 +43,8 @@ class Identifier:
         Distance at which a measured and an expected spot still count as one, in 1/angstrom: about the size of a spot.
     scale_tolerance : float, 0 to 0.2
         How wrong the calibration of the detector may be.
+    scale : float
+        Measured over true spatial frequency as far as it is known; the tolerance lies about it.
     thickness : float
         Of the crystals along the beam, in angstrom; decides how far off the Ewald sphere reflections are seen.
     largest : int
@@ -66,6 +68,7 @@ class Identifier:
     voltage_kV: float = 300.0  # noqa: N815 - kV is how it is written
     tolerance: float = 0.02
     scale_tolerance: float = 0.02
+    scale: float = 1.0
     thickness: float = 70.0
     largest: int = 3
     tilt_deg: float = 3.0
@@ -82,14 +85,15 @@ class Identifier:
             )
         if not (
             self.tolerance > 0
+            and self.scale > 0
             and 0 <= self.scale_tolerance <= 0.2
             and 0 <= self.least <= 1
             and self.tilt_deg >= 0
         ):
             raise InputError(
                 "Identifier",
-                expected="tolerance > 0, scale_tolerance 0 to 0.2, least 0 to 1, tilt_deg >= 0",
-                got=f"{self.tolerance}, {self.scale_tolerance}, {self.least}, {self.tilt_deg}",
+                expected="tolerance and scale > 0, scale_tolerance 0 to 0.2, least 0 to 1, tilt_deg >= 0",
+                got=f"{self.tolerance}, {self.scale}, {self.scale_tolerance}, {self.least}, {self.tilt_deg}",
                 hint="the defaults suit patterns calibrated to 2 %",
             )
 
@@ -111,23 +115,20 @@ class Identifier:
         length = np.linalg.norm(g, axis=1)
         kept = np.flatnonzero((length >= inner) & (length <= reach) & (intensity > 0))
         if len(kept) < FEWEST:
-            return PhaseAnswer(
-                (),
-                f"{len(kept)} spots are too few to tell structures apart ({FEWEST} are needed)",
-                "unknown",
-                len(kept),
-            )
+            reason = f"{len(kept)} of the {FEWEST} spots that it takes to tell crystals apart"
+            return PhaseAnswer("unknown", reason, g=g, intensity=intensity)
         measured = Measured(g[kept], np.sqrt(intensity[kept]), kept)
         field = inner, reach
         best = [self._best(crystal, measured, field) for crystal in self.candidates]
         matches = tuple(sorted((m for m in best if m is not None), key=lambda match: -match.score))
-        return self._judged(matches, len(kept))
+        phase, reason = self._judged(matches)
+        by = BY_NOTHING if phase == "unknown" else BY_SPOTS
+        return PhaseAnswer(phase, reason, by, matches, g=g, intensity=intensity)
 
-    def _judged(self, matches: tuple[PhaseMatch, ...], n_spots: int) -> PhaseAnswer:
+    def _judged(self, matches: tuple[PhaseMatch, ...]) -> tuple[str, str]:
+        """Return the phase and the reason."""
         if not matches:
-            return PhaseAnswer(
-                (), "no candidate has two spots where the pattern has them", "unknown", n_spots
-            )
+            return "unknown", "no candidate has two spots where the pattern has them"
         first = matches[0]
         zone = "".join(str(i) if i >= 0 else f"-{-i}" for i in first.zone_axis)
         told = (
@@ -135,18 +136,18 @@ class Identifier:
             f"{first.seen:.0%} of its own are seen (score {first.score:.2f})"
         )
         if first.score < self.least:
-            return PhaseAnswer(
-                matches, f"nothing fits: at best {told}, below {self.least:g}", "unknown", n_spots
-            )
+            return "unknown", f"nothing fits: at best {told}, below {self.least:g}"
         if len(matches) > 1:
             told += f"; next is {matches[1].phase} with {matches[1].score:.2f}"
-        return PhaseAnswer(matches, told, first.phase, n_spots)
+        return first.phase, told
 
     def _best(self, crystal: Crystal, measured: Measured, field: tuple[float, float]) -> PhaseMatch | None:
         tilts = self._tilts(np.zeros(2), self.tilt_deg)
         found = [
             (self._judge(fit, measured, field, tilts), fit)
-            for axis, expected in templates(crystal, self.largest, field[1] * (1 + self.scale_tolerance))
+            for axis, expected in templates(
+                crystal, self.largest, field[1] / (self.scale * (1 - self.scale_tolerance))
+            )
             for fit in self._fits(crystal.name, axis, expected, measured)
         ]
         found = sorted(found, key=lambda pair: -pair[0].score)[:CLOSE]
@@ -176,7 +177,10 @@ class Identifier:
     def _turns(self, expected: Expected, measured: Measured) -> list[float]:
         """Return the rotations for which most root intensity lies at the same radius and angle, in radians."""
         ratio = np.abs(measured.z)[:, None] / np.abs(expected.z)[None, :]
-        near = np.abs(ratio - 1) < self.scale_tolerance + self.tolerance / np.abs(expected.z)[None, :]
+        near = (
+            np.abs(ratio / self.scale - 1)
+            < self.scale_tolerance + self.tolerance / np.abs(expected.z)[None, :]
+        )
         i, j = np.nonzero(near)
         if not len(i):
             return []
@@ -210,7 +214,8 @@ class Identifier:
                 np.sum(weight * measured.z[i] * np.conj(expected.z[j]))
                 / np.sum(weight * np.abs(expected.z[j]) ** 2)
             )
-            size = min(max(abs(factor), 1 - self.scale_tolerance), 1 + self.scale_tolerance)
+            least, most = (self.scale * (1 + sign * self.scale_tolerance) for sign in (-1, 1))
+            size = min(max(abs(factor), least), most)
             factor = factor / abs(factor) * size
             pairs = self._pairs(expected, measured, factor, self.tolerance)
         return pairs, factor
@@ -244,6 +249,10 @@ class Identifier:
         scores = np.divide(product, whole, out=np.zeros(len(tilts)), where=whole > 0)
         best = int(np.argmax(scores))
         wanted = root[best]
+        spot = np.full(len(wanted), -1, np.intp)
+        spot[j] = measured.number[i]
+        shown = (wanted > 0) | (spot >= 0)
+        places = factor * expected.z[shown]
         return PhaseMatch(
             phase=fit.phase,
             score=min(float(scores[best]), 1.0),
@@ -254,9 +263,11 @@ class Identifier:
             tilt_deg=(float(tilts[best, 0]), float(tilts[best, 1])),
             scale=abs(factor),
             residual=float(np.sqrt(np.mean(distance**2))),
-            measured=measured.number[i],
-            hkl=expected.hkl[j],
-            doubled=expected.doubled[j],
+            g=np.stack([-places.imag, places.real], axis=1),
+            root=wanted[shown] / max(float(wanted.max(initial=0.0)), 1e-300),
+            hkl=expected.hkl[shown],
+            doubled=expected.doubled[shown],
+            spot=spot[shown],
         )
 
 

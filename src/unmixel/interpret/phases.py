@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.axes import Axis
-from unmixel.dataset.phases import PhaseAnswer, Phases
+from unmixel.dataset.phases import BY_HALO, BY_NOTHING, BY_RINGS, BY_SPOTS, PhaseAnswer, Phases, RingMatch
 from unmixel.dataset.results import Groups
 from unmixel.interpret.identify import Identifier
-from unmixel.interpret.peaks import find_spots, radii, ring_levels, spot_sigma
+from unmixel.interpret.peaks import MAD, find_spots, radii, ring_levels, spot_sigma
+from unmixel.interpret.powder import RingIdentifier
 from unmixel.interpret.profile import reduced_profile
+from unmixel.physics.cells import structures
 from unmixel.physics.crystal import Crystal
 from unmixel.physics.wavelength import wavelength
 
@@ -64,6 +65,16 @@ class Calibration:
         return max(0.0, *room) if min(room) <= 0 else min(room)
 
 
+REACH = 1.25
+"""Spatial frequency up to which rings are told apart, 1/angstrom: spacings down to 0.8 angstrom."""
+
+EVIDENCE = 3.0
+"""Natural logarithm of the odds against chance from which rings give an answer: 20 to 1."""
+
+FEWEST_FOR_SCALE = 3
+"""Groups that must agree about the scale of the detector before the others are held to it."""
+
+
 def identify(
     groups: Groups,
     candidates: Sequence[str | Path | Crystal],
@@ -76,11 +87,15 @@ def identify(
 ) -> Phases:
     """Return which candidate structure each group of patterns belongs to, with runner-up and margin.
 
+    Places of spots are compared with those of one crystal of each candidate. Where none fits (several crystals overlap,
+    or the crystal is far off any zone axis) the radii alone are compared with rings: that tells the phase, not the
+    orientation. Where three groups or more agree about the scale of the detector, the others are held to it.
+
     Parameters
     ----------
     groups : Groups
         Its pattern axes must be calibrated, in 1/angstrom or mrad.
-    candidates : sequence of CIF files or Crystal
+    candidates : sequence of CIF files, folders of them, names of built-in cells, or Crystal
     voltage_kV : float
     spot_size : float, optional
         Standard deviation of a spot, in pixels; measured on each pattern where it is not given.
@@ -89,7 +104,7 @@ def identify(
     largest : int
         Largest index of a zone axis that is tried.
     least : float, 0 to 1
-        Score below which the answer is "unknown".
+        Score below which no crystal is the answer.
 
     Returns
     -------
@@ -104,36 +119,152 @@ def identify(
     Examples
     --------
     >>> from unmixel.testing.crystals import View, groups_of
-    >>> copper, aluminium = (Crystal.face_centred(e, a) for e, a in (("Cu", 3.615), ("Al", 4.05)))
-    >>> phases = identify(groups_of([View().pattern(copper, (0, 1, 1))]), [copper, aluminium])
-    >>> phases.answers[0].phase
+    >>> pattern = View().pattern(Crystal.face_centred("Cu", 3.615), (0, 1, 1))
+    >>> identify(groups_of([pattern]), ["Cu", "Al"]).answers[0].phase
     'Cu'
     """
     where = Calibration.of(groups.pattern_axes, groups.center, voltage_kV)
-    crystals = tuple(c if isinstance(c, Crystal) else Crystal.from_cif(c) for c in candidates)
-    shape, answers = groups.patterns.shape[1:], []
+    crystals = tuple(structures(candidates))
     step = float(np.mean(np.abs(where.step)))
-    for number, pattern in enumerate(groups.patterns):
-        used = np.ones(shape, bool) if groups.used_pixels is None else np.asarray(groups.used_pixels[number])
-        if not groups.crystalline[number]:
-            answers.append(_rings(pattern, used, where, step))
+    seen = [_spots(groups, number, where, spot_size) for number in range(groups.n_groups)]
+    identifier = Identifier(
+        crystals,
+        voltage_kV=voltage_kV,
+        tolerance=step,
+        scale_tolerance=scale_tolerance,
+        largest=largest,
+        least=least,
+    )
+    answers = [
+        _halo(groups, number, where, step) if spots is None else spots.answer(identifier)
+        for number, spots in enumerate(seen)
+    ]
+    identifier, notes = _held_to_scale(identifier, answers)
+    rings = RingIdentifier(
+        crystals,
+        place_error=0.5 * step,
+        scale_tolerance=identifier.scale_tolerance,
+        scale=identifier.scale,
+    )
+    for number, spots in enumerate(seen):
+        if spots is None:
             continue
-        sigma = spot_size or spot_sigma(pattern, where.center, used, inner=_inner(used, where.center, 1.5))
-        inner = _inner(used, where.center, sigma)
-        spots = find_spots(pattern, where.center, sigma=sigma, used=used, inner=inner)
-        identifier = Identifier(
-            crystals,
-            voltage_kV=voltage_kV,
-            tolerance=max(1.0, sigma) * step,
-            scale_tolerance=scale_tolerance,
-            largest=largest,
-            least=least,
-        )
-        reach = where.reach(shape)
-        answers.append(
-            identifier.answer(where.g(spots.place), spots.amplitude, reach=reach, inner=inner * step)
-        )
-    return Phases(tuple(answers), tuple(crystal.name for crystal in crystals))
+        if notes and answers[number].by != BY_SPOTS:
+            answers[number] = spots.answer(identifier)
+        if answers[number].by != BY_SPOTS:
+            answers[number] = _by_rings(answers[number], spots, rings)
+    notes += _together(answers, seen, rings)
+    names = tuple(crystal.name for crystal in crystals)
+    return Phases(tuple(answers), names, where.center, np.diag(where.step), notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Spots of one pattern in 1/angstrom: places, strengths, size, and between which radii they were looked for."""
+
+    g: NDArray[np.float64]
+    amplitude: NDArray[np.float64]
+    size: float
+    inner: float
+    reach: float
+
+    @property
+    def radius(self) -> NDArray[np.float64]:
+        """Distances from the direct beam."""
+        return np.asarray(np.linalg.norm(self.g, axis=1))
+
+    @property
+    def told_apart(self) -> NDArray[np.bool_]:
+        """Which spots lie where rings can be told apart."""
+        return np.asarray((self.radius > self.inner) & (self.radius <= min(self.reach, REACH)))
+
+    def answer(self, identifier: Identifier) -> PhaseAnswer:
+        """Return which crystal they belong to; a spot is found where it is to within its size."""
+        own = replace(identifier, tolerance=max(identifier.tolerance, self.size))
+        return own.answer(self.g, self.amplitude, reach=self.reach, inner=self.inner)
+
+
+def _spots(groups: Groups, number: int, where: Calibration, size: float | None) -> _Seen | None:
+    """Return the spots of a group's pattern, None where it has rings only."""
+    if not groups.crystalline[number]:
+        return None
+    pattern, used = groups.patterns[number], _used(groups, number)
+    sigma = size or spot_sigma(pattern, where.center, used, inner=_inner(used, where.center, 1.5))
+    inner = _inner(used, where.center, sigma)
+    spots = find_spots(pattern, where.center, sigma=sigma, used=used, inner=inner)
+    step = float(np.mean(np.abs(where.step)))
+    return _Seen(where.g(spots.place), spots.amplitude, sigma * step, inner * step, where.reach(used.shape))
+
+
+def _used(groups: Groups, number: int) -> NDArray[np.bool_]:
+    """Return the pixels at which a group's pattern is known."""
+    if groups.used_pixels is None:
+        return np.ones(groups.patterns.shape[1:], bool)
+    return np.asarray(groups.used_pixels[number], bool)
+
+
+def _held_to_scale(
+    identifier: Identifier, answers: Sequence[PhaseAnswer]
+) -> tuple[Identifier, tuple[str, ...]]:
+    """Return an identifier for the scale on which clear answers agree, and a sentence that says so.
+
+    The detector has one scale: a candidate that needs another one is none.
+    """
+    found = np.array([answer.crystal.scale for answer in answers if answer.crystal is not None])
+    if len(found) < FEWEST_FOR_SCALE:
+        return identifier, ()
+    middle = float(np.median(found))
+    spread = MAD * float(np.median(np.abs(found - middle)))
+    tolerance = max(3 * spread, 0.005)
+    if tolerance >= identifier.scale_tolerance:
+        return identifier, ()
+    note = (
+        f"{len(found)} groups agree that spatial frequencies are {middle:.4f} times what the calibration says "
+        f"(spread {spread:.4f}); the other groups were held to it within {tolerance:.2%}"
+    )
+    return replace(identifier, scale=middle, scale_tolerance=tolerance), (note,)
+
+
+def _by_rings(answer: PhaseAnswer, spots: _Seen, identifier: RingIdentifier) -> PhaseAnswer:
+    """Return an answer from the radii of spots whose places gave none; the answer as it is where they tell nothing."""
+    n = int(np.count_nonzero(spots.told_apart))
+    if not n:
+        return answer
+    matches = identifier.matches(spots.radius, reach=min(spots.reach, REACH), inner=spots.inner)
+    clear = matches[0].evidence >= EVIDENCE
+    return replace(
+        answer,
+        phase=matches[0].phase if clear else "unknown",
+        by=BY_RINGS if clear else BY_NOTHING,
+        reason=f"no single crystal fits ({answer.reason}); {_odds(matches, n)}",
+        rings=matches,
+    )
+
+
+def _odds(matches: tuple[RingMatch, ...], n: int) -> str:
+    """Return in words what the radii of n spots say."""
+    first = matches[0]
+    odds = f"{np.exp(min(abs(first.evidence), 20.0)):.3g} to 1 {'for' if first.evidence > 0 else 'against'}"
+    spots = "the radius of 1 spot is" if n == 1 else f"the radii of {n} spots are"
+    told = f"{spots} {odds} {first.phase} (probability {first.probability:.0%}"
+    return told + (f"; next is {matches[1].phase} with {matches[1].probability:.0%})" if matches[1:] else ")")
+
+
+def _together(
+    answers: Sequence[PhaseAnswer], seen: Sequence[_Seen | None], identifier: RingIdentifier
+) -> tuple[str, ...]:
+    """Return what the groups without a single crystal say together, if they are of one phase."""
+    some = [
+        spots
+        for answer, spots in zip(answers, seen, strict=True)
+        if spots is not None and answer.by != BY_SPOTS and spots.told_apart.any()
+    ]
+    if len(some) < 2:
+        return ()
+    inner, reach = max(spots.inner for spots in some), min(REACH, *(spots.reach for spots in some))
+    matches = identifier.matches(*(spots.radius for spots in some), reach=reach, inner=inner)
+    n = sum(int(np.count_nonzero(spots.told_apart)) for spots in some)
+    return (f"if the {len(some)} groups that fit no single crystal are of one phase: {_odds(matches, n)}",)
 
 
 def _inner(used: NDArray[np.bool_], center: tuple[float, float], sigma: float) -> float:
@@ -143,17 +274,18 @@ def _inner(used: NDArray[np.bool_], center: tuple[float, float], sigma: float) -
     return float(masked.max() + 0.5 * sigma) if masked.size else 4 * sigma
 
 
-def _rings(pattern: NDArray[Any], used: NDArray[np.bool_], where: Calibration, step: float) -> PhaseAnswer:
+def _halo(groups: Groups, number: int, where: Calibration, step: float) -> PhaseAnswer:
     """Return what can be said of a pattern without spots: where its strongest ring is."""
-    image = np.where(used, np.asarray(pattern, np.float64), 0.0)
+    used = _used(groups, number)
+    image = np.where(used, np.asarray(groups.patterns[number], np.float64), 0.0)
     radius = radii(image.shape, where.center)
     inner, outer = _inner(used, where.center, 1.0), where.reach(image.shape) / step
     rings = np.arange(np.ceil(inner), np.floor(outer) + 1)
     if len(rings) < 4 or not image.any():
-        return PhaseAnswer((), "no spots, and too few rings to say more", "amorphous", 0)
+        return PhaseAnswer("amorphous", "no spots, and too few rings to say more", BY_HALO)
     levels = ring_levels(image, radius, used)
-    number = np.round(radius).astype(int)
-    profile = np.array([np.mean(levels[number == int(ring)]) for ring in rings])
+    number_of = np.round(radius).astype(int)
+    profile = np.array([np.mean(levels[number_of == int(ring)]) for ring in rings])
     reduced, _ = reduced_profile(profile, rings)
     first = float(rings[int(np.argmax(reduced))]) * step
-    return PhaseAnswer((), f"no spots; the strongest ring is at {first:.3f} 1/angstrom", "amorphous", 0)
+    return PhaseAnswer("amorphous", f"no spots; the strongest ring is at {first:.3f} 1/angstrom", BY_HALO)

@@ -1,4 +1,4 @@
-"""Tables of a result as CSV files: components, groups, particles. The unit is part of each column's name."""
+"""Tables of a result as CSV files: components, groups, phases, particles. The unit is part of each column's name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from unmixel.dataset.axes import Axis
+from unmixel.dataset.phases import Phases
 from unmixel.dataset.result import Result
 from unmixel.dataset.results import Factors, Groups, Particles, error_share
 from unmixel.io.atomic import write_text
@@ -19,7 +20,7 @@ Table = tuple[list[str], list[list[Any]]]
 
 
 def write_tables(folder: Path, result: Result) -> tuple[str, ...]:
-    """Write ``components.csv`` and, where there are any, ``groups.csv`` and ``particles.csv``.
+    """Write ``components.csv`` and, where there are any, ``groups.csv``, ``phases.csv`` and ``particles.csv``.
 
     Returns
     -------
@@ -29,6 +30,8 @@ def write_tables(folder: Path, result: Result) -> tuple[str, ...]:
     tables: dict[str, Table] = {"components.csv": components_table(result)}
     if result.groups is not None:
         tables["groups.csv"] = groups_table(result)
+    if result.phases is not None:
+        tables["phases.csv"] = phases_table(result.phases)
     if result.particles is not None:
         tables["particles.csv"] = particles_table(result.particles)
     for name, (header, rows) in tables.items():
@@ -112,6 +115,16 @@ def _sizes(particles: Particles | None, group: int, groups: Groups) -> list[Any]
     found = [particle for particle in particles.table if particle.group == group]
     whole = [particle.diameter for particle in found if not particle.on_border]
     return [len(found), float(np.mean(whole)) if whole else ""]
+
+
+def phases_table(phases: Phases) -> Table:
+    """Return one row per group: its phase, score, runner-up, margin, orientation, scale and the reason."""
+    rows = phases.table()
+    header = [
+        "group", "phase", "score", "runner_up", "margin", "zone_axis", "rotation_deg", "scale", "best", "by",
+        "n_spots", "reason",
+    ]  # fmt: skip
+    return header, [["" if row[key] is None else row[key] for key in header] for row in rows]
 
 
 def particles_table(particles: Particles) -> Table:

@@ -163,6 +163,11 @@ class Crystal:
             small.spacegroup.hm if small.spacegroup else "P 1",
         )
 
+    @property
+    def elements(self) -> frozenset[str]:
+        """Symbols of the elements that it is made of."""
+        return frozenset(site.element for site in self.sites)
+
     @cached_property
     def direct(self) -> Float:
         """Axes a, b, c as rows, in angstrom, shape (3, 3)."""

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -48,18 +49,21 @@ def _entry_or_auto(value: Any) -> Any:
     return value if value is None or value == "auto" else check("clusterers", Entry.model_validate(value))
 
 
-def _measure(value: Any) -> Any:
+def _settings(name: str, home: str, value: Any) -> Any:
+    """Return `value`, None or a mapping, when the class at `home` takes it as its parameters."""
     if isinstance(value, Mapping):
-        from unmixel.interpret.measure import Measure
-
-        check_parameters("measure", Measure, value)
+        module, _, kind = home.partition(":")
+        plugin = getattr(import_module(module), kind)
+        check_parameters(name, plugin, value)
         try:
-            Measure(**value)
+            plugin(**{key: tuple(one) if isinstance(one, list) else one for key, one in value.items()})
         except (ValueError, TypeError) as error:
-            raise ValueError(f"measure: {error}") from error
+            raise ValueError(f"{name}: {error}") from error
     return value
 
 
+_measure = partial(_settings, "measure", "unmixel.interpret.measure:Measure")
+_identify = partial(_settings, "identify", "unmixel.pipeline.naming:Naming")
 _AsText = BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)
 _AsTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 Positive = Annotated[int, Field(ge=1)]
@@ -248,6 +252,13 @@ class Interpret(_Section):
         "How particles are found in the maps of groups: parameters of the measurement, {} for its defaults.",
         valid="null for none, or a mapping; needs groups and a scan with two axes",
         why="null, because not every sample has particles",
+    )
+    identify: Annotated[dict[str, Any] | None, BeforeValidator(_identify)] = _field(
+        None,
+        "Which structures the groups are compared with: candidates (a list of CIF files, folders of them, names of "
+        "built-in cells) and, if wanted, elements, scale_tolerance, largest, least, spot_size, voltage_kV.",
+        valid="null for none, or a mapping; needs groups and patterns in 1/angstrom or mrad",
+        why="null, because only you know what the sample may hold",
     )
 
 

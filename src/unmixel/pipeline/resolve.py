@@ -13,6 +13,7 @@ import numpy as np
 from unmixel.core.errors import InputError, RecipeError
 from unmixel.dataset.scan import Scan
 from unmixel.pipeline.entries import DEFERRED, Entry, check, nearest
+from unmixel.pipeline.naming import Naming
 from unmixel.pipeline.overrides import apply, reading
 from unmixel.pipeline.recipe import Read, Recipe
 from unmixel.pipeline.yamlfile import parse
@@ -148,8 +149,8 @@ def settle(recipe: Recipe, scan: Scan) -> tuple[Recipe, tuple[str, ...]]:
     """Return the recipe with every open value settled by the data, and what was decided.
 
     ``fwhm: auto`` becomes a number of nm, or the constraint is left out where the probe is unknown; steps
-    with ``when`` stay or go; ``group: auto`` becomes a name. ``kernel: measured`` and ``total: measured`` stay,
-    because every run measures them anew.
+    with ``when`` stay or go; ``group: auto`` becomes a name; candidates for phases get whole paths.
+    ``kernel: measured`` and ``total: measured`` stay, because every run measures them anew.
 
     Raises
     ------
@@ -165,7 +166,12 @@ def settle(recipe: Recipe, scan: Scan) -> tuple[Recipe, tuple[str, ...]]:
         notes.append(
             f"Grouping: '{group.name}', because the data are {'spectra' if scan.is_spectrum else 'patterns'}."
         )
+    naming = recipe.interpret.identify
+    if naming is not None:
+        naming, told = Naming.of(naming).settled(scan)
+        notes += told
     data = recipe.to_dict()
+    data["interpret"]["identify"] = naming
     data["prepare"] = [entry for entry in steps if entry is not None]
     data["factorize"]["constraints"] = [entry for entry in constraints if entry is not None]
     data["interpret"]["group"] = group

@@ -21,6 +21,7 @@ from unmixel.io.tables import write_tables
 from unmixel.pipeline import stages
 from unmixel.pipeline.folder import Checkpoints, RunFolder
 from unmixel.pipeline.logbook import Logbook
+from unmixel.pipeline.naming import Naming
 from unmixel.pipeline.overview import overview
 from unmixel.pipeline.progress import Progress, Silent
 from unmixel.pipeline.provenance import fingerprint, versions
@@ -141,7 +142,10 @@ class _Job:
         with self.log.stage("interpret"):
             factors = stages.flag(self.result.factors)
             groups, particles = stages.interpret(factors, self.recipe, self.log.note)
-            self.result = replace(self.result, factors=factors, groups=groups, particles=particles)
+            phases = stages.name_phases(groups, self.recipe, self.log.note)
+            self.result = replace(
+                self.result, factors=factors, groups=groups, particles=particles, phases=phases
+            )
         with self.log.stage("write"):
             self.log.values["files"] = [
                 "recipe.yaml",
@@ -265,6 +269,8 @@ def _begin(given: str | Path | Scan, request: Request, folder: RunFolder, log: L
         "steps": [],
     }
     log.values["recipe_from"] = request.origin
+    if recipe.interpret.identify is not None:
+        log.values["candidates"] = Naming.of(recipe.interpret.identify).described()
     return _Job(scan, recipe, folder, log, identity)
 
 

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from unmixel.core import registry
 from unmixel.core.errors import InputError
 from unmixel.dataset.card import DataCard
+from unmixel.dataset.phases import Phases
 from unmixel.dataset.results import Factors, Groups, Particles
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import SketchState, State
 from unmixel.pipeline.entries import Entry
+from unmixel.pipeline.naming import Naming
 from unmixel.pipeline.recipe import Read, Recipe
 from unmixel.pipeline.resolve import instrument_from
 from unmixel.pipeline.trust import judged, promoted
@@ -171,6 +173,19 @@ def interpret(factors: Factors, recipe: Recipe, note: Tell) -> tuple[Groups | No
             "The scan is not calibrated: particles have positions and sizes in px, and so says particles.csv."
         )
     return groups, particles
+
+
+def name_phases(groups: Groups | None, recipe: Recipe, note: Tell) -> Phases | None:
+    """Return the phases of the groups, None where the recipe names no candidates or there are no groups."""
+    if recipe.interpret.identify is None:
+        return None
+    if groups is None:
+        note("Phases are not named: the recipe groups nothing.")
+        return None
+    phases = Naming.of(recipe.interpret.identify).phases(groups)
+    for text in phases.notes:
+        note(f"Phases: {text}.")
+    return phases
 
 
 def report(result: Any, path: Path) -> None:

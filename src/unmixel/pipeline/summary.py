@@ -28,6 +28,7 @@ def summary(result: Result) -> dict[str, Any]:
         "stability": None,
         "residual_places": None if factors.leftovers is None else factors.leftovers.n_peaks,
         "groups": None,
+        "phases": None if result.phases is None else result.phases.table(),
         "particles": None,
         "notes": list(result.record.get("notes", [])),
         "timings_s": dict(result.record.get("timings_s", {})),
@@ -77,10 +78,21 @@ def lines(result: Result) -> list[str]:
     if found["groups"] is not None:
         n_crystalline = sum(group["crystalline"] for group in found["groups"])
         told.append(f"{len(found['groups'])} groups, {n_crystalline} of them crystalline.")
+    if found["phases"] is not None:
+        told.append(_phases(found["phases"]))
     if found["particles"] is not None:
         told.append(_particles(found["particles"]))
     told += [f"Report: {result.folder}/report.html", f"Arrays: {result.folder}/result.nxs"]
     return told
+
+
+def _phases(rows: list[dict[str, Any]]) -> str:
+    """Return the phases of all groups in one sentence, alike ones together."""
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        named.setdefault(str(row["phase"]), []).append(str(row["group"]))
+    told = [f"{phase} (group {', '.join(groups)})" for phase, groups in named.items()]
+    return f"Phases: {'; '.join(told)}." if told else "Phases: no groups."
 
 
 def _particles(found: dict[str, Any]) -> str:

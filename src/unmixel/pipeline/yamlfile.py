@@ -94,7 +94,22 @@ def _read_arrays(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(section, dict) and isinstance(section.get("constraints"), list):
         constraints = [with_arrays(entry, folder) for entry in section["constraints"]]
         data["factorize"] = {**section, "constraints": constraints}
-    return data
+    return _find_candidates(data, folder)
+
+
+def _find_candidates(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the data with candidates for phases that lie beside the recipe file found there."""
+    section = data.get("interpret")
+    if not isinstance(section, dict) or not isinstance(section.get("identify"), dict):
+        return data
+    naming = section["identify"]
+    if not isinstance(naming.get("candidates"), list):
+        return data
+    found = [
+        str(folder / one) if isinstance(one, str) and (folder / one).exists() else one
+        for one in naming["candidates"]
+    ]
+    return {**data, "interpret": {**section, "identify": {**naming, "candidates": found}}}
 
 
 def value_text(value: Any) -> str:

@@ -38,6 +38,7 @@ def methods(result: Result) -> Methods:
         *_refinements(result, cite),
         _end(result),
         *_grouping(result, cite),
+        *_phases(result),
         *_sizes(result),
     ]
     return Methods(tuple(sentences), tuple(cite.papers))
@@ -214,6 +215,25 @@ def _grouping(result: Result, cite: Citations) -> list[str]:
         f"tree was cut at {groups.cut:.3g}{reason}, which gave {counted(groups.n_groups, 'group')}, "
         f"whose {joined}."
     ]
+
+
+def _phases(result: Result) -> list[str]:
+    """Return what was compared with what to name phases."""
+    found = result.phases
+    if found is None:
+        return []
+    sentences = [
+        f"Spots of each group's pattern were compared with kinematic spots of {', '.join(found.candidates)} along all "
+        "low-index directions, in-plane rotations and tilts of up to 3 degrees (electron scattering factors of "
+        "International Tables for Crystallography, vol. C, table 4.3.2.2); the score is the cosine between measured "
+        "and expected root intensities."
+    ]
+    if any(answer.rings for answer in found):
+        sentences.append(
+            "Where no crystal fitted, the radii of the spots were compared with the rings of each candidate; its "
+            "probability is that among all candidates and none of them."
+        )
+    return [*sentences, *(sentence(note) for note in found.notes)]
 
 
 def _sizes(result: Result) -> list[str]:

@@ -17,6 +17,7 @@ from unmixel.report.components import component_panels, figure_panel
 from unmixel.report.groups import group_panels, group_share, kind_words
 from unmixel.report.panels import Panel
 from unmixel.report.particles import figure_particle_map, figure_size_histogram
+from unmixel.report.phases import answer_words, candidate_rows, figure_overlay
 from unmixel.report.residual import residual_panels
 from unmixel.report.trust import error_panels, place_panel, places, trust_words
 from unmixel.report.views import kept_panel, sample_noun
@@ -103,6 +104,17 @@ class GroupCard:
     share: str
     members: tuple[Member, ...]
     pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class PhaseCard:
+    """The phase of one group on the page."""
+
+    badge: Badge
+    phase: str
+    reason: str
+    candidates: tuple[dict[str, str], ...]
+    picture: Picture | None
 
 
 def pair(
@@ -218,6 +230,25 @@ def group_cards(result: Result) -> tuple[GroupCard, ...]:
         pictures = pair(group_panels(result, group), alts, **size)
         share = percent(group_share(result, group))
         cards.append(GroupCard(Badge.of(group), kind_words(groups, group), share, members, pictures))
+    return tuple(cards)
+
+
+def phase_cards(result: Result) -> tuple[PhaseCard, ...]:
+    """Return the answer for every group: words, candidates, and the spots on its pattern."""
+    if result.phases is None or result.groups is None:
+        return ()
+    cards = []
+    for group, answer in enumerate(result.phases):
+        words = answer_words(answer)
+        overlay = (
+            Picture.of(
+                figure_overlay(result, group),
+                f"Pattern of group {group} with {answer.n_spots} spots found and those expected of {words}",
+            )
+            if answer.n_spots
+            else None
+        )
+        cards.append(PhaseCard(Badge.of(group), words, answer.reason, candidate_rows(answer), overlay))
     return tuple(cards)
 
 

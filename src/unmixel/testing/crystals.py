@@ -11,42 +11,18 @@ from numpy.typing import NDArray
 
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.results import Groups
-from unmixel.physics.crystal import Crystal, Site
+from unmixel.physics.cells import built_in
+from unmixel.physics.crystal import Crystal
 from unmixel.physics.kinematic import SpotPattern, frame, spot_pattern
-from unmixel.physics.zones import ZONES
 
 SIZE, STEP, SIGMA = 96, 0.025, 1.5
 """Pixels along a side, 1/angstrom a pixel, standard deviation of a spot in pixels."""
 
 
-GROUPS = {
-    "CuZr": "P m -3 m", "CuZr2": "I 4/m m m", "ZrO2": "F m -3 m", "Zr": "P 63/m m c", "Cu": "F m -3 m",
-}  # fmt: skip
-"""Space groups of the cells of `unmixel.physics.zones` that are used here."""
-
-
 def zirconium_alloys() -> list[Crystal]:
-    """Return six structures of the Zr-Cu-Al-O system: those of `unmixel.physics.zones`, and ZrCu2Al (a = 6.22)."""
-    cells = {zone.cell.name: zone.cell for zone in ZONES}
-    found = {
-        name: Crystal(
-            name,
-            cells[name].lengths,
-            (90.0, 90.0, 120.0 if cells[name].hexagonal else 90.0),
-            tuple(Site(element, place) for element, place in cells[name].atoms),
-            group,
-        )
-        for name, group in GROUPS.items()
-    }
-    face = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5))
-    motif = (("Al", 0.0), ("Zr", 0.5), ("Cu", 0.25), ("Cu", 0.75))
-    heusler = tuple(
-        Site(element, ((x + shift) % 1, (y + shift) % 1, (z + shift) % 1))
-        for element, shift in motif
-        for x, y, z in face
-    )
-    alloy = Crystal("ZrCu2Al", (6.22, 6.22, 6.22), (90.0, 90.0, 90.0), heusler, "F m -3 m")
-    return [found["CuZr"], found["CuZr2"], alloy, found["ZrO2"], found["Zr"], found["Cu"]]
+    """Return six structures of the Zr-Cu-Al-O system."""
+    cells = built_in()
+    return [cells[name] for name in ("CuZr", "CuZr2", "ZrCu2Al", "ZrO2", "Zr", "Cu")]
 
 
 @dataclass(frozen=True)
