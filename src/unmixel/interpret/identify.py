@@ -21,6 +21,9 @@ TURNS = 4
 STEPS, CLOSE = 3, 5
 """Tilts that are tried on either side along each axis, and matches of a candidate at which finer ones are."""
 
+EXPLAINED = 0.85
+"""Share of the measured root intensity that a structure must explain: what it leaves over is of something else."""
+
 FEWEST = 6
 """Spots that a pattern must have to be told apart from chance."""
 
@@ -135,8 +138,8 @@ class Identifier:
             f"{first.phase} along [{zone}] explains {first.explained:.0%} of the measured spots and "
             f"{first.seen:.0%} of its own are seen (score {first.score:.2f})"
         )
-        if first.score < self.least:
-            return "unknown", f"nothing fits: at best {told}, below {self.least:g}"
+        if first.score < self.least or first.explained < EXPLAINED:
+            return "unknown", f"nothing fits: at best {told}; {self.least:g} and {EXPLAINED:.0%} are needed"
         if len(matches) > 1:
             told += f"; next is {matches[1].phase} with {matches[1].score:.2f}"
         return first.phase, told

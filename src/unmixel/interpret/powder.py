@@ -92,14 +92,36 @@ class RingIdentifier:
         every = np.concatenate([np.asarray(pattern, np.float64) for pattern in patterns])
         owner = np.repeat(np.arange(len(patterns)), [len(pattern) for pattern in patterns])
         seen = np.flatnonzero((every > inner) & (every <= reach))
-        fits = [self._fit(crystal, every[seen], owner[seen], (inner, reach)) for crystal in self.candidates]
+        distinct = self._distinct(every[seen], owner[seen])
+        n = int(distinct.max(initial=-1)) + 1
+        radius = np.bincount(distinct, every[seen], minlength=n) / np.maximum(
+            np.bincount(distinct, minlength=n), 1
+        )
+        of = np.zeros(n, np.intp)
+        of[distinct] = owner[seen]
+        fits = [self._fit(crystal, radius, of, (inner, reach)) for crystal in self.candidates]
         evidence = np.array([fit.evidence for fit in fits])
         # none of them has the evidence 0
         top = max(0.0, float(evidence.max(initial=0.0)))
         chances = np.exp(evidence - top)
         chances = chances / (chances.sum() + np.exp(-top))
+        spots = np.full(len(every), -1, np.intp)
+        spots[seen] = distinct
         order = np.argsort(-evidence, kind="stable")
-        return tuple(fits[i].match(float(chances[i]), seen, len(every)) for i in order)
+        return tuple(fits[i].match(float(chances[i]), spots) for i in order)
+
+    def _distinct(self, radius: Float, owner: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the number of the distinct radius that each spot has, shape (n,).
+
+        Spots of one pattern at one radius are mostly images of each other (Friedel pairs, symmetry of the zone): they
+        count once.
+        """
+        order = np.lexsort((radius, owner))
+        gap = np.diff(radius[order]) > np.hypot(self.place_error, BEND * radius[order][1:])
+        new = np.concatenate([[False], gap | (np.diff(owner[order]) != 0)])[: len(radius)]
+        distinct = np.empty(len(radius), np.intp)
+        distinct[order] = np.cumsum(new)
+        return distinct
 
     def _fit(
         self, crystal: Crystal, radius: Float, owner: NDArray[np.intp], field: tuple[float, float]
@@ -182,19 +204,19 @@ class _Fit:
     rings: tuple[Float, Float, NDArray[np.intp]]
     spots: tuple[Float, Float]
 
-    def match(self, probability: float, seen: NDArray[np.intp], n: int) -> RingMatch:
-        """Return the match, its spots numbered among all `n` of the pattern."""
+    def match(self, probability: float, spots: NDArray[np.intp]) -> RingMatch:
+        """Return the match; `spots` tells which of the distinct radii each spot has, -1 for none."""
         place, weight, hkl = self.rings
         radius, error = self.spots
         kept = np.flatnonzero(weight > 0)
-        ring = np.full(n, -1, np.intp)
+        ring = np.full(len(spots), -1, np.intp)
         residual = float("nan")
         if len(kept) and len(radius):
             off = np.abs(radius[:, None] - place[kept])
             nearest = off.argmin(axis=1)
             least = off[np.arange(len(radius)), nearest]
             on = least <= NEAR * error
-            ring[seen[on]] = nearest[on]
+            ring = np.where(spots >= 0, np.where(on, nearest, -1)[spots], -1)
             residual = float(np.sqrt(np.mean(least[on] ** 2))) if on.any() else float("nan")
         return RingMatch(
             phase=self.phase,
