@@ -6,9 +6,9 @@ Every Laue class has its key. Directions that symmetry, with the inversion, make
   corners, ``d = r c_1 + g c_2 + b c_3``; red, green and blue are r, g, b, the largest made 1. Corners are pure red,
   green and blue: 001, 100 and 110 of 4/mmm, 001, 101 and 111 of m-3m, 0001, 2-1-10 and 10-10 of 6/mmm.
 - **Wheels** (-1, 2/m, 4/m, -3, 6/m about z, -3m about its twofold axis, m-3 about 111): two sides of the sector are the
-  same directions, so the colour must come round. The hue is the angle about the axis times the axis' order; it grows from
-  white on the axis to full where a mirror, or the rim, ends the wheel. Of -1 and -3 opposite directions of the rim are
-  equal as well; no wheel can show that, and there the hue jumps.
+  same directions, so the colour must come round. The hue is the angle about the axis times the axis' order; it grows
+  from white on the axis to full where a mirror, or the rim, ends the wheel. Of -1 and -3 opposite directions of the
+  rim are equal as well; no wheel can show that, and there the hue jumps.
 
 The colours of triangles are those of most EBSD programs up to their gamma.
 
