@@ -284,7 +284,7 @@ def _ang_header(orientations: Orientations, grid: _Grid) -> Iterator[str]:
     for number, cell in enumerate(orientations.phases, start=1):
         yield f"# Phase {number}"
         yield f"# MaterialName  \t{cell.name}"
-        yield f"# Formula     \t{cell.name}"
+        yield "# Formula     \t"
         yield "# Info \t\t"
         yield f"# {'Symmetry':22s}{_edax_code(cell)}"
         yield f"# {'LatticeConstants':22s}" + " ".join(f"{v:.4f}" for v in (*cell.lengths, *cell.angles_deg))

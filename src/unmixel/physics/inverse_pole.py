@@ -165,7 +165,7 @@ def corners(symmetry: Symmetry) -> list[tuple[Float, str]]:
     Returns
     -------
     list of (ndarray of shape (3,), str)
-        Directions as ``"[101]"``, or as ``"[2 -1 -1 0]"`` of hexagonal axes; a plane's normal as ``"(001)"`` where no
+        Directions as ``"[101]"``, or as ``"[2-1-10]"`` of hexagonal axes; a plane's normal as ``"(001)"`` where no
         direction with small indices is near.
 
     Examples
@@ -225,4 +225,4 @@ def _reduced(indices: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _joined(indices: tuple[int, ...]) -> str:
-    return (" " if min(indices) < 0 or max(indices) > 9 else "").join(str(i) for i in indices)
+    return (" " if max(map(abs, indices)) > 9 else "").join(str(i) for i in indices)
