@@ -26,7 +26,7 @@ Float = NDArray[np.float64]
 _GAP, _HEAD, _FOOT = 0.2, 0.24, 0.44
 _KEY, _KEY_HEIGHT = 2.0, 1.75
 """Inches that a key takes, with its labels."""
-_FINE = 360
+_FINE = 240
 # samples along a side of a key
 _ROOM = 0.3
 # share of a key's size kept on each side for labels

@@ -90,7 +90,7 @@ def patches(n: int, size: int = 4) -> np.ndarray:
 
 
 def test_members_of_a_group_are_turned() -> None:
-    """One crystal at four rotations; the tilt is the same in the laboratory, so another one off the zone axis of each."""
+    """One crystal at four rotations; the tilt is the same in the laboratory, so another one off each zone axis."""
     crystal, axis = CRYSTALS["ZrO2"], (0, 1, 1)
     view = View(tilt_deg=(0.7, 0.9))
     turns = (0.0, 25.0, 60.0, -35.0)
