@@ -13,6 +13,7 @@ from unmixel.dataset.axes import Axis
 from unmixel.dataset.orientations import Orientations, PhaseCell
 from unmixel.dataset.phases import PhaseAnswer, PhaseMatch, Phases
 from unmixel.dataset.results import Factors, Groups
+from unmixel.interpret.flags import is_artefact
 from unmixel.physics.crystal import Crystal, Float
 from unmixel.physics.orientation import MIRROR, orientation, turned
 from unmixel.physics.symmetry import Symmetry
@@ -127,8 +128,8 @@ def orientation_map(
     crystals : sequence of CIF files or Crystal
         The candidates that `unmixel.identify` was given.
     least_share : float, 0 to 1
-        Share of the crystalline signal (the sum of all components with spots) that the strongest must hold at a
-        position; where it holds less, crystals overlap and the position has no orientation.
+        Share of the crystalline signal (the sum of all components with spots that are not flagged as artefacts) that
+        the strongest must hold at a position; where it holds less, crystals overlap and there is no orientation.
     least_signal : float, 0 to 1
         Share of its own maximum that the strongest must have there: below it the crystal ends.
 
@@ -155,9 +156,8 @@ def orientation_map(
     """
     _check(factors, groups, phases, least_share=least_share, least_signal=least_signal)
     of_groups = group_orientations(phases, crystals)
-    maps = np.maximum(np.asarray(factors.maps, np.float64), 0.0)
     labels = np.asarray(groups.labels)
-    maps = maps * np.asarray(groups.crystalline, bool)[labels].reshape(-1, *(1,) * (maps.ndim - 1))
+    maps = _crystalline_maps(factors, groups)
     total, strongest = maps.sum(axis=0), maps.argmax(axis=0)
     signal = np.take_along_axis(maps, strongest[None], axis=0)[0]
     share = np.divide(signal, total, out=np.zeros(total.shape), where=total > 0)
@@ -173,6 +173,15 @@ def orientation_map(
         phases=of_groups.phases,
         zone_axis=np.where(has[..., None], zone_axis[strongest], 0),
     )
+
+
+def _crystalline_maps(factors: Factors, groups: Groups) -> Float:
+    """Return the maps of all components, those without spots and those of the camera 0, shape (k, *s)."""
+    maps = np.maximum(np.asarray(factors.maps, np.float64), 0.0)
+    flags = factors.flags or ((),) * len(maps)
+    counts = np.asarray(groups.crystalline, bool)[np.asarray(groups.labels)]
+    counts = counts & ~np.array([is_artefact(words) for words in flags], bool)
+    return np.asarray(maps * counts.reshape(-1, *(1,) * (maps.ndim - 1)))
 
 
 def _members(of_groups: Orientations, groups: Groups) -> tuple[Float, NDArray[np.intp]]:

@@ -15,7 +15,7 @@ References
 ----------
 MTEX, ``interfaces/loadEBSD_ang.m`` (``X||a`` of trigonal and hexagonal phases) and ``loadEBSD_ctf.m``
 (``x||a*, z||c``). DREAM.3D, filter "Read CTF Data", option "Convert Hexagonal X-Axis to EDAX Standard". orix,
-``io/plugins``. Britton et al., Mater. Charact. 117, 113 (2016), on frames of EBSD.
+``io/plugins``. Britton et al., Materials Characterization 117, 113 (2016), on frames of EBSD.
 """
 
 from __future__ import annotations

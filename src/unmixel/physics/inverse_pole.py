@@ -8,13 +8,14 @@ Every Laue class has its key. Directions that symmetry, with the inversion, make
 - **Wheels** (-1, 2/m, 4/m, -3, 6/m about z, -3m about its twofold axis, m-3 about 111): two sides of the sector are the
   same directions, so the colour must come round. The hue is the angle about the axis times the axis' order; it grows
   from white on the axis to full where a mirror, or the rim, ends the wheel. Of -1 and -3 opposite directions of the
-  rim are equal as well; no wheel can show that, and there the hue jumps.
+  rim are equal as well, and there the hue jumps: their directions form a projective plane, which no set of colours
+  holds without a jump.
 
 The colours of triangles are those of most EBSD programs up to their gamma.
 
 References
 ----------
-Nolze & Hielscher, J. Appl. Cryst. 49, 1786 (2016), on keys that are continuous, and for which classes none exists.
+Nolze & Hielscher, J. Appl. Cryst. 49, 1786 (2016), on continuous keys.
 """
 
 from __future__ import annotations

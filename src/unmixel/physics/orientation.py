@@ -13,8 +13,8 @@ The frame is that of the detector. Where the scan is turned against it, directio
 
 References
 ----------
-Bunge, Texture Analysis in Materials Science, Butterworths (1982), section 2.1. Rowenhorst et al., Modelling Simul.
-Mater. Sci. Eng. 23, 083501 (2015): conventions of three-dimensional rotations.
+Bunge, Texture Analysis in Materials Science, Butterworths (1982). Rowenhorst et al., Modelling and Simulation in
+Materials Science and Engineering 23, 083501 (2015): conventions of three-dimensional rotations.
 """
 
 from __future__ import annotations

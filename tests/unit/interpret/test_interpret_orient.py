@@ -177,6 +177,17 @@ def test_positions_take_what_is_strongest_and_nothing_where_that_is_little(two_p
     assert everything.known.all()
 
 
+def test_components_of_the_camera_take_no_part(two_phases) -> None:
+    groups, phases = two_phases
+    maps = np.ones((3, 2, 2)) * np.array([1.0, 5.0, 1.0])[:, None, None]
+    factors = factors_of(groups, maps)
+    assert (orientation_map(factors, groups, phases, [COPPER, ZIRCONIUM]).phase == 1).all()
+    flagged = replace(factors, flags=((), ("camera artefact? (along a line)",), ()))
+    found = orientation_map(flagged, groups, phases, [COPPER, ZIRCONIUM])
+    assert (found.phase == 0).all()
+    assert (found.confidence == 1).all()
+
+
 def test_a_crystal_without_a_name_leaves_its_positions_without_orientation(two_phases) -> None:
     groups, phases = two_phases
     unknown = replace(phases.answers[1], phase="unknown")

@@ -89,7 +89,7 @@ def test_euler_angles_come_back(angles) -> None:
 
 
 def test_euler_angles_are_those_of_bunge() -> None:
-    """g = Z(phi2) X(Phi) Z(phi1) as Bunge writes it out (1982, eq. 2.50)."""
+    """g = Z(phi2) X(Phi) Z(phi1) as Bunge (1982) writes it out."""
     p1, p, p2 = np.deg2rad([25.0, 40.0, 70.0])
     c1, s1, c, s, c2, s2 = np.cos(p1), np.sin(p1), np.cos(p), np.sin(p), np.cos(p2), np.sin(p2)
     g = np.array(
