@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unmixel.factorize.model import NMF
     from unmixel.factorize.rank import rank
     from unmixel.factorize.sweep import sweep
+    from unmixel.interpret.orient import orientation_map
     from unmixel.interpret.phases import identify
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.pipeline.recipe import Recipe
@@ -54,6 +55,7 @@ _HOMES = {
     "identify": "unmixel.interpret.phases",
     "load": "unmixel.pipeline.run",
     "open": "unmixel.io.open",
+    "orientation_map": "unmixel.interpret.orient",
     "rank": "unmixel.factorize.rank",
     "run": "unmixel.pipeline.run",
     "sweep": "unmixel.factorize.sweep",
@@ -81,6 +83,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "identify",
     "load",
     "open",
+    "orientation_map",
     "rank",
     "run",
     "sweep",

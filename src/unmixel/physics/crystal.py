@@ -22,6 +22,29 @@ ABSENT = 1e-4
 """Share of the strongest intensity below which a reflection counts as forbidden."""
 
 
+def direct_axes(lengths: tuple[float, float, float], angles_deg: tuple[float, float, float]) -> Float:
+    """Return the axes a, b, c of a cell as rows, shape (3, 3): a along x, b in the xy plane, so c* along z.
+
+    Parameters
+    ----------
+    lengths : (float, float, float)
+        a, b, c, in angstrom.
+    angles_deg : (float, float, float)
+        alpha, beta, gamma.
+
+    Examples
+    --------
+    >>> direct_axes((3.0, 3.0, 5.0), (90.0, 90.0, 120.0)).round(3).tolist()
+    [[3.0, 0.0, 0.0], [-1.5, 2.598, 0.0], [0.0, 0.0, 5.0]]
+    """
+    a, b, c = lengths
+    alpha, beta, gamma = np.deg2rad(angles_deg)
+    x = np.cos(beta)
+    y = (np.cos(alpha) - np.cos(beta) * np.cos(gamma)) / np.sin(gamma)
+    z = np.sqrt(max(0.0, 1 - x * x - y * y))
+    return np.array([[a, 0, 0], [b * np.cos(gamma), b * np.sin(gamma), 0], [c * x, c * y, c * z]])
+
+
 @dataclass(frozen=True)
 class Site:
     """An atom of the unit cell.
@@ -171,12 +194,7 @@ class Crystal:
     @cached_property
     def direct(self) -> Float:
         """Axes a, b, c as rows, in angstrom, shape (3, 3)."""
-        a, b, c = self.lengths
-        alpha, beta, gamma = np.deg2rad(self.angles_deg)
-        x = np.cos(beta)
-        y = (np.cos(alpha) - np.cos(beta) * np.cos(gamma)) / np.sin(gamma)
-        z = np.sqrt(max(0.0, 1 - x * x - y * y))
-        return np.array([[a, 0, 0], [b * np.cos(gamma), b * np.sin(gamma), 0], [c * x, c * y, c * z]])
+        return direct_axes(self.lengths, self.angles_deg)
 
     @cached_property
     def reciprocal(self) -> Float:

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.axes import Axis
-from unmixel.dataset.results import Groups
+from unmixel.dataset.orientations import Orientations, PhaseCell
+from unmixel.dataset.results import Convergence, Factors, Groups
 from unmixel.physics.cells import built_in
 from unmixel.physics.crystal import Crystal
 from unmixel.physics.kinematic import SpotPattern, frame, spot_pattern
+from unmixel.physics.orientation import turned
 
 SIZE, STEP, SIGMA = 96, 0.025, 1.5
 """Pixels along a side, 1/angstrom a pixel, standard deviation of a spot in pixels."""
@@ -62,16 +64,21 @@ class View:
     thickness: float = 70.0
     seed: int = 0
 
-    def spots(self, crystal: Crystal, axis: tuple[int, int, int]) -> SpotPattern:
-        """Return the spots, as the detector's calibration believes them to be."""
+    def orientation(self, crystal: Crystal, axis: tuple[int, int, int]) -> NDArray[np.float64]:
+        """Return the orientation, shape (3, 3); see `unmixel.physics.orientation`."""
         about_right, about_up = np.deg2rad(self.tilt_deg)
-        turned = frame(crystal, axis)
+        rows = frame(crystal, axis)
         turns = ((about_right, (1, 2)), (about_up, (2, 0)), (-np.deg2rad(self.rotation_deg), (0, 1)))
         for angle, (i, j) in turns:
             turn = np.eye(3)
             turn[i, i] = turn[j, j] = np.cos(angle)
             turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
-            turned = turn.T @ turned
+            rows = turn.T @ rows
+        return rows
+
+    def spots(self, crystal: Crystal, axis: tuple[int, int, int]) -> SpotPattern:
+        """Return the spots, as the detector's calibration believes them to be."""
+        turned = self.orientation(crystal, axis)
         found = spot_pattern(crystal, turned, reach=1.2, thickness=self.thickness)
         noise = np.random.default_rng([self.seed, 1]).standard_normal(len(found.intensity))
         return replace(
@@ -109,4 +116,40 @@ def groups_of(patterns: Sequence[NDArray[Any]], crystalline: Sequence[bool] | No
         crystalline=np.ones(n, bool) if crystalline is None else np.asarray(crystalline),
         scan_axes=(Axis("y", 2), Axis("x", 2)),
         pattern_axes=tuple(Axis(name, SIZE, scale=STEP, unit="1/angstrom") for name in ("v", "u")),
+    )
+
+
+def factors_of(groups: Groups, maps: NDArray[Any] | None = None) -> Factors:
+    """Return factors with one component for each label of some groups, every one with the pattern of its group.
+
+    Parameters
+    ----------
+    groups : Groups
+    maps : ndarray, shape (k, y, x), optional
+        Those of the groups where they are not given; then there is one component a group.
+    """
+    maps = np.asarray(groups.maps if maps is None else maps, np.float64)
+    axes = tuple(replace(a, size=n) for a, n in zip(groups.scan_axes, maps.shape[1:], strict=True))
+    return Factors(
+        maps=maps,
+        patterns=groups.patterns[groups.labels],
+        scan_axes=axes,
+        pattern_axes=groups.pattern_axes,
+        used_pixels=np.ones(groups.patterns.shape[1:], bool),
+        fill="zero",
+        strengths=np.full(len(maps), 1 / len(maps)),
+        convergence=Convergence((0.0,), 0.0, 0, converged=True, reason="made, not fitted"),
+    )
+
+
+def bicrystal(angle_deg: float, size: int = 6) -> Orientations:
+    """Return a scan of copper along [001] whose right half is turned about the beam."""
+    columns = np.where(np.arange(size) < size // 2, 0.0, angle_deg)
+    return Orientations(
+        phase=np.zeros((size, size), np.intp),
+        matrices=turned(np.eye(3), np.broadcast_to(columns, (size, size))),
+        confidence=np.ones((size, size)),
+        axes=(Axis("y", size, unit="nm"), Axis("x", size, unit="nm")),
+        phases=(PhaseCell("Cu", (3.615,) * 3, (90.0,) * 3, "F m -3 m", "m-3m"),),
+        zone_axis=np.broadcast_to(np.array([0, 0, 1], np.intp), (size, size, 3)),
     )
