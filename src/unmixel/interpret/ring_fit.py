@@ -113,7 +113,7 @@ class Samples:
         """Return the samples of a profile."""
         place = profile.frequency / profile.width
         least = np.abs(profile.mean)
-        least = np.maximum(LEAST_ERROR * least, 1e-9 * max(float(least.max()), 1e-290))
+        least = np.maximum(LEAST_ERROR * least, 1e-9 * (float(least.max()) or 1.0))
         error = np.maximum(profile.standard_error * np.sqrt(profile.sharing), least)
         # a ring in which nothing was counted is known no better than one with a single count
         quiet = profile.standard_error <= 0
@@ -134,12 +134,18 @@ class Samples:
 def fit_rings(samples: Samples, peaks: tuple[Peak, ...]) -> tuple[Ring, ...]:
     """Return rings fitted to a profile, from rough peaks in order; those that cannot be fitted are left out.
 
-    Peaks whose surroundings overlap share a fit and its background.
+    Peaks whose surroundings overlap share a fit and its background; the others are taken off before. Done twice, the
+    second time from what the first one found.
     """
-    found: list[Ring] = []
-    for group in _groups(peaks):
-        found += _fit(samples, group)
-    return tuple(sorted(found, key=lambda ring: ring.position))
+    rings: list[Ring] = []
+    for _ in range(2):
+        rings = []
+        for group in _groups(peaks):
+            others = [peak for peak in peaks if peak not in group]
+            rest = samples.value - sum((peak.curve(samples.place) for peak in others), np.zeros(len(samples)))
+            rings += _fit(samples, rest, group)
+        peaks = tuple(sorted(ring.peak(samples) for ring in rings))
+    return tuple(sorted(rings, key=lambda ring: ring.position))
 
 
 def _groups(peaks: tuple[Peak, ...]) -> list[tuple[Peak, ...]]:
@@ -160,33 +166,31 @@ def _window(samples: Samples, group: tuple[Peak, ...]) -> NDArray[np.bool_]:
     return np.asarray((samples.place >= low) & (samples.place <= high))
 
 
-def _fit(samples: Samples, group: tuple[Peak, ...]) -> list[Ring]:
+def _fit(samples: Samples, rest: Float, group: tuple[Peak, ...]) -> list[Ring]:
+    """Return the rings of a group, fitted to what the others leave of a profile; none where it has too few samples."""
     from scipy.optimize import least_squares
 
-    start = group
-    for _ in range(2):  # once more on the stretch that the fitted widths ask for
-        inside = _window(samples, start)
-        place, value, error = (a[inside] for a in (samples.place, samples.value, samples.error))
-        n = BACKGROUND_ORDER + 1
-        if inside.sum() < 3 * len(group) + n:
-            return []
-        middle, half = (place[0] + place[-1]) / 2, max(np.ptp(place) / 2, 1e-9)
-        smooth = np.vander((place - middle) / half, n) / error[:, None]
-        model = _Model(place, value / error, error, smooth)
-        shape = np.array([[p.position, p.width] for p in start]).ravel()
-        limits = np.array([[(place[0], place[-1]), (0.5, 2 * (place[-1] - place[0]))] for _ in start])
-        low, high = limits.reshape(-1, 2).T
-        solved = least_squares(
-            model.residual,
-            np.clip(shape, low + 1e-6, high - 1e-6),
-            jac=model.jacobian,
-            bounds=(low, high),
-            x_scale=np.tile([1.0, 1.0], len(start)),
+    inside = _window(samples, group)
+    place, error = samples.place[inside], samples.error[inside]
+    n = BACKGROUND_ORDER + 1
+    if inside.sum() < 3 * len(group) + n:
+        return []
+    middle, half = (place[0] + place[-1]) / 2, max(float(np.ptp(place)) / 2, 1e-9)
+    smooth = np.vander((place - middle) / half, n) / error[:, None]
+    model = _Model(place, rest[inside] / error, error, smooth)
+    # no ring wanders off to where another one is: within its own width, and of a similar one
+    limits = [
+        pair
+        for peak in group
+        for pair in (
+            (peak.position - 0.7 * peak.width, peak.position + 0.7 * peak.width),
+            (max(0.4 * peak.width, 0.4), max(2.5 * peak.width, 2.0)),
         )
-        linear = model.linear(solved.x)
-        pairs = solved.x.reshape(-1, 2)
-        start = tuple(Peak(p, w, h) for (p, w), h in zip(pairs, linear, strict=False))
-    return _rings(samples, model, solved.x, linear, (middle, half))
+    ]
+    low, high = np.array(limits).T
+    shape = np.array([[peak.position, max(peak.width, 0.5)] for peak in group]).ravel()
+    solved = least_squares(model.residual, shape, jac=model.jacobian, bounds=(low, high))
+    return _rings(samples, model, solved.x, (middle, half))
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,11 +238,9 @@ class _Model:
         return np.asarray(np.linalg.pinv((whole / size).T @ (whole / size), hermitian=True) / np.outer(size, size))
 
 
-def _rings(
-    samples: Samples, model: _Model, shape: Float, linear: Float, scale: tuple[float, float]
-) -> list[Ring]:
+def _rings(samples: Samples, model: _Model, shape: Float, scale: tuple[float, float]) -> list[Ring]:
     """Return the rings of a fit with their standard errors."""
-    n = len(shape) // 2
+    n, linear = len(shape) // 2, model.linear(shape)
     free = max(1, len(model.scaled) - 3 * n - (BACKGROUND_ORDER + 1))
     misfit = float(np.sum(model.residual(shape) ** 2) / free)
     errors = np.sqrt(np.maximum(np.diag(model.covariance(shape, linear)), 0.0) * max(1.0, misfit))

@@ -149,24 +149,26 @@ def find_rings(
             hint="5 standard errors and 1 % of the highest are usual",
         )
     samples = Samples.of(profile)
-    rings = _split(samples, _search(samples, least, int(most)), least)
-    high = max((ring.height for ring in rings), default=0.0)
-    return tuple(r for r in rings if r.significance >= least and r.height >= share * high)
+    found = _search(samples, least, int(most))
+    found = _split(samples, _fitted(samples, tuple(ring.peak(samples) for ring in found), least) or found, least)
+    high = max((ring.height for ring in found), default=0.0)
+    return tuple(r for r in found if r.significance >= least and r.height >= share * high)
 
 
 def _search(samples: Samples, least: float, most: int) -> Rings:
     """Return rings found one after the other, the most significant first, each time fitted together."""
+    filters = [_Filter(samples, width) for width in _widths(samples)]
     found: Rings = ()
-    refused: list[float] = []
-    while len(found) < most:
-        place = _next(samples, found, refused, least)
+    refused: list[Peak] = []
+    while len(found) < most and len(refused) < most:
+        place = _next(filters, found, refused, least)
         if place is None:
             break
         tried = _fitted(samples, (*(ring.peak(samples) for ring in found), place), least)
         if tried:
             found = tried
         else:
-            refused.append(place.position)
+            refused.append(place)
     return found
 
 
@@ -207,60 +209,78 @@ def _possible(ring: Ring, samples: Samples, least: float) -> bool:
     return bool(seen and ring.significance * max(1.0, ring.misfit) ** 0.5 >= least)
 
 
-def _next(samples: Samples, found: Rings, refused: list[float], least: float) -> Peak | None:
+def _next(filters: list[_Filter], found: Rings, refused: list[Peak], least: float) -> Peak | None:
     """Return the most significant peak of what the rings found so far leave; None where nothing is."""
-    rest = samples.value - sum((ring.peak(samples).curve(samples.place) for ring in found), np.zeros(len(samples)))
+    samples = filters[0].samples
+    peaks = [ring.peak(samples) for ring in found]
+    rest = samples.value - sum((peak.curve(samples.place) for peak in peaks), np.zeros(len(samples)))
     best, top = None, least
-    for width in _widths(samples):
-        height, significance = _heights(samples, rest, width)
-        for place in refused:
-            significance[np.abs(samples.place - place) < 0.5 * width] = 0.0
-        for ring in found:
-            near = APART * max(width, ring.fwhm / samples.width)
-            significance[np.abs(samples.place - ring.position / samples.width) < near] = 0.0
+    for one in filters:
+        height, significance = one.heights(rest)
+        cut = np.minimum(samples.place - samples.place[0], samples.place[-1] - samples.place) < one.width / 2
+        significance[cut] = 0.0
+        for peak in refused:
+            alike = 0.6 < one.width / peak.width < 1.7
+            significance[alike & (np.abs(samples.place - peak.position) < 0.5 * one.width)] = 0.0
+        for peak in peaks:
+            significance[np.abs(samples.place - peak.position) < APART * max(one.width, peak.width)] = 0.0
         i = int(np.argmax(significance))
         if significance[i] > top:
-            top, best = float(significance[i]), Peak(float(samples.place[i]), width, float(height[i]))
+            top, best = float(significance[i]), Peak(float(samples.place[i]), one.width, float(height[i]))
     return best
 
 
-def _widths(samples: Samples) -> Float:
+def _widths(samples: Samples) -> list[float]:
     """Return the widths at half maximum that are tried, in rings."""
-    longest = max(NARROWEST, np.ptp(samples.place) / (2 * WINDOW))
+    longest = max(NARROWEST, float(np.ptp(samples.place)) / (2 * WINDOW))
     n = 1 + int(np.log(longest / NARROWEST) / np.log(FINER))
-    return np.asarray(NARROWEST * FINER ** np.arange(n))
+    return [NARROWEST * FINER**i for i in range(n)]
 
 
-def _heights(samples: Samples, rest: Float, width: float) -> tuple[Float, Float]:
-    """Return at every place the height of a Gaussian on a line, by least squares, and its significance.
+class _Filter:
+    """Fits a Gaussian of one width on a line at every place of a profile, by least squares.
 
-    Where the fit leaves more than the standard errors allow, these grow with it.
+    Parameters
+    ----------
+    samples : Samples
+    width : float
+        At half maximum, in rings.
     """
-    reach = max(2, int(np.ceil(WINDOW * width)))
-    t = np.arange(-reach, reach + 1.0)
-    shapes = np.stack([np.exp(-0.5 * (t * FWHM / width) ** 2), np.ones_like(t), t / reach])
-    first = int(samples.index[0])
-    n = int(samples.index[-1]) - first + 1 + 2 * reach
-    weight, value = np.zeros(n), np.zeros(n)
-    at = samples.index - first + reach
-    weight[at] = samples.error**-2.0
-    value[at] = rest - rest.mean()
 
-    def sums(values: Float, kernel: Float) -> Float:
-        return np.asarray(np.correlate(values, kernel, mode="valid")[at - reach])
+    def __init__(self, samples: Samples, width: float) -> None:
+        self.samples, self.width = samples, width
+        reach = max(2, int(np.ceil(WINDOW * width)))
+        t = np.arange(-reach, reach + 1.0)
+        self.shapes = np.stack([np.exp(-0.5 * (t * FWHM / width) ** 2), np.ones_like(t), t / reach])
+        self.at = samples.index - int(samples.index[0]) + reach
+        self.weight = np.zeros(int(self.at[-1]) + 1 + reach)
+        self.weight[self.at] = samples.error**-2.0
+        self.reach = reach
+        there = (self.weight > 0).astype(float)
+        self.seen = self._sums(there, np.ones_like(t))
+        before = self._sums(there, (t < 0).astype(float))
+        self.open = (self.seen >= 5) & (before >= 2) & (self.seen - before >= 3)
+        normal = np.array([[self._sums(self.weight, a * b) for a in self.shapes] for b in self.shapes])
+        normal = normal.transpose(2, 0, 1)
+        normal[~self.open] = np.eye(3)
+        scale = np.sqrt(np.einsum("ijj->ij", normal))
+        scale = scale[:, :, None] * scale[:, None, :]
+        self.inverse = np.linalg.pinv(normal / scale, rcond=1e-10, hermitian=True) / scale
 
-    normal = np.array([[sums(weight, a * b) for a in shapes] for b in shapes]).transpose(2, 0, 1)
-    right = np.array([sums(weight * value, a) for a in shapes]).T
-    seen = sums((weight > 0).astype(float), np.ones_like(t))
-    left = sums((weight > 0).astype(float), (t < 0).astype(float))
-    open_ = (seen >= 5) & (left >= 2) & (seen - left >= 3)
-    normal[~open_] = np.eye(3)
-    scale = np.sqrt(np.einsum("ijj->ij", normal))
-    inverse = np.linalg.pinv(normal / scale[:, :, None] / scale[:, None, :], rcond=1e-10, hermitian=True)
-    inverse = inverse / scale[:, :, None] / scale[:, None, :]
-    fitted = np.einsum("ijk,ik->ij", inverse, right)
-    square = sums(weight * value**2, np.ones_like(t)) - np.einsum("ij,ij->i", fitted, right)
-    misfit = np.sqrt(np.maximum(square / np.maximum(seen - 3, 1), 1.0))
-    height = fitted[:, 0]
-    significance = np.where(open_, height / (np.sqrt(np.maximum(inverse[:, 0, 0], 1e-300)) * misfit), 0.0)
-    return height, significance
+    def _sums(self, values: Float, kernel: Float) -> Float:
+        return np.asarray(np.correlate(values, kernel, mode="valid")[self.at - self.reach])
+
+    def heights(self, rest: Float) -> tuple[Float, Float]:
+        """Return the height of the Gaussian at every place and its significance, both of shape (r,).
+
+        Where the fit leaves more than the standard errors allow, these grow with it.
+        """
+        value = np.zeros(len(self.weight))
+        value[self.at] = rest - rest.mean()
+        right = np.array([self._sums(self.weight * value, shape) for shape in self.shapes]).T
+        fitted = np.einsum("ijk,ik->ij", self.inverse, right)
+        square = self._sums(self.weight * value**2, np.ones(2 * self.reach + 1))
+        square = square - np.einsum("ij,ij->i", fitted, right)
+        misfit = np.sqrt(np.maximum(square / np.maximum(self.seen - 3, 1), 1.0))
+        error = np.sqrt(np.maximum(self.inverse[:, 0, 0], 1e-300)) * misfit
+        return fitted[:, 0], np.where(self.open, fitted[:, 0] / error, 0.0)
