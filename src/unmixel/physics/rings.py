@@ -259,7 +259,10 @@ def _within(v: Float, u: Float, step: tuple[float, float], radius: Float) -> Flo
     half_v, half_u = (abs(s) / 2 for s in step)
     corners = [(1, half_v, half_u), (-1, -half_v, half_u), (-1, half_v, -half_u), (1, -half_v, -half_u)]
     total = sum(sign * _quarter(v + dv, u + du, radius) for sign, dv, du in corners)
-    return np.clip(total, 0.0, abs(step[0] * step[1]))
+    # nothing and everything are exact: counts of whole pixels stay whole
+    total = np.where(np.hypot(v + half_v, u + half_u) <= radius, 4 * half_v * half_u, total)
+    nearest = np.hypot(np.maximum(v - half_v, 0), np.maximum(u - half_u, 0))
+    return np.where(nearest >= radius, 0.0, np.clip(total, 0.0, 4 * half_v * half_u))
 
 
 def _quarter(a: Float, b: Float, radius: Float) -> Float:

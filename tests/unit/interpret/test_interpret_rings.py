@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmixel.core.errors import InputError
+from unmixel.interpret.peaks import find_spots
 from unmixel.interpret.ring_fit import FWHM
 from unmixel.interpret.rings import find_rings, radial_profile
 from unmixel.io.open import open as open_scan
 from unmixel.physics.halo import Halo
-from unmixel.prepare.origin import find_spot
+from unmixel.prepare.origin import find_spot, symmetry_center
 from unmixel.prepare.statistics import pattern_statistics
 
 ROOT = Path(__file__).parents[3]
@@ -158,3 +159,35 @@ def test_bad_input_of_profiles_is_refused(change) -> None:
 def test_bad_input_of_rings_is_refused(change) -> None:
     with pytest.raises(InputError, match="find_rings"):
         find_rings(radial_profile(np.ones((9, 9)), center=(4, 4)), **change)
+
+
+def test_the_inner_spots_of_the_mgo_crop_lie_on_the_ring_220() -> None:
+    """The crop holds a few cubes and no powder: its profile has no rings, so its spots are looked at one by one."""
+    scan = open_scan(CROP)
+    image = pattern_statistics(scan).maximum
+    center = symmetry_center(image, np.ones(image.shape, bool))
+    spots = find_spots(image, center, sigma=1.0, inner=4)
+    g = np.hypot(*(spots.place - center).T) * scan.pattern_axes[0].scale
+    inner = g[g < 0.8]
+    assert len(inner) == 2
+    assert inner.mean() == pytest.approx(np.sqrt(8) / MGO, rel=0.015)
+    step = abs(scan.pattern_axes[0].scale)
+    used = frequencies(image.shape, center, (step, step)) > 0.3
+    assert find_rings(radial_profile(image, center=center, step=(step, step), used=used)) == ()
+
+
+@pytest.mark.real
+def test_the_brightest_pattern_of_the_mgo_scan_has_its_ring_220() -> None:
+    """Of the rings 111, 200, 220 and 311 this is the one that the few cubes of the scan show as a ring."""
+    if not SCAN.exists():
+        pytest.skip("the MgO scan is not beside the repository")
+    scan = open_scan(SCAN)
+    found = pattern_statistics(scan)
+    center, step = find_spot(found.mean).center, abs(scan.pattern_axes[0].scale)
+    used = frequencies(found.mean.shape, center, (step, step)) > 0.3
+    rings = find_rings(radial_profile(found.maximum, center=center, step=(step, step), used=used))
+    wanted = {"220": np.sqrt(8) / MGO, "331": np.sqrt(19) / MGO}
+    for position in wanted.values():
+        ring = min(rings, key=lambda ring, wanted=position: abs(ring.position - wanted))
+        assert ring.position == pytest.approx(position, rel=0.015)
+        assert abs(ring.position - position) < 3 * ring.position_error
