@@ -81,9 +81,9 @@ def azimuthal_correlation(
         C(s) = (sum_t a(t) a(t + s) - N(s)) / (sum_t m(t) m(t + s)) / <I>^2
         N(s) = sum_p gain I_p sum_t A(t, p) A(t + s, p)
 
-    Bilinear interpolation lowers the power of harmonic n at radius r (in pixels) by about ``(n / r)^2 / 6``. Where a part
-    of a ring is not used, its mean is known less well and harmonics mix: a beam stop over 15 degrees changes the power
-    by up to a fifth.
+    Bilinear interpolation lowers the power of harmonic n at radius r (in pixels) by about ``(n / r)^2 / 6``. Where a
+    part of a ring is not used, its mean is known less well and harmonics mix: a beam stop over 15 degrees changes the
+    power by up to a fifth.
 
     N is what independent noise of variance ``gain I_p`` adds, at lag 0 and wherever two samples are interpolated from
     the same pixel: noise alone gives 0 at every lag on average. Normalised as usual for angular correlations of
@@ -103,7 +103,9 @@ def azimuthal_correlation(
     stack = np.asarray(patterns, np.float64)
     stack = stack[None] if stack.ndim == 2 else stack
     wanted, largest = tuple(int(n) for n in orders), grid.n_angles // 2
-    fits = stack.ndim == 3 and stack.shape[1] * stack.shape[2] == grid.operator.shape[1] and len(grid.radii) > 0
+    fits = (
+        stack.ndim == 3 and stack.shape[1] * stack.shape[2] == grid.operator.shape[1] and len(grid.radii) > 0
+    )
     if not fits or not 0 <= gain < np.inf or not all(1 <= n < largest for n in wanted):
         raise InputError(
             "azimuthal_correlation",
@@ -116,7 +118,9 @@ def azimuthal_correlation(
     rings = grid.of(stack)
     mean = np.asarray(grid.ring_mean(rings), np.float64)
     power = np.abs(fft.rfft(np.asarray(grid.anomaly(rings), np.float64), axis=2)) ** 2
-    noise = np.stack([_noise(grid, r, gain * stack.reshape(len(stack), -1)) for r in range(len(grid.radii))], axis=1)
+    noise = np.stack(
+        [_noise(grid, r, gain * stack.reshape(len(stack), -1)) for r in range(len(grid.radii))], axis=1
+    )
     pairs = fft.irfft(np.abs(fft.rfft(grid.used.astype(float), axis=1)) ** 2, n=grid.n_angles, axis=1)
     square = np.where(mean > 0, mean, np.nan)[:, :, None] ** 2
     return _assembled(grid, (power, noise), pairs, square, wanted)
@@ -140,7 +144,7 @@ def _assembled(
     seen = np.where(few, np.nan, 1.0)[:, lags]
     return AzimuthalCorrelation(
         radii=np.asarray(grid.radii, np.float64),
-        lag_deg=lags * grid.step_deg,
+        lag_deg=np.asarray(lags * grid.step_deg, np.float64),
         correlation=curve[:, :, lags] * seen,
         error=np.sqrt(errors**2 @ turns) * seen,
         orders=orders,

@@ -235,7 +235,9 @@ class _Model:
         whole = np.column_stack([self.slopes(shape, linear), self.design(shape)])
         size = np.linalg.norm(whole, axis=0)
         size[size == 0] = 1.0
-        return np.asarray(np.linalg.pinv((whole / size).T @ (whole / size), hermitian=True) / np.outer(size, size))
+        return np.asarray(
+            np.linalg.pinv((whole / size).T @ (whole / size), hermitian=True) / np.outer(size, size)
+        )
 
 
 def _rings(samples: Samples, model: _Model, shape: Float, scale: tuple[float, float]) -> list[Ring]:

@@ -85,16 +85,15 @@ def radial_profile(
     """
     image = np.asarray(pattern, np.float64)
     seen = np.isfinite(image)
-    if used is not None and np.shape(used) == image.shape:
-        seen = seen & np.asarray(used, bool)
-    good = image.ndim == 2 and (used is None or np.shape(used) == image.shape)
-    if not good or (gain is not None and not 0 < gain < np.inf):
+    mask = seen if used is None else np.asarray(used, bool)
+    if image.ndim != 2 or mask.shape != image.shape or (gain is not None and not 0 < gain < np.inf):
         raise InputError(
             "radial_profile",
             expected="a pattern of two axes, a mask of its shape and a gain > 0",
-            got=f"shapes {image.shape} and {np.shape(used)}, gain {gain}",
+            got=f"shapes {image.shape} and {mask.shape}, gain {gain}",
             hint="give one pattern at a time",
         )
+    seen = seen & mask
     grid = ring_grid(seen, center=center, step=step, width=width, unit=unit, coverage=coverage)
     flat = np.where(seen, image, 0.0).ravel()
     return grid.profile(flat, None if gain is None else gain * np.maximum(flat, 0.0))
@@ -150,7 +149,9 @@ def find_rings(
         )
     samples = Samples.of(profile)
     found = _search(samples, least, int(most))
-    found = _split(samples, _fitted(samples, tuple(ring.peak(samples) for ring in found), least) or found, least)
+    found = _split(
+        samples, _fitted(samples, tuple(ring.peak(samples) for ring in found), least) or found, least
+    )
     high = max((ring.height for ring in found), default=0.0)
     return tuple(r for r in found if r.significance >= least and r.height >= share * high)
 
@@ -178,7 +179,10 @@ def _split(samples: Samples, found: Rings, least: float) -> Rings:
         if ring.misfit < UNFIT:
             continue
         peak = ring.peak(samples)
-        halves = [replace(peak, position=peak.position + s * peak.width, width=0.7 * peak.width) for s in (-0.4, 0.4)]
+        halves = [
+            replace(peak, position=peak.position + s * peak.width, width=0.7 * peak.width)
+            for s in (-0.4, 0.4)
+        ]
         others = [other.peak(samples) for other in found if other is not ring]
         tried = _fitted(samples, (*others, *halves), least)
         if tried and _misfit(tried, ring.position) < 0.5 * ring.misfit:

@@ -242,7 +242,7 @@ def _shares(
     for k in range(int(np.max(last - first, initial=-1)) + 1):
         here = np.flatnonzero(first + k <= last)
         ring = first[here] + k
-        outer = _within(v[here], u[here], step, (ring + 1) * width)
+        outer = _within(v[here], u[here], step, np.asarray((ring + 1) * width, np.float64))
         share = (outer - inside[here]) / area
         inside[here] = outer
         some = share > 1e-12

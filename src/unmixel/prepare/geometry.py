@@ -84,7 +84,9 @@ class Geometry:
         if center is None:
             center = known_origin(scan) or spot_of(scan)[0].center
         elif len(center) != 2 or not np.isfinite(center).all():
-            raise InputError("center", expected="row and column in px", got=repr(center), hint="write (31.5, 31.5)")
+            raise InputError(
+                "center", expected="row and column in px", got=repr(center), hint="write (31.5, 31.5)"
+            )
         rows, columns = scan.pattern_shape
         return cls((rows, columns), (float(center[0]), float(center[1])), step, asked)
 

@@ -86,7 +86,7 @@ def region_profiles(
     Raises
     ------
     InputError
-        When the map does not fit the scan, a region has no used position, or the sums take more than half of the budget.
+        When the map does not fit the scan, a region has no used position, or its sums take more than half the budget.
 
     Notes
     -----

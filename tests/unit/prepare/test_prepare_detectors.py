@@ -34,7 +34,9 @@ def calibrated(data, unit="1/angstrom", scale=0.02, voltage=300.0):
 def test_adjacent_detectors_add_up_to_the_whole() -> None:
     data = counts()
     scan = Scan.from_array(data)
-    images = virtual_image(scan, [Disk(4.3, "px"), Annulus(4.3, 9.1, "px"), Annulus(9.1, 100, "px")], center=CENTER)
+    images = virtual_image(
+        scan, [Disk(4.3, "px"), Annulus(4.3, 9.1, "px"), Annulus(9.1, 100, "px")], center=CENTER
+    )
     assert images.shape == (3, 5, 7)
     np.testing.assert_allclose(images.sum(axis=0), data.sum(axis=(2, 3)), rtol=1e-12)
     one = virtual_image(scan, Annulus(4.3, 9.1, "px"), center=CENTER)
@@ -55,7 +57,10 @@ def test_a_detector_of_whole_pixels_sums_them_exactly() -> None:
     oblong=st.floats(0.5, 2),
 )
 def test_units_say_the_same(voltage: float, inner: float, more: float, oblong: float) -> None:
-    axes = (Axis("v", 31, scale=0.02 * oblong, unit="1/angstrom"), Axis("u", 26, scale=-0.02, unit="1/angstrom"))
+    axes = (
+        Axis("v", 31, scale=0.02 * oblong, unit="1/angstrom"),
+        Axis("u", 26, scale=-0.02, unit="1/angstrom"),
+    )
     plain = Scan.from_array(counts())
     scan = Scan(plain.data, plain.scan_axes, axes, instrument=Instrument(voltage_kV=voltage))
     outer, mrad = inner + more, wavelength(voltage) * 1e3
@@ -180,7 +185,11 @@ def test_a_file_is_read_once_and_never_whole(kind, tmp_path, monkeypatch) -> Non
 def test_lazy_data_give_the_same() -> None:
     data = counts()
     lazy = Scan.from_array(da.from_array(data, chunks=(2, 3, 31, 13)))
-    for verb in (lambda s: virtual_image(s, Disk(5, "px"), center=CENTER), lambda s: center_of_mass(s, center=CENTER).u):
+    verbs = (
+        lambda scan: virtual_image(scan, Disk(5, "px"), center=CENTER),
+        lambda scan: center_of_mass(scan, center=CENTER).u,
+    )
+    for verb in verbs:
         np.testing.assert_allclose(verb(lazy), verb(Scan.from_array(data)), rtol=1e-12)
 
 

@@ -44,7 +44,10 @@ def test_each_region_has_its_own_mean_and_profile() -> None:
 
 
 def test_standard_errors_are_those_of_counting() -> None:
-    found = [region_profiles(two_glasses(seed)[0], two_glasses()[1], center=CENTER).profiles[0] for seed in range(25)]
+    found = [
+        region_profiles(two_glasses(seed)[0], two_glasses()[1], center=CENTER).profiles[0]
+        for seed in range(25)
+    ]
     spread = np.std([profile.mean for profile in found], axis=0, ddof=1)
     told = np.mean([profile.standard_error for profile in found], axis=0)
     assert 0.85 < np.sqrt(np.mean((spread / told) ** 2)) < 1.15
@@ -76,7 +79,9 @@ def test_lazy_data_give_the_same_within_a_small_budget() -> None:
     scan, labels = two_glasses()
     lazy = Scan(da.from_array(scan.data, chunks=(2, 3, 48, 23)), scan.scan_axes, scan.pattern_axes)
     found = region_profiles(lazy, labels, center=CENTER, memory_budget=200_000)
-    np.testing.assert_allclose(found.patterns, region_profiles(scan, labels, center=CENTER).patterns, rtol=1e-12)
+    np.testing.assert_allclose(
+        found.patterns, region_profiles(scan, labels, center=CENTER).patterns, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,7 @@ def profile_of(level, seed: int = 0, **given_):
 
 def pulls(found, wanted):
     """Return (found - wanted) / error of all rings but the innermost two."""
-    return np.array(
-        [((getattr(found, n) - wanted[n]) / getattr(found, f"{n}_error"))[2:] for n in NAMES]
-    )
+    return np.array([((getattr(found, n) - wanted[n]) / getattr(found, f"{n}_error"))[2:] for n in NAMES])
 
 
 @pytest.mark.parametrize("level", [0.3, 5.0])
