@@ -149,8 +149,11 @@ class _Sums:
         self.first += values.sum(axis=0)
         self.second += square.sum(axis=0)
         m, q, alike = self.rings.mean(values), self.rings.mean(square), self.rings.n_alike
-        for name, product in (("m", m), ("q", q), ("mm", m * m), ("qq", q * q), ("mq", m * q)):
-            getattr(self, name).__iadd__(product.sum(axis=0))
+        self.m += m.sum(axis=0)
+        self.q += q.sum(axis=0)
+        self.mm += (m * m).sum(axis=0)
+        self.qq += (q * q).sum(axis=0)
+        self.mq += (m * q).sum(axis=0)
         counted = (m > 0) & (alike > 1.5)
         single = (q - m**2) * (alike / np.maximum(alike - 1, 0.5)) - self.gain * m
         within = np.divide(single, m**2, out=np.zeros_like(m), where=counted)
