@@ -30,10 +30,15 @@ if TYPE_CHECKING:
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.pipeline.recipe import Recipe
     from unmixel.pipeline.run import load, run
+    from unmixel.prepare.detectors import Annulus, Disk, center_of_mass, virtual_image
+    from unmixel.prepare.region_profiles import region_profiles
+    from unmixel.prepare.variance import variance_profile
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Annulus": "unmixel.prepare.detectors",
+    "Disk": "unmixel.prepare.detectors",
     "Friedel": "unmixel.factorize.constraints.friedel",
     "Isotropic": "unmixel.factorize.constraints.isotropic",
     "Matrix": "unmixel.dataset.matrix",
@@ -52,16 +57,22 @@ _HOMES = {
     "SpotShape": "unmixel.factorize.constraints.spot_shape",
     "TotalIntensity": "unmixel.factorize.constraints.total_intensity",
     "UnmixelError": "unmixel.core.errors",
+    "center_of_mass": "unmixel.prepare.detectors",
     "identify": "unmixel.interpret.phases",
     "load": "unmixel.pipeline.run",
     "open": "unmixel.io.open",
     "orientation_map": "unmixel.interpret.orient",
     "rank": "unmixel.factorize.rank",
+    "region_profiles": "unmixel.prepare.region_profiles",
     "run": "unmixel.pipeline.run",
     "sweep": "unmixel.factorize.sweep",
+    "variance_profile": "unmixel.prepare.variance",
+    "virtual_image": "unmixel.prepare.detectors",
 }
 
 __all__ = [  # noqa: RUF022 - nouns, then verbs
+    "Annulus",
+    "Disk",
     "Friedel",
     "Isotropic",
     "Matrix",
@@ -80,13 +91,17 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "SpotShape",
     "TotalIntensity",
     "UnmixelError",
+    "center_of_mass",
     "identify",
     "load",
     "open",
     "orientation_map",
     "rank",
+    "region_profiles",
     "run",
     "sweep",
+    "variance_profile",
+    "virtual_image",
 ]
 
 

@@ -9,9 +9,10 @@ import pytest
 import unmixel
 
 PUBLIC = {
-    "Friedel", "Isotropic", "Matrix", "NMF", "NoDips", "NonNegative", "Pinned", "Recipe", "Relevance", "Resolution",
-    "Result", "Scan", "Smooth", "SoftOrthogonal", "Sparse", "SpotShape", "TotalIntensity", "UnmixelError",
-    "identify", "load", "open", "orientation_map", "rank", "run", "sweep",
+    "Annulus", "Disk", "Friedel", "Isotropic", "Matrix", "NMF", "NoDips", "NonNegative", "Pinned", "Recipe",
+    "Relevance", "Resolution", "Result", "Scan", "Smooth", "SoftOrthogonal", "Sparse", "SpotShape", "TotalIntensity",
+    "UnmixelError", "center_of_mass", "identify", "load", "open", "orientation_map", "rank", "region_profiles", "run",
+    "sweep", "variance_profile", "virtual_image",
 }  # fmt: skip
 
 

@@ -190,7 +190,7 @@ def test_components_of_the_camera_take_no_part(two_phases) -> None:
 
 def test_a_crystal_without_a_name_leaves_its_positions_without_orientation(two_phases) -> None:
     groups, phases = two_phases
-    unknown = replace(phases.answers[1], phase="unknown")
+    unknown = replace(phases.answers[1], phase="unknown", by="nothing")
     doubtful = Phases((phases.answers[0], unknown, phases.answers[2]), phases.candidates)
     found = orientation_map(factors_of(groups, np.concatenate([patches(2), patches(1, 4).repeat(2, 2)])),
                             groups, doubtful, [COPPER])  # fmt: skip
@@ -208,5 +208,5 @@ def test_parts_that_do_not_belong_together_are_refused(two_phases) -> None:
         orientation_map(factors, groups, phases, [COPPER])
     with pytest.raises(InputError, match="between 0 and 1"):
         orientation_map(factors, groups, phases, [COPPER, ZIRCONIUM], least_share=2.0)
-    empty = Phases((PhaseAnswer((), "no spots", "amorphous", 0),) * 3, ())
+    empty = Phases((PhaseAnswer("amorphous", "no spots", "halo"),) * 3, ())
     assert not orientation_map(factors, groups, empty, []).known.any()
