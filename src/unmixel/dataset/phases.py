@@ -106,6 +106,27 @@ class RingMatch:
     ring: NDArray[np.intp]
 
 
+@dataclass(frozen=True)
+class HaloRing:
+    """A ring of a pattern without spots, in 1/angstrom.
+
+    Parameters
+    ----------
+    position, position_error : float
+        Spatial frequency of its maximum and the standard error.
+    fwhm, fwhm_error : float
+        Full width at half maximum and the standard error.
+    height : float
+        Above its surroundings, in the pattern's own unit.
+    """
+
+    position: float
+    position_error: float
+    fwhm: float
+    fwhm_error: float
+    height: float
+
+
 @dataclass(frozen=True, eq=False)
 class PhaseAnswer:
     """What one pattern was found to be.
@@ -126,6 +147,8 @@ class PhaseAnswer:
         (v, u) of all spots of the pattern, in 1/angstrom.
     intensity : ndarray, shape (n,)
         Of the spots, in the pattern's own unit.
+    halo : tuple of HaloRing
+        Rings of a pattern without spots, the innermost first.
     """
 
     phase: str
@@ -135,6 +158,12 @@ class PhaseAnswer:
     rings: tuple[RingMatch, ...] = ()
     g: Float = field(default_factory=lambda: np.zeros((0, 2)))
     intensity: Float = field(default_factory=lambda: np.zeros(0))
+    halo: tuple[HaloRing, ...] = ()
+
+    @property
+    def strongest_ring(self) -> HaloRing | None:
+        """The highest ring of a pattern without spots."""
+        return max(self.halo, key=lambda ring: ring.height, default=None)
 
     @property
     def n_spots(self) -> int:
@@ -222,6 +251,7 @@ class Phases:
 def _row(number: int, answer: PhaseAnswer) -> dict[str, Any]:
     best, second = answer.best, answer.runner_up
     crystal = best if isinstance(best, PhaseMatch) else None
+    ring = answer.strongest_ring
     return {
         "group": number,
         "phase": answer.phase,
@@ -234,5 +264,7 @@ def _row(number: int, answer: PhaseAnswer) -> dict[str, Any]:
         "rotation_deg": None if crystal is None else round(crystal.rotation_deg, 2),
         "scale": None if best is None else round(best.scale, 4),
         "n_spots": answer.n_spots,
+        "ring_1_per_angstrom": None if ring is None else round(ring.position, 5),
+        "ring_fwhm_1_per_angstrom": None if ring is None else round(ring.fwhm, 5),
         "reason": answer.reason,
     }

@@ -11,12 +11,21 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.axes import Axis
-from unmixel.dataset.phases import BY_HALO, BY_NOTHING, BY_RINGS, BY_SPOTS, PhaseAnswer, Phases, RingMatch
+from unmixel.dataset.phases import (
+    BY_HALO,
+    BY_NOTHING,
+    BY_RINGS,
+    BY_SPOTS,
+    HaloRing,
+    PhaseAnswer,
+    Phases,
+    RingMatch,
+)
 from unmixel.dataset.results import Groups
 from unmixel.interpret.identify import Identifier
-from unmixel.interpret.peaks import MAD, find_spots, radii, ring_levels, spot_sigma
+from unmixel.interpret.peaks import MAD, find_spots, radii, spot_sigma
 from unmixel.interpret.powder import RingIdentifier
-from unmixel.interpret.profile import reduced_profile
+from unmixel.interpret.rings import find_rings, radial_profile
 from unmixel.physics.cells import structures
 from unmixel.physics.crystal import Crystal
 from unmixel.physics.wavelength import wavelength
@@ -70,6 +79,9 @@ REACH = 1.25
 
 EVIDENCE = 3.0
 """Natural logarithm of the odds against chance from which rings give an answer: 20 to 1."""
+
+SHARP, FEWEST_RINGS = 0.1, 3
+"""Width over position up to which a ring may be of crystals (a glass has about 0.2), and how many it takes."""
 
 FEWEST_FOR_SCALE = 3
 """Groups that must agree about the scale of the detector before the others are held to it."""
@@ -136,7 +148,7 @@ def identify(
         least=least,
     )
     answers = [
-        _halo(groups, number, where, step) if spots is None else spots.answer(identifier)
+        _halo(groups, number, where) if spots is None else spots.answer(identifier)
         for number, spots in enumerate(seen)
     ]
     identifier, notes = _held_to_scale(identifier, answers)
@@ -148,6 +160,7 @@ def identify(
     )
     for number, spots in enumerate(seen):
         if spots is None:
+            answers[number] = _powder(answers[number], step, where.reach(groups.patterns.shape[1:]), rings)
             continue
         if notes and answers[number].by != BY_SPOTS:
             answers[number] = spots.answer(identifier)
@@ -274,18 +287,43 @@ def _inner(used: NDArray[np.bool_], center: tuple[float, float], sigma: float) -
     return float(masked.max() + 0.5 * sigma) if masked.size else 4 * sigma
 
 
-def _halo(groups: Groups, number: int, where: Calibration, step: float) -> PhaseAnswer:
-    """Return what can be said of a pattern without spots: where its strongest ring is."""
+def _halo(groups: Groups, number: int, where: Calibration) -> PhaseAnswer:
+    """Return what can be said of a pattern without spots: its rings, how wide they are."""
     used = _used(groups, number)
-    image = np.where(used, np.asarray(groups.patterns[number], np.float64), 0.0)
-    radius = radii(image.shape, where.center)
-    inner, outer = _inner(used, where.center, 1.0), where.reach(image.shape) / step
-    rings = np.arange(np.ceil(inner), np.floor(outer) + 1)
-    if len(rings) < 4 or not image.any():
+    seen = used & (radii(used.shape, where.center) >= _inner(used, where.center, 1.0))
+    if not seen.any() or not np.any(groups.patterns[number]):
         return PhaseAnswer("amorphous", "no spots, and too few rings to say more", BY_HALO)
-    levels = ring_levels(image, radius, used)
-    number_of = np.round(radius).astype(int)
-    profile = np.array([np.mean(levels[number_of == int(ring)]) for ring in rings])
-    reduced, _ = reduced_profile(profile, rings)
-    first = float(rings[int(np.argmax(reduced))]) * step
-    return PhaseAnswer("amorphous", f"no spots; the strongest ring is at {first:.3f} 1/angstrom", BY_HALO)
+    step = (abs(where.step[0]), abs(where.step[1]))
+    profile = radial_profile(groups.patterns[number], center=where.center, step=step, used=seen)
+    found = tuple(
+        HaloRing(ring.position, ring.position_error, ring.fwhm, ring.fwhm_error, ring.height)
+        for ring in find_rings(profile)
+    )
+    if not found:
+        return PhaseAnswer("amorphous", "no spots, and no ring stands out", BY_HALO)
+    top = max(found, key=lambda ring: ring.height)
+    told = (
+        f"no spots; the strongest ring is at {top.position:.4f} ± {top.position_error:.4f} 1/angstrom, "
+        f"{top.fwhm:.3f} ± {top.fwhm_error:.3f} wide at half maximum"
+    )
+    return PhaseAnswer("amorphous", told, BY_HALO, halo=found)
+
+
+def _powder(answer: PhaseAnswer, step: float, reach: float, identifier: RingIdentifier) -> PhaseAnswer:
+    """Return the answer for rings without spots, if they are sharp and many enough to be those of crystals."""
+    sharp = [ring for ring in answer.halo if ring.fwhm <= SHARP * ring.position and ring.position <= REACH]
+    if len(sharp) < FEWEST_RINGS:
+        return answer
+    radius = np.array([ring.position for ring in sharp])
+    error = float(np.hypot(max(ring.position_error for ring in sharp), 0.1 * step))
+    own = replace(identifier, place_error=error)
+    # what lies within the innermost ring may be hidden by the beam
+    matches = own.matches(radius, reach=min(reach, REACH), inner=0.9 * float(radius.min()))
+    clear = matches[0].evidence >= EVIDENCE
+    return replace(
+        answer,
+        phase=matches[0].phase if clear else "unknown",
+        by=BY_RINGS if clear else BY_NOTHING,
+        reason=f"{len(sharp)} sharp rings: {_odds(matches, len(sharp))}",
+        rings=matches,
+    )

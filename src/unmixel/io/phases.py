@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from unmixel.dataset.phases import PhaseAnswer, PhaseMatch, Phases, RingMatch
+from unmixel.dataset.phases import HaloRing, PhaseAnswer, PhaseMatch, Phases, RingMatch
 from unmixel.io.nexus import make, note, put, read_note, to_json
 
 _SPOT_NUMBERS = ("score", "explained", "seen", "rotation_deg", "scale", "residual")
 _SPOT_ARRAYS = ("g", "root", "hkl", "doubled", "spot")
 _RING_NUMBERS = ("score", "evidence", "probability", "scale", "residual")
 _RING_ARRAYS = ("radius", "hkl", "ring")
+_HALO = ("position", "position_error", "fwhm", "fwhm_error", "height")
 _UNITS = {"g": "1/angstrom", "radius": "1/angstrom"}
 
 
@@ -36,6 +37,8 @@ def write_phases(entry: Any, phases: Phases) -> None:
         )
         put(one, "g", answer.g, units="1/angstrom")
         put(one, "intensity", answer.intensity)
+        halo = [[getattr(ring, key) for key in _HALO] for ring in answer.halo]
+        put(one, "halo", np.array(halo, np.float64).reshape(-1, len(_HALO)), columns=" ".join(_HALO))
         for place, match in enumerate(answer.matches):
             _write(one, f"match_{place}", match, _SPOT_NUMBERS, _SPOT_ARRAYS)
         for place, ring in enumerate(answer.rings):
@@ -84,6 +87,7 @@ def _read_answer(group: Any) -> PhaseAnswer:
         ),
         g=group["g"][()],
         intensity=group["intensity"][()],
+        halo=tuple(HaloRing(*map(float, row)) for row in group["halo"][()]),
     )
 
 

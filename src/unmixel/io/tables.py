@@ -122,7 +122,7 @@ def phases_table(phases: Phases) -> Table:
     rows = phases.table()
     header = [
         "group", "phase", "score", "runner_up", "margin", "zone_axis", "rotation_deg", "scale", "best", "by",
-        "n_spots", "reason",
+        "n_spots", "ring_1_per_angstrom", "ring_fwhm_1_per_angstrom", "reason",
     ]  # fmt: skip
     return header, [["" if row[key] is None else row[key] for key in header] for row in rows]
 

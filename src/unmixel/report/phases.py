@@ -63,12 +63,15 @@ def overlay_panel(result: Result, group: int) -> Panel:
     answer = _phases(result).answers[group]
     panel, _ = group_panels(result, group)
     shown = "circles: found" if answer.n_spots else ""
+    if answer.halo:
+        shown = f"dashed: rings found ({len(answer.halo)})"
     match = answer.best
     if isinstance(match, PhaseMatch):
         missing = int(np.count_nonzero(~match.matched))
         shown += f" ({answer.n_spots}); crosses: expected ({len(match.spot)}, {missing} not found)"
     elif isinstance(match, RingMatch):
-        shown += f" ({answer.n_spots}); arcs: rings of {match.phase}"
+        found = "" if answer.halo else f" ({answer.n_spots})"
+        shown += f"{found}; arcs: rings of {match.phase}"
     return replace(panel, colours="gray", title=f"Group {group}: {answer_words(answer)}", remark=shown)
 
 
@@ -84,6 +87,8 @@ def figure_overlay(result: Result, group: int, *, width: float = 4.4, tallest: f
     if answer.n_spots:
         places = phases.pixels(answer.g)
         axes.plot(places[:, 1], places[:, 0], "o", ms=9, mfc="none", mec=MEASURED, mew=1.1, linestyle="none")
+    for ring in answer.halo:
+        _circle(axes, phases, ring.position, color=MEASURED, lw=1.0, ls=(0, (4, 4)))
     match = answer.best
     if isinstance(match, PhaseMatch):
         _mark_spots(axes, phases, match)
@@ -103,18 +108,27 @@ def _mark_spots(axes: Axes, phases: Phases, match: PhaseMatch) -> None:
         _write(axes, places[i], _index_math(match.hkl[i]) + ("*" if match.doubled[i] else ""))
 
 
-def _mark_rings(axes: Axes, phases: Phases, answer: PhaseAnswer, match: RingMatch) -> None:
+def _circle(axes: Axes, phases: Phases, radius: float, **style: Any) -> None:
     angle = np.deg2rad(np.arange(0, 361, 2.0))
-    circle = np.stack([-np.sin(angle), np.cos(angle)], axis=1)
-    used = np.unique(match.ring[match.ring >= 0])
-    for number, radius in enumerate(match.radius):
-        line = phases.pixels(radius * circle)
-        hit = number in used
-        axes.plot(
-            line[:, 1], line[:, 0], "-", color=EXPECTED, lw=0.9 if hit else 0.5, alpha=0.9 if hit else 0.4
+    line = phases.pixels(radius * np.stack([-np.sin(angle), np.cos(angle)], axis=1))
+    axes.plot(line[:, 1], line[:, 0], **style)
+
+
+def _mark_rings(axes: Axes, phases: Phases, answer: PhaseAnswer, match: RingMatch) -> None:
+    hit = np.zeros(len(match.radius), bool)
+    hit[match.ring[match.ring >= 0]] = True
+    for radius, found in zip(match.radius, hit, strict=True):
+        _circle(
+            axes, phases, float(radius), color=EXPECTED, lw=0.9 if found else 0.4, alpha=0.9 if found else 0.4
         )
-    for spot in np.flatnonzero(match.ring >= 0)[:_LABELLED]:
-        _write(axes, phases.pixels(answer.g[spot][None])[0], _index_math(match.hkl[match.ring[spot]]))
+    if answer.n_spots:
+        for spot in np.flatnonzero(match.ring >= 0)[:_LABELLED]:
+            place = phases.pixels(answer.g[spot][None])[0]
+            _write(axes, place, _index_math(match.hkl[match.ring[spot]]))
+        return
+    for ring in np.flatnonzero(hit)[:_LABELLED]:
+        place = phases.pixels(match.radius[ring] * np.array([[-0.7071, 0.7071]]))[0]
+        _write(axes, place, _index_math(match.hkl[ring]))
 
 
 def _write(axes: Axes, place: NDArray[Any], label: str) -> None:

@@ -243,9 +243,11 @@ def phase_cards(result: Result) -> tuple[PhaseCard, ...]:
         overlay = (
             Picture.of(
                 figure_overlay(result, group),
-                f"Pattern of group {group} with {answer.n_spots} spots found and those expected of {words}",
+                f"Pattern of group {group} with {answer.n_spots} spots found and those expected of {words}"
+                if answer.n_spots
+                else f"Pattern of group {group} with {len(answer.halo)} rings found",
             )
-            if answer.n_spots
+            if answer.n_spots or answer.halo
             else None
         )
         cards.append(PhaseCard(Badge.of(group), words, answer.reason, candidate_rows(answer), overlay))

@@ -11,7 +11,8 @@ from unmixel.core.errors import InputError
 from unmixel.interpret.phases import identify
 from unmixel.interpret.powder import RingIdentifier, ring_radii
 from unmixel.physics.cells import built_in
-from unmixel.testing.crystals import View, groups_of
+from unmixel.physics.halo import Halo
+from unmixel.testing.crystals import SIZE, STEP, View, groups_of
 
 CELLS = built_in()
 EVERY = tuple(CELLS[name] for name in ("MgO", "Cu", "Si", "Zr", "TiO2", "Au", "Ag"))
@@ -126,3 +127,35 @@ def test_places_and_frequencies_are_each_others_inverse() -> None:
     found = match.spot[match.matched]
     off = np.linalg.norm(match.g[match.matched] - answer.g[found], axis=1)
     assert np.sqrt(np.mean(off**2)) == pytest.approx(match.residual, rel=1e-6)
+
+
+def test_a_glass_has_the_numbers_of_its_halo() -> None:
+    y, x = (np.indices((SIZE, SIZE)) - (SIZE - 1) / 2) * STEP
+    halo = Halo(0.40).intensity(np.hypot(y, x))
+    counts = np.random.default_rng(0).poisson(40_000 * halo / halo.sum())
+    phases = identify(groups_of([counts], [False]), EVERY)
+    answer = phases.answers[0]
+    assert (answer.phase, answer.by) == ("amorphous", "halo")
+    ring = answer.strongest_ring
+    assert ring is not None
+    assert ring.position == pytest.approx(0.40, rel=0.01)
+    assert ring.fwhm == pytest.approx(2.355 * 0.08 * 0.40, rel=0.15)
+    assert f"{ring.position:.4f}" in answer.reason
+    assert phases.table()[0]["ring_1_per_angstrom"] == pytest.approx(ring.position, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["MgO", "Cu", "Au"])
+def test_sharp_rings_are_those_of_a_powder(name: str) -> None:
+    y, x = (np.indices((SIZE, SIZE)) - (SIZE - 1) / 2) * STEP
+    radius, rings = np.hypot(y, x), ring_radii(CELLS[name], 1.25)
+    lines = sum(
+        w / r * np.exp(-0.5 * ((radius - r) / 0.012) ** 2)
+        for r, w in zip(rings.radius, rings.weight, strict=True)
+    )
+    background = np.exp(-radius / 0.5)
+    mean = lines / lines.sum() + background / background.sum()
+    counts = np.random.default_rng(1).poisson(3e5 * mean / 2)
+    answer = identify(groups_of([counts], [False]), EVERY).answers[0]
+    assert answer.by == "rings", answer.reason
+    assert answer.phase in ({"Au", "Ag"} if name == "Au" else {name})
+    assert len(answer.halo) >= 3

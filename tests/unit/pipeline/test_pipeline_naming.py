@@ -98,6 +98,17 @@ def test_rings_and_unknowns_survive_the_bundle(result: unmixel.Result, tmp_path:
     assert "by rings" in page(changed)
 
 
+def test_a_halo_survives_the_bundle(result: unmixel.Result, tmp_path: Path) -> None:
+    assert result.groups is not None
+    smooth = replace(result.groups, crystalline=np.zeros(result.groups.n_groups, bool))
+    phases = unmixel.identify(smooth, ["Si"])
+    assert any(answer.halo for answer in phases)
+    write_bundle(tmp_path / "h.nxs", replace(result, phases=phases))
+    again = read_bundle(tmp_path / "h.nxs").phases
+    assert again is not None
+    assert [answer.halo for answer in again] == [answer.halo for answer in phases]
+
+
 def test_the_resolved_recipe_reproduces_the_phases(
     result: unmixel.Result, scan: Scan, tmp_path: Path
 ) -> None:
