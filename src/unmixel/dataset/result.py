@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.card import DataCard
+from unmixel.dataset.orientations import Grains, Orientations
 from unmixel.dataset.phases import Phases
 from unmixel.dataset.results import Factors, Groups, Particles
 from unmixel.dataset.scan import EMPTY
@@ -28,6 +29,10 @@ class Result:
     particles : Particles or None
     phases : Phases or None
         None where no candidates were given.
+    orientations : Orientations or None
+        Of the scan; None where no crystal has a name.
+    grains : Grains or None
+        Of a scan with two axes.
     card : DataCard or None
         Card of the scan as it was read, before any step.
     recipe : mapping
@@ -45,6 +50,8 @@ class Result:
     groups: Groups | None = None
     particles: Particles | None = None
     phases: Phases | None = None
+    orientations: Orientations | None = None
+    grains: Grains | None = None
     card: DataCard | None = None
     recipe: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     record: Mapping[str, Any] = field(default_factory=lambda: EMPTY)

@@ -20,6 +20,7 @@ from unmixel.dataset.result import Result
 from unmixel.dataset.results import Convergence, Factors, Groups, Particle, Particles, Residual
 from unmixel.io.atomic import replacing
 from unmixel.io.nexus import make, note, plot, put, read_axes, read_note, signal, to_json
+from unmixel.io.orientations import read_grains, read_orientations, write_orientations
 from unmixel.io.phases import read_phases, write_phases
 from unmixel.io.trust import read_trust, write_trust
 
@@ -59,6 +60,8 @@ def write_bundle(path: Path, result: Result, *, arrays: Mapping[str, NDArray[Any
             _write_particles(entry, result.particles, result.factors)
         if result.phases is not None:
             write_phases(entry, result.phases)
+        if result.orientations is not None:
+            write_orientations(entry, result.orientations, result.grains)
         if result.card is not None:
             note(entry, "card", "application/json", to_json(result.card.to_dict()))
         note(entry, "recipe", "application/json", to_json(result.recipe))
@@ -239,6 +242,8 @@ def _read_entry(entry: Any) -> Result:
         groups=_read_groups(entry["groups"]) if "groups" in entry else None,
         particles=_read_particles(entry["particles"]) if "particles" in entry else None,
         phases=read_phases(entry["phases"]) if "phases" in entry else None,
+        orientations=read_orientations(entry["orientations"]) if "orientations" in entry else None,
+        grains=read_grains(entry["orientations"]) if "orientations" in entry else None,
         card=card,
         recipe=json.loads(read_note(entry, "recipe")),
         record=json.loads(read_note(entry, "record")),

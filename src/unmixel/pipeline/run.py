@@ -15,6 +15,7 @@ from unmixel.dataset.result import Result
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import State
 from unmixel.io.atomic import replacing, write_text
+from unmixel.io.ebsd import write_maps
 from unmixel.io.nexus import jsonable
 from unmixel.io.store import read_bundle, write_bundle
 from unmixel.io.tables import write_tables
@@ -143,14 +144,22 @@ class _Job:
             factors = stages.flag(self.result.factors)
             groups, particles = stages.interpret(factors, self.recipe, self.log.note)
             phases = stages.name_phases(groups, self.recipe, self.log.note)
+            orientations, grains = stages.orient(factors, groups, phases, self.recipe)
             self.result = replace(
-                self.result, factors=factors, groups=groups, particles=particles, phases=phases
+                self.result,
+                factors=factors,
+                groups=groups,
+                particles=particles,
+                phases=phases,
+                orientations=orientations,
+                grains=grains,
             )
         with self.log.stage("write"):
             self.log.values["files"] = [
                 "recipe.yaml",
                 "result.nxs",
                 *write_tables(self.folder.path, self.result),
+                *write_maps(self.folder.path, self.result.orientations),
                 *(["use_pixels.npy"] if self.folder.pixels.exists() else []),
             ]
             self._store(self.result, status="finished")

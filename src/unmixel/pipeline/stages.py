@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unmixel.core import registry
 from unmixel.core.errors import InputError
 from unmixel.dataset.card import DataCard
+from unmixel.dataset.orientations import Grains, Orientations
 from unmixel.dataset.phases import Phases
 from unmixel.dataset.results import Factors, Groups, Particles
 from unmixel.dataset.scan import Scan
@@ -186,6 +187,20 @@ def name_phases(groups: Groups | None, recipe: Recipe, note: Tell) -> Phases | N
     for text in phases.notes:
         note(f"Phases: {text}.")
     return phases
+
+
+def orient(
+    factors: Factors, groups: Groups | None, phases: Phases | None, recipe: Recipe
+) -> tuple[Orientations | None, Grains | None]:
+    """Return how the crystals lie and the grains, None where no crystal has a name (grains need two scan axes)."""
+    if groups is None or phases is None or all(answer.crystal is None for answer in phases):
+        return None, None
+    from unmixel.interpret.grains import grain_boundaries
+    from unmixel.interpret.orient import orientation_map
+
+    crystals = Naming.of(recipe.interpret.identify or {}).crystals()
+    found = orientation_map(factors, groups, phases, crystals)
+    return found, grain_boundaries(found) if len(found.axes) == 2 else None
 
 
 def report(result: Any, path: Path) -> None:

@@ -144,6 +144,8 @@ def _body(result: Result) -> dict[str, Any]:
         "tree": sections.Picture.of(figure_dendrogram(result), _tree_alt(result)) if tree else None,
         "groups": sections.group_cards(result),
         "phase_cards": sections.phase_cards(result),
+        "orientation_picture": sections.orientation_picture(result),
+        "orientation_words": sections.orientation_words(result),
         "phase_notes": () if result.phases is None else result.phases.notes,
         "candidates": () if result.phases is None else result.phases.candidates,
         "particles": particles,

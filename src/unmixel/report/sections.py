@@ -15,13 +15,14 @@ from unmixel.dataset.results import Groups, Particle, Particles
 from unmixel.report.canvas import group_colour, png
 from unmixel.report.components import component_panels, figure_panel
 from unmixel.report.groups import group_panels, group_share, kind_words
+from unmixel.report.orientations import X, Z, figure_orientations
 from unmixel.report.panels import Panel
 from unmixel.report.particles import figure_particle_map, figure_size_histogram
 from unmixel.report.phases import answer_words, candidate_rows, figure_overlay
 from unmixel.report.residual import residual_panels
 from unmixel.report.trust import error_panels, place_panel, places, trust_words
 from unmixel.report.views import kept_panel, sample_noun
-from unmixel.report.words import length_with_interval, percent, scientific
+from unmixel.report.words import counted, length_with_interval, percent, scientific
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -252,6 +253,27 @@ def phase_cards(result: Result) -> tuple[PhaseCard, ...]:
         )
         cards.append(PhaseCard(Badge.of(group), words, answer.reason, candidate_rows(answer), overlay))
     return tuple(cards)
+
+
+def orientation_picture(result: Result) -> Picture | None:
+    """Return the inverse-pole-figure maps of the scan, None where nothing has an orientation."""
+    found = result.orientations
+    if found is None or len(found.axes) != 2 or not found.known.any():
+        return None
+    figure = figure_orientations(found, directions=(X, Z), grains=result.grains)
+    return Picture.of(figure, "Inverse-pole-figure maps along x and along the beam, with their colour keys")
+
+
+def orientation_words(result: Result) -> str:
+    """Return in words how much of the scan has an orientation, and in how many grains."""
+    found, grains = result.orientations, result.grains
+    if found is None:
+        return ""
+    told = f"{percent(float(found.known.mean()))} of the positions have an orientation"
+    if grains is None:
+        return told + "."
+    bounded = f", in {counted(grains.n_grains, 'grain')}" if grains.n_grains else ""
+    return f"{told}{bounded} (neighbours within {grains.threshold_deg:g}° belong together)."
 
 
 def particle_pictures(result: Result) -> tuple[Picture, ...]:

@@ -85,6 +85,28 @@ def test_table_bundle_and_page_say_the_same(result: unmixel.Result) -> None:
     assert text.count("spots found and those expected of") == 2
 
 
+def test_orientations_are_kept_written_and_shown(result: unmixel.Result) -> None:
+    found, grains, folder = result.orientations, result.grains, result.folder
+    assert found is not None
+    assert grains is not None
+    assert folder is not None
+    assert found.known.mean() > 0.9
+    assert grains.n_grains == 2
+    again = unmixel.load(folder)
+    assert again.orientations is not None
+    assert again.grains is not None
+    for key in ("phase", "matrices", "confidence", "zone_axis"):
+        np.testing.assert_array_equal(getattr(again.orientations, key), getattr(found, key))
+    assert again.orientations.phases == found.phases
+    assert again.orientations.axes == found.axes
+    for key in ("right", "down", "labels", "phase_right"):
+        np.testing.assert_array_equal(getattr(again.grains, key), getattr(grains, key))
+    assert [grain.area for grain in again.grains.table] == [grain.area for grain in grains.table]
+    assert {"orientations.ang", "orientations.ctf"} <= set(result.record["files"])
+    assert (folder / "orientations.ang").read_text().count("\n") > 16
+    assert "in 2 grains" in (folder / "report.html").read_text()
+
+
 def test_rings_and_unknowns_survive_the_bundle(result: unmixel.Result, tmp_path: Path) -> None:
     assert result.groups is not None
     phases = unmixel.identify(result.groups, ["Si", "Au"], largest=1)

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from unmixel.core.errors import InputError
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.orientations import Orientations, PhaseCell
-from unmixel.io.orientations import SampleFrame, write_ang, write_ctf
+from unmixel.io.ebsd import SampleFrame, write_ang, write_ctf
 from unmixel.physics.crystal import direct_axes
 from unmixel.physics.orientation import from_bunge_deg
 
