@@ -1,0 +1,93 @@
+"""How many electrons stand behind each position's pattern, and how they lie on the rings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+from unmixel.interpret.neighbourhood import Sums
+
+Float = NDArray[np.floating[Any]]
+
+PER_DOUBLING = 4  # bins of doses in which patterns are summed
+MOST_CLASSES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Doses:
+    """Electrons of all positions, and the mean pattern of those of about the same dose.
+
+    Parameters
+    ----------
+    electrons : ndarray, shape (n_positions,)
+        On used pixels.
+    classes : tuple of (float, ndarray)
+        Mean number of electrons and mean pattern (n_pixels,; sums to it) of positions of about that dose, by
+        ascending dose; 1 to 4 of them.
+    expected : ndarray, shape (n_pixels,)
+        Mean pattern of all positions that have electrons.
+    """
+
+    electrons: Float
+    classes: tuple[tuple[float, Float], ...]
+    expected: Float
+
+    @property
+    def typical(self) -> float:
+        """Median number of electrons of the positions that have any."""
+        return float(np.median(self.electrons[self.electrons > 0]))
+
+
+def doses_of(blocks: Iterable[Sums], used: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Doses:
+    """Return the doses of all positions, in one pass over their patterns.
+
+    Parameters
+    ----------
+    blocks : iterable of Sums
+    used : ndarray of bool, shape pattern_shape
+    counted : ndarray of bool, shape (n_positions,)
+        Positions that are not left out; the others have no electrons here.
+    """
+    mask = used.ravel()
+    electrons = np.zeros(counted.size)
+    sums: dict[int, Float] = {}
+    numbers: dict[int, int] = {}
+    for block in blocks:
+        frames = np.maximum(block.values, np.float32(0)) * mask
+        here = frames.sum(axis=1, dtype=np.float64) * counted[block.positions]
+        electrons[block.positions] = here
+        bins = np.round(PER_DOUBLING * np.log2(np.maximum(here, 1e-12))).astype(int)
+        for number in np.unique(bins[here > 0]):
+            rows = (bins == number) & (here > 0)
+            sums[number] = sums.get(number, 0.0) + frames[rows].sum(axis=0, dtype=np.float64)
+            numbers[number] = numbers.get(number, 0) + int(rows.sum())
+    total = sum(sums.values())
+    if not sums or not np.all(np.isfinite(total)):
+        raise InputError(
+            "scan",
+            expected="finite counts >= 0 on used pixels, above 0 at some position",
+            got="none above 0" if not sums else "NaN or infinity",
+            hint="apply the step repair first, and mask fewer pixels",
+        )
+    return Doses(electrons, _merged(sums, numbers), np.asarray(total) / sum(numbers.values()))
+
+
+def _merged(sums: dict[int, Float], numbers: dict[int, int]) -> tuple[tuple[float, Float], ...]:
+    """Return neighbouring bins put together until each has a fair share of the positions."""
+    fair = math.ceil(sum(numbers.values()) / MOST_CLASSES)
+    classes: list[tuple[float, Float]] = []
+    total: Any = 0.0
+    count = 0
+    for place, number in enumerate(sorted(sums)):
+        total, count = total + sums[number], count + numbers[number]
+        if count >= fair or place == len(sums) - 1:
+            mean = total / count
+            classes.append((float(mean.sum()), mean))
+            total, count = 0.0, 0
+    return tuple(classes)
