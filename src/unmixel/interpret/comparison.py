@@ -35,7 +35,7 @@ def even(electrons: Any) -> Rings:
 
     Examples
     --------
-    >>> even([-1.0, 0.01, 99.0]).round(3).tolist()
+    >>> even([-1.0, 0.01, 99.0]).astype(float).round(3).tolist()
     [0.0, 0.01, 9.9]
     """
     x = np.maximum(np.asarray(electrons, np.float32), np.float32(0))
