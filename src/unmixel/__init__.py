@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from unmixel.factorize.rank import rank
     from unmixel.factorize.sweep import sweep
     from unmixel.interpret.phases import identify
+    from unmixel.interpret.positions import match_positions
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.pipeline.recipe import Recipe
     from unmixel.pipeline.run import load, run
@@ -53,6 +54,7 @@ _HOMES = {
     "UnmixelError": "unmixel.core.errors",
     "identify": "unmixel.interpret.phases",
     "load": "unmixel.pipeline.run",
+    "match_positions": "unmixel.interpret.positions",
     "open": "unmixel.io.open",
     "rank": "unmixel.factorize.rank",
     "run": "unmixel.pipeline.run",
@@ -80,6 +82,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "UnmixelError",
     "identify",
     "load",
+    "match_positions",
     "open",
     "rank",
     "run",

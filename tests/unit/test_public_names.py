@@ -11,7 +11,7 @@ import unmixel
 PUBLIC = {
     "Friedel", "Isotropic", "Matrix", "NMF", "NoDips", "NonNegative", "Pinned", "Recipe", "Relevance", "Resolution",
     "Result", "Scan", "Smooth", "SoftOrthogonal", "Sparse", "SpotShape", "TotalIntensity", "UnmixelError",
-    "identify", "load", "open", "rank", "run", "sweep",
+    "identify", "load", "match_positions", "open", "rank", "run", "sweep",
 }  # fmt: skip
 
 

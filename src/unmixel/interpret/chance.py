@@ -6,6 +6,7 @@ with all groups at all rotations as a position is, so that the upward bias of th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,6 @@ from unmixel.interpret.doses import Doses
 
 Float = NDArray[np.floating[Any]]
 
-SURROGATES = 2000
-FEWEST = 500  # surrogates of one dose
 TAIL = 0.2  # share of the surrogates, the most similar ones, that the tail is fitted to
 SURE = 2.0  # standard deviations of its noise that a pattern's energy must exceed to be more than noise
 
@@ -111,18 +110,20 @@ class Chance:
         )
 
 
-def chance_of(comparison: Comparison, doses: Doses, *, seed: int) -> Chance:
+def chance_of(comparison: Comparison, doses: Doses, *, surrogates: int, seed: int) -> Chance:
     """Return what chance reaches in a comparison, at each class of doses.
 
     Parameters
     ----------
     comparison : Comparison
     doses : Doses
+    surrogates : int
+        Of all classes together.
     seed : int
         Of the surrogates' counts.
     """
     rng = np.random.default_rng(seed)
-    each = max(FEWEST, SURROGATES // len(doses.classes))
+    each = math.ceil(surrogates / len(doses.classes))
     tails = []
     for electrons, mean in doses.classes:
         expected = comparison.reading.isotropic(mean)

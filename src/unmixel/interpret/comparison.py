@@ -72,7 +72,8 @@ class Reading:
 
         Shape (b, r, t).
         """
-        frames = even(electrons).reshape(-1, *self.used.shape)
+        # masked pixels may hold anything, NaN too
+        frames = even(np.where(self.used.ravel(), electrons, 0.0)).reshape(-1, *self.used.shape)
         rings = self.grid.anomaly(self.grid.of(smoothed(frames, self.used, self.smooth, steps=self.steps)))
         if not len(self.background):
             return rings
@@ -174,7 +175,7 @@ class Comparison:
 
 def comparison_of(
     groups: Groups,
-    some: NDArray[np.intp],
+    roles: tuple[NDArray[np.intp], tuple[int, ...]],
     used: Bool,
     doses: Doses,
     *,
@@ -186,12 +187,12 @@ def comparison_of(
     Parameters
     ----------
     groups : Groups
-    some : ndarray of int, shape (s,)
-        Groups to compare with.
+    roles : (ndarray of int of shape (s,), tuple of int)
+        Groups to compare with, and groups to take out as background.
     used : ndarray of bool, shape pattern_shape
     doses : Doses
     matcher : PositionMatcher
-        Its `smooth`, `mirror` and `background`.
+        Its `smooth` and `mirror`.
     budget : int
         Bytes of memory for working copies.
 
@@ -200,6 +201,7 @@ def comparison_of(
     InputError
         When no ring about the centre is used by half.
     """
+    some, background = roles
     grid = polar_grid(groups.pattern_axes, used, center=(groups.center[0], groups.center[1]))
     if len(grid.radii) == 0:
         raise InputError(
@@ -216,7 +218,7 @@ def comparison_of(
     plain = Reading(grid, used, pixel_steps(groups.pattern_axes), matcher.smooth, weights, none)
     patterns = np.where(used, np.maximum(groups.patterns, 0.0), 0.0).reshape(groups.n_groups, -1)
     share = patterns / np.maximum(patterns.sum(axis=1, keepdims=True), 1e-300)
-    reading = _without(plain, share[list(matcher.background)], doses)
+    reading = _without(plain, share[list(background)], doses)
     rings = reading.anomaly(doses.typical * share[some])
     templates = spectra(rings, grid.used, weights)
     cost = 16 * used.size + 40 * grid.used.size

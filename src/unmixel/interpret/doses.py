@@ -59,23 +59,29 @@ def doses_of(blocks: Iterable[Sums], used: NDArray[np.bool_], counted: NDArray[n
     sums: dict[int, Float] = {}
     numbers: dict[int, int] = {}
     for block in blocks:
-        frames = np.maximum(block.values, np.float32(0)) * mask
-        here = frames.sum(axis=1, dtype=np.float64) * counted[block.positions]
+        frames = np.where(mask, np.maximum(block.values, np.float32(0)), np.float32(0))
+        here = np.where(counted[block.positions], frames.sum(axis=1, dtype=np.float64), 0.0)
+        if not np.all(np.isfinite(here)):
+            raise _no_counts("NaN or infinity")
         electrons[block.positions] = here
         bins = np.round(PER_DOUBLING * np.log2(np.maximum(here, 1e-12))).astype(int)
         for number in np.unique(bins[here > 0]):
             rows = (bins == number) & (here > 0)
             sums[number] = sums.get(number, 0.0) + frames[rows].sum(axis=0, dtype=np.float64)
             numbers[number] = numbers.get(number, 0) + int(rows.sum())
-    total = sum(sums.values())
-    if not sums or not np.all(np.isfinite(total)):
-        raise InputError(
-            "scan",
-            expected="finite counts >= 0 on used pixels, above 0 at some position",
-            got="none above 0" if not sums else "NaN or infinity",
-            hint="apply the step repair first, and mask fewer pixels",
-        )
-    return Doses(electrons, _merged(sums, numbers), np.asarray(total) / sum(numbers.values()))
+    if not sums:
+        raise _no_counts("none above 0")
+    total = np.asarray(sum(sums.values()))
+    return Doses(electrons, _merged(sums, numbers), total / sum(numbers.values()))
+
+
+def _no_counts(got: str) -> InputError:
+    return InputError(
+        "scan",
+        expected="finite counts on used pixels, above 0 at some position",
+        got=got,
+        hint="apply the step repair first, and mask fewer pixels",
+    )
 
 
 def _merged(sums: dict[int, Float], numbers: dict[int, int]) -> tuple[tuple[float, Float], ...]:

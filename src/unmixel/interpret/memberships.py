@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -108,15 +109,15 @@ class _Mixer:
         g = len(self.patterns)
         rotation, images = np.zeros(g), self.patterns.copy()
         known = np.repeat(self.used[None], g, axis=0)
-        for group in np.flatnonzero(self.crystalline):
+        for group in map(int, np.flatnonzero(self.crystalline)):
             self._turn(group, pattern, (rotation, images, known))
         amount = self._amounts(pattern, images, known)
         for _ in range(ROUNDS):
-            for group in np.flatnonzero(self.crystalline & (amount > 0)):
+            for group in map(int, np.flatnonzero(self.crystalline & (amount > 0))):
                 rest = pattern - np.tensordot(np.delete(amount, group), np.delete(images, group, 0), axes=1)
                 self._turn(group, rest, (rotation, images, known))
                 amount = self._amounts(pattern, images, known)
-        there = known.all(axis=0)
+        there = np.asarray(known.all(axis=0))
         left = np.where(there, pattern - np.tensordot(amount, images, axes=1), 0.0)[None]
         short = np.maximum(smoothed(left, there, SMOOTH, steps=self.steps), 0.0).sum(dtype=np.float64)
         share = min(float(short) / max(float(pattern[there].sum()), 1e-300), 1.0)
@@ -128,11 +129,13 @@ class _Mixer:
     def _turn(self, group: int, target: Float, state: tuple[Float, Float, NDArray[np.bool_]]) -> None:
         """Turn a group's pattern to where it fits a target best."""
         rotation, images, known = state
-        degrees = float(correlate(self.templates[group : group + 1], self.spectra(target[None])).rotation_deg[0, 0])
-        turn = {"degrees": degrees, "center": self.grid.center, "steps": self.steps}
-        seen = turned(self.used.astype(np.float64), **turn)
+        degrees = float(
+            correlate(self.templates[group : group + 1], self.spectra(target[None])).rotation_deg[0, 0]
+        )
+        turn = partial(turned, degrees=degrees, center=self.grid.center, steps=self.steps)
+        seen = turn(self.used.astype(np.float64))
         rotation[group], known[group] = degrees, self.used & (seen >= LEAST_COVER)
-        images[group] = turned(self.patterns[group], **turn) / np.maximum(seen, LEAST_COVER) * known[group]
+        images[group] = turn(self.patterns[group]) / np.maximum(seen, LEAST_COVER) * known[group]
 
     def spectra(self, patterns: Float) -> Spectra:
         """Return the harmonics of patterns, shape (n, v, u)."""
@@ -142,7 +145,7 @@ class _Mixer:
     def _amounts(self, pattern: Float, images: Float, known: NDArray[np.bool_]) -> Float:
         from scipy.optimize import nnls
 
-        there = known.all(axis=0)
+        there = np.asarray(known.all(axis=0))
         design = (images / self.noise)[:, there].T
         return np.asarray(nnls(design, (pattern / self.noise)[there])[0], np.float64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
 
 DEFAULT_MATCHER = PositionMatcher()
+AT_ONCE = 16  # surrogates that are drawn in one go
 SYMMETRIES = (12, 8, 6, 4, 3, 2)
 LEAST_SYMMETRIC = 0.8  # correlation with itself from which a turned pattern counts as the same
 
@@ -92,11 +94,12 @@ def match_positions(
     >>> int(found.group[0]), round(float(found.rotation_deg[0] % found.symmetry_deg[0]))
     (0, 25)
     """
-    used, some = _checked(scan, groups, matcher)
+    background = _background(groups, matcher)
+    used, some = _checked(scan, groups, background)
     sums = Neighbourhoods(scan, matcher.neighbourhood, memory_budget)
     doses = doses_of(sums, used, _counted(scan))
-    comparison = comparison_of(groups, some, used, doses, matcher=matcher, budget=memory_budget)
-    chance = chance_of(comparison, doses, seed=seed)
+    comparison = comparison_of(groups, (some, background), used, doses, matcher=matcher, budget=memory_budget)
+    chance = chance_of(comparison, doses, surrogates=matcher.surrogates, seed=seed)
     unrelated = np.full(groups.n_groups, np.nan)
     unrelated[some] = _unrelated(comparison, matcher, seed)
     found = _compared(sums, comparison, some, doses)
@@ -121,30 +124,43 @@ def match_positions(
         significance=matcher.significance,
         symmetry_deg=_symmetries(comparison, some, groups.n_groups),
         scan_axes=scan.scan_axes,
-        method=_words(comparison, matcher, chance, some, scan.gain),
+        method=_words(comparison, matcher, chance, (some, background), scan.gain),
     )
 
 
-def _checked(scan: Scan, groups: Groups, matcher: PositionMatcher) -> tuple[Bool, NDArray[np.intp]]:
+def _background(groups: Groups, matcher: PositionMatcher) -> tuple[int, ...]:
+    if matcher.background is None:
+        return tuple(int(g) for g in np.flatnonzero(~np.asarray(groups.crystalline, bool)))
+    if not set(matcher.background) <= set(range(groups.n_groups)):
+        raise InputError(
+            "background",
+            expected=f"groups from 0 to {groups.n_groups - 1}",
+            got=f"{matcher.background}",
+            hint="None takes the groups without spots",
+        )
+    return matcher.background
+
+
+def _checked(scan: Scan, groups: Groups, background: tuple[int, ...]) -> tuple[Bool, NDArray[np.intp]]:
     """Return the pixels that scan and groups know, and the groups to compare with."""
-    if len(scan.pattern_axes) != 2 or len(groups.center) != 2 or scan.pattern_shape != groups.patterns.shape[1:]:
+    if (
+        len(scan.pattern_axes) != 2
+        or len(groups.center) != 2
+        or scan.pattern_shape != groups.patterns.shape[1:]
+    ):
         raise InputError(
             "match_positions",
             expected=f"a scan on the groups' detector, {groups.patterns.shape[1:]}, of two axes with a centre",
             got=f"patterns of shape {scan.pattern_shape}",
             hint="prepare the scan with the steps of the run that the groups come from",
         )
-    known = range(groups.n_groups)
-    if not set(matcher.background) <= set(known):
-        raise InputError(
-            "background", expected=f"groups from 0 to {len(known) - 1}", got=f"{matcher.background}"
-        )
-    some = np.array([g for g in known if groups.crystalline[g] and g not in matcher.background], np.intp)
+    spots = np.asarray(groups.crystalline, bool)
+    some = np.array([g for g in np.flatnonzero(spots) if g not in background], np.intp)
     if len(some) == 0:
         raise InputError(
             "groups",
             expected="at least one with spots that is not background",
-            got=f"{int(np.sum(groups.crystalline))} with spots, background {matcher.background}",
+            got=f"{int(spots.sum())} with spots, background {background}",
             hint="a pattern of rings looks the same at every rotation: there is nothing to match",
         )
     used = np.ones(scan.pattern_shape, bool)
@@ -193,7 +209,7 @@ def _unrelated(comparison: Comparison, matcher: PositionMatcher, seed: int) -> l
     reading = comparison.reading
     return [
         chance_level(
-            rings[None],
+            np.repeat(rings[None], AT_ONCE, axis=0),
             reading.grid,
             significance=matcher.significance,
             seed=seed,
@@ -214,8 +230,13 @@ def _symmetries(comparison: Comparison, some: NDArray[np.intp], n_groups: int) -
 
 
 def _words(
-    comparison: Comparison, matcher: PositionMatcher, chance: Chance, some: NDArray[np.intp], gain: float
+    comparison: Comparison,
+    matcher: PositionMatcher,
+    chance: Chance,
+    roles: tuple[NDArray[np.intp], tuple[int, ...]],
+    gain: float,
 ) -> str:
+    some, background = roles
     grid = comparison.reading.grid
     low, high = chance.tails[0].electrons, chance.tails[-1].electrons
     doses = f"{low:.0f}" if len(chance.tails) == 1 else f"{low:.0f} to {high:.0f}"
@@ -223,15 +244,14 @@ def _words(
         f"positions: ring correlation of x / sqrt(1 + x), x in electrons ({gain:g} counts each), smoothed by "
         f"{matcher.smooth:g} px over {len(grid.radii)} rings x {grid.n_angles} angles about (v, u) = "
         f"({grid.center[0]:.2f}, {grid.center[1]:.2f}) px, rings weighted by radius over counting noise",
-        f"compared with group{'s' if len(some) > 1 else ''} {', '.join(map(str, some))}",
+        f"compared with {_named(some)}",
         f"patterns averaged over neighbours, Gaussian sigma {matcher.neighbourhood:g} positions"
         if matcher.neighbourhood
         else "each pattern alone",
     ]
-    if matcher.background:
+    if background:
         parts.append(
-            f"the patterns of groups {', '.join(map(str, matcher.background))} taken out as background "
-            f"({len(comparison.reading.background)} shapes)"
+            f"{_named(background)} taken out as background ({len(comparison.reading.background)} shapes)"
         )
     if matcher.mirror:
         parts.append("mirror images count as the same")
@@ -240,3 +260,8 @@ def _words(
         f"{doses} electrons; significance {matcher.significance:g}"
     )
     return "; ".join(parts)
+
+
+def _named(groups: Iterable[int]) -> str:
+    numbers = [str(g) for g in groups]
+    return f"group{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"

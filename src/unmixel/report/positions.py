@@ -154,9 +154,7 @@ def _legend(matches: PositionMatches) -> list[tuple[str, str]]:
     return [*rows, (MASKED, f"–: {percent(float(np.mean(matches.group < 0)))}")]
 
 
-def _draw_groups(
-    figure: Figure, matches: PositionMatches, corner: tuple[float, float], width: float
-) -> None:
+def _draw_groups(figure: Figure, matches: PositionMatches, corner: tuple[float, float], width: float) -> None:
     from matplotlib.colors import ListedColormap
 
     left, top = corner
