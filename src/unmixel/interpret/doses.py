@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from unmixel.interpret.neighbourhood import Sums
 Float = NDArray[np.floating[Any]]
 
 PER_DOUBLING = 4  # bins of doses in which patterns are summed
-MOST_CLASSES = 4
+CLASSES = 4  # about so many, where doses differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class Doses:
         On used pixels.
     classes : tuple of (float, ndarray)
         Mean number of electrons and mean pattern (n_pixels,; sums to it) of positions of about that dose, by
-        ascending dose; 1 to 4 of them.
+        ascending dose; one where all are alike, else about four.
     expected : ndarray, shape (n_pixels,)
         Mean pattern of all positions that have electrons.
     """
@@ -85,14 +86,15 @@ def _no_counts(got: str) -> InputError:
 
 
 def _merged(sums: dict[int, Float], numbers: dict[int, int]) -> tuple[tuple[float, Float], ...]:
-    """Return neighbouring bins put together until each has a fair share of the positions."""
-    fair = math.ceil(sum(numbers.values()) / MOST_CLASSES)
+    """Return neighbouring bins put together until each class has a fair share; never across an empty doubling."""
+    fair = math.ceil(sum(numbers.values()) / CLASSES)
+    order = sorted(sums)
     classes: list[tuple[float, Float]] = []
     total: Any = 0.0
     count = 0
-    for place, number in enumerate(sorted(sums)):
+    for number, following in zip_longest(order, order[1:]):
         total, count = total + sums[number], count + numbers[number]
-        if count >= fair or place == len(sums) - 1:
+        if following is None or count >= fair or following - number > PER_DOUBLING:
             mean = total / count
             classes.append((float(mean.sum()), mean))
             total, count = 0.0, 0
