@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from unmixel.factorize.sweep import sweep
     from unmixel.interpret.orient import orientation_map
     from unmixel.interpret.phases import identify
+    from unmixel.interpret.positions import match_positions
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.pipeline.recipe import Recipe
     from unmixel.pipeline.run import load, run
@@ -60,6 +61,7 @@ _HOMES = {
     "center_of_mass": "unmixel.prepare.detectors",
     "identify": "unmixel.interpret.phases",
     "load": "unmixel.pipeline.run",
+    "match_positions": "unmixel.interpret.positions",
     "open": "unmixel.io.open",
     "orientation_map": "unmixel.interpret.orient",
     "rank": "unmixel.factorize.rank",
@@ -94,6 +96,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "center_of_mass",
     "identify",
     "load",
+    "match_positions",
     "open",
     "orientation_map",
     "rank",

@@ -92,7 +92,13 @@ class Surrogates:
 
 
 def chance_level(
-    anomaly: Float, grid: PolarGrid, *, significance: float, seed: int, mirror: bool = False
+    anomaly: Float,
+    grid: PolarGrid,
+    *,
+    significance: float,
+    seed: int,
+    mirror: bool = False,
+    weights: NDArray[np.floating[Any]] | None = None,
 ) -> tuple[float, int]:
     """Return the similarity that a share `significance` of surrogates exceeds, and how many were compared.
 
@@ -109,15 +115,18 @@ def chance_level(
     seed : int
     mirror : bool
         Whether the mirror image of the surrogate may fit instead.
+    weights : ndarray, shape (r,), optional
+        Weight of each ring; its radius where it is not given.
     """
+    weights = grid.radii if weights is None else weights
     rng = np.random.default_rng(seed)
     # sorted by energy, so that the order of the components does not matter
     order = np.argsort(np.einsum("krt,krt->k", anomaly, anomaly), kind="stable")
     some = anomaly[order[rng.permutation(len(anomaly))[:MOST_PATTERNS]]]
-    real, source = spectra(some, grid.used, grid.radii), Surrogates.of(some, grid.used)
+    real, source = spectra(some, grid.used, weights), Surrogates.of(some, grid.used)
     values: list[NDArray[np.floating[Any]]] = []
     while sum(len(part) for part in values) < ENOUGH_PAIRS:
-        fake = spectra(source.draw(rng), grid.used, grid.radii)
+        fake = spectra(source.draw(rng), grid.used, weights)
         best = partners(real, fake)
         values.append(np.maximum(best, partners(real, fake.mirrored())) if mirror else best)
     found = np.concatenate(values)
