@@ -12,6 +12,7 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.orientations import Orientations, PhaseCell
 from unmixel.dataset.phases import PhaseMatch, Phases
+from unmixel.dataset.positions import PositionMatches
 from unmixel.dataset.results import Factors, Groups
 from unmixel.interpret.flags import is_artefact
 from unmixel.physics.cells import structures
@@ -173,6 +174,59 @@ def orientation_map(
         axes=factors.scan_axes,
         phases=of_groups.phases,
         zone_axis=np.where(has[..., None], zone_axis[strongest], 0),
+    )
+
+
+def position_orientations(
+    matches: PositionMatches, phases: Phases, crystals: Sequence[str | Path | Crystal]
+) -> Orientations:
+    """Return phase and orientation at every position that was matched with a group on its own.
+
+    The orientation of the group's crystal, turned by the rotation that the position's pattern was found at, mirrored
+    where its mirror image fitted. The tilt is the group's.
+
+    Parameters
+    ----------
+    matches : PositionMatches
+        What `unmixel.match_positions` found.
+    phases : Phases
+        Of the groups that the positions were compared with.
+    crystals : sequence of CIF files, names of built-in cells, or Crystal
+        The candidates that `unmixel.identify` was given.
+
+    Returns
+    -------
+    Orientations
+        On the scan axes; the confidence is the similarity. Positions without a group, and those of groups without a
+        crystal, have none.
+
+    Raises
+    ------
+    InputError
+        When the matches are of other groups, or a structure is not given.
+    """
+    if len(phases) != len(matches.symmetry_deg):
+        raise InputError(
+            "matches",
+            expected=f"those of the {len(phases)} groups whose phases are given",
+            got=f"matches with {len(matches.symmetry_deg)} groups",
+            hint="give the same groups to unmixel.identify and unmixel.match_positions",
+        )
+    of_groups = group_orientations(phases, crystals)
+    group = np.maximum(matches.group, 0)
+    phase = np.where(matches.group >= 0, of_groups.phase[group], -1)
+    matrices, zone_axis = of_groups.matrices[group], of_groups.zone_axis[group]
+    mirrored = np.asarray(matches.mirrored, bool)
+    matrices = np.where(mirrored[..., None, None], MIRROR @ matrices, matrices)
+    zone_axis = np.where(mirrored[..., None], -zone_axis, zone_axis)
+    has = phase >= 0
+    return Orientations(
+        phase=phase,
+        matrices=np.where(has[..., None, None], turned(matrices, matches.rotation_deg), np.nan),
+        confidence=np.where(has, np.nan_to_num(matches.similarity), 0.0),
+        axes=matches.scan_axes,
+        phases=of_groups.phases,
+        zone_axis=np.where(has[..., None], zone_axis, 0),
     )
 
 

@@ -10,14 +10,22 @@ from scipy.spatial.transform import Rotation
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.phases import PhaseAnswer, Phases
+from unmixel.dataset.scan import Scan
 from unmixel.interpret.cluster import RotationClusterer
 from unmixel.interpret.identify import Identifier
-from unmixel.interpret.orient import group_orientations, orientation_map, orientation_of
+from unmixel.interpret.matcher import PositionMatcher
+from unmixel.interpret.orient import (
+    group_orientations,
+    orientation_map,
+    orientation_of,
+    position_orientations,
+)
 from unmixel.interpret.phases import identify
+from unmixel.interpret.positions import match_positions
 from unmixel.physics.kinematic import spot_pattern
 from unmixel.physics.orientation import friedel_twin
 from unmixel.physics.symmetry import Symmetry, misorientation, nearest_equivalents
-from unmixel.testing.crystals import View, factors_of, groups_of, zirconium_alloys
+from unmixel.testing.crystals import STEP, View, factors_of, groups_of, zirconium_alloys
 
 CRYSTALS = {crystal.name: crystal for crystal in zirconium_alloys()}
 COPPER, ZIRCONIUM = CRYSTALS["Cu"], CRYSTALS["Zr"]
@@ -210,3 +218,26 @@ def test_parts_that_do_not_belong_together_are_refused(two_phases) -> None:
         orientation_map(factors, groups, phases, [COPPER, ZIRCONIUM], least_share=2.0)
     empty = Phases((PhaseAnswer("amorphous", "no spots", "halo"),) * 3, ())
     assert not orientation_map(factors, groups, empty, []).known.any()
+
+
+def test_every_position_has_the_orientation_of_its_own_pattern() -> None:
+    """A crystal that turns by three degrees from column to column: matched position by position, without a fit."""
+    crystal, axis = CRYSTALS["ZrO2"], (0, 1, 1)
+    turns = 12.0 + 3.0 * np.arange(5)
+    means = np.array([View(rotation_deg=turn).pattern(crystal, axis) for turn in turns])
+    counts = np.random.default_rng(2).poisson(20_000 * np.stack([means] * 2)).astype(np.uint16)
+    scan = Scan.from_array(counts, pattern_step=(STEP, "1/angstrom"))
+    groups = groups_of([View(rotation_deg=12.0).pattern(crystal, axis)])
+    phases = identify(groups, [crystal], largest=1)
+    matches = match_positions(scan, groups, matcher=PositionMatcher(surrogates=300))
+    found = position_orientations(matches, phases, [crystal])
+    assert found.known.all()
+    for column, turn in enumerate(turns):
+        truth = View(rotation_deg=turn).orientation(crystal, axis)
+        for row in range(2):
+            plane, _ = error_deg(
+                found.matrices[row, column], truth, crystal, phases.answers[0].crystal.zone_axis
+            )
+            assert plane < 0.5
+    with pytest.raises(InputError, match="same groups"):
+        position_orientations(matches, Phases(phases.answers * 2, ("ZrO2",)), [crystal])
