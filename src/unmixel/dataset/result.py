@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unmixel.dataset.card import DataCard
 from unmixel.dataset.orientations import Grains, Orientations
 from unmixel.dataset.phases import Phases
+from unmixel.dataset.positions import PositionMatches
 from unmixel.dataset.results import Factors, Groups, Particles
 from unmixel.dataset.scan import EMPTY
 
@@ -33,6 +34,8 @@ class Result:
         Of the scan; None where no crystal has a name.
     grains : Grains or None
         Of a scan with two axes.
+    positions : PositionMatches or None
+        What each position shows on its own; None where the recipe does not ask for it.
     card : DataCard or None
         Card of the scan as it was read, before any step.
     recipe : mapping
@@ -52,6 +55,7 @@ class Result:
     phases: Phases | None = None
     orientations: Orientations | None = None
     grains: Grains | None = None
+    positions: PositionMatches | None = None
     card: DataCard | None = None
     recipe: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     record: Mapping[str, Any] = field(default_factory=lambda: EMPTY)

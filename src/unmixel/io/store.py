@@ -22,6 +22,7 @@ from unmixel.io.atomic import replacing
 from unmixel.io.nexus import make, note, plot, put, read_axes, read_note, signal, to_json
 from unmixel.io.orientations import read_grains, read_orientations, write_orientations
 from unmixel.io.phases import read_phases, write_phases
+from unmixel.io.positions import read_positions, write_positions
 from unmixel.io.trust import read_trust, write_trust
 
 SCHEMA = 1
@@ -62,6 +63,8 @@ def write_bundle(path: Path, result: Result, *, arrays: Mapping[str, NDArray[Any
             write_phases(entry, result.phases)
         if result.orientations is not None:
             write_orientations(entry, result.orientations, result.grains)
+        if result.positions is not None:
+            write_positions(entry, result.positions)
         if result.card is not None:
             note(entry, "card", "application/json", to_json(result.card.to_dict()))
         note(entry, "recipe", "application/json", to_json(result.recipe))
@@ -244,6 +247,7 @@ def _read_entry(entry: Any) -> Result:
         phases=read_phases(entry["phases"]) if "phases" in entry else None,
         orientations=read_orientations(entry["orientations"]) if "orientations" in entry else None,
         grains=read_grains(entry["orientations"]) if "orientations" in entry else None,
+        positions=read_positions(entry["positions"]) if "positions" in entry else None,
         card=card,
         recipe=json.loads(read_note(entry, "recipe")),
         record=json.loads(read_note(entry, "record")),

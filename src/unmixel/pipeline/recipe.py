@@ -41,10 +41,6 @@ def _shape(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _start(value: str) -> str:
-    return check_name("starts", value)
-
-
 def _entry_or_auto(value: Any) -> Any:
     return value if value is None or value == "auto" else check("clusterers", Entry.model_validate(value))
 
@@ -63,6 +59,7 @@ def _settings(name: str, home: str, value: Any) -> Any:
 
 
 _measure = partial(_settings, "measure", "unmixel.interpret.measure:Measure")
+_match = partial(_settings, "match", "unmixel.interpret.matcher:PositionMatcher")
 _identify = partial(_settings, "identify", "unmixel.pipeline.naming:Naming")
 _AsText = BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)
 _AsTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
@@ -153,7 +150,7 @@ class Factorize(_Section):
         valid="an installed solver",
         why="auto, for each side the fastest that its constraints allow",
     )
-    start: Annotated[str, AfterValidator(_start)] = _field(
+    start: Annotated[str, AfterValidator(partial(check_name, "starts"))] = _field(
         "svd",
         "Where the factorisation starts.",
         valid="an installed start",
@@ -259,6 +256,13 @@ class Interpret(_Section):
         "built-in cells) and, if wanted, elements, scale_tolerance, largest, least, spot_size, voltage_kV.",
         valid="null for none, or a mapping; needs groups and patterns in 1/angstrom or mrad",
         why="null, because only you know what the sample may hold",
+    )
+    match: Annotated[dict[str, Any] | None, BeforeValidator(_match)] = _field(
+        None,
+        "How every position's own pattern is compared with those of the groups: parameters of the matcher, {} for its "
+        "defaults.",
+        valid="null for none, or a mapping; needs a group with spots",
+        why="null, because it reads the scan once more",
     )
 
 

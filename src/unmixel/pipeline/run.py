@@ -20,6 +20,7 @@ from unmixel.io.nexus import jsonable
 from unmixel.io.store import read_bundle, write_bundle
 from unmixel.io.tables import write_tables
 from unmixel.pipeline import stages
+from unmixel.pipeline.answers import answered
 from unmixel.pipeline.folder import Checkpoints, RunFolder
 from unmixel.pipeline.logbook import Logbook
 from unmixel.pipeline.naming import Naming
@@ -103,6 +104,7 @@ class _Job:
     log: Logbook
     identity: dict[str, str]
     result: Result | None = None
+    prepared: Scan | None = None
 
     def go(self, earlier: Mapping[str, Any] | None, *, force: bool) -> Result:
         """Do everything; whatever ends it early leaves a record that says so."""
@@ -141,19 +143,7 @@ class _Job:
             self.result = self._separate(earlier, marks)
             self._store(self.result)
         with self.log.stage("interpret"):
-            factors = stages.flag(self.result.factors)
-            groups, particles = stages.interpret(factors, self.recipe, self.log.note)
-            phases = stages.name_phases(groups, self.recipe, self.log.note)
-            orientations, grains = stages.orient(factors, groups, phases, self.recipe)
-            self.result = replace(
-                self.result,
-                factors=factors,
-                groups=groups,
-                particles=particles,
-                phases=phases,
-                orientations=orientations,
-                grains=grains,
-            )
+            self.result = answered(self.result, self.recipe, self._prepared, self.log.note)
         with self.log.stage("write"):
             self.log.values["files"] = [
                 "recipe.yaml",
@@ -198,8 +188,7 @@ class _Job:
                     "'- mask_image: {image: use_pixels.npy}'."
                 )
         with self.log.stage("prepare"):
-            tell = self.log.progress.stage
-            prepared = stages.prepare(self.scan, self.recipe, lambda name: tell(f"prepare: {name}"))
+            prepared = self._prepared()
             self.log.values["steps"] = [asdict(step) for step in prepared.history]
             for step in prepared.history:
                 for text in step.values.get("warnings", ()):
@@ -222,6 +211,13 @@ class _Job:
         with self.log.stage("judge"):
             factors = stages.judge(prepared, factors, self.recipe, self.log.note)
         return Result(factors, card=card, recipe=plain(self.recipe), extras=extras, folder=self.folder.path)
+
+    def _prepared(self) -> Scan:
+        """Return the scan after all steps, which are run once."""
+        if self.prepared is None:
+            tell = self.log.progress.stage
+            self.prepared = stages.prepare(self.scan, self.recipe, lambda name: tell(f"prepare: {name}"))
+        return self.prepared
 
     def _go_on(self, earlier: Mapping[str, Any], marks: Checkpoints) -> None:
         """Read what an unfinished run left of its factorisation, and say so."""

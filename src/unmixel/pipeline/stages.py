@@ -10,16 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.core import registry
 from unmixel.core.errors import InputError
 from unmixel.dataset.card import DataCard
-from unmixel.dataset.orientations import Grains, Orientations
-from unmixel.dataset.phases import Phases
-from unmixel.dataset.results import Factors, Groups, Particles
+from unmixel.dataset.results import Factors
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import SketchState, State
 from unmixel.pipeline.entries import Entry
-from unmixel.pipeline.naming import Naming
 from unmixel.pipeline.recipe import Read, Recipe
 from unmixel.pipeline.resolve import instrument_from
 from unmixel.pipeline.trust import judged, promoted
@@ -144,63 +140,6 @@ def model_of(scan: Scan, recipe: Recipe) -> Any:
         engine=how.engine,
         memory_budget=int(how.memory_budget_MB * 1e6),
     )
-
-
-def flag(factors: Factors) -> Factors:
-    """Return the factors, each component with its remarks."""
-    from unmixel.interpret.flags import flag_components
-
-    return replace(factors, flags=tuple(flag_components(factors)))
-
-
-def interpret(factors: Factors, recipe: Recipe, note: Tell) -> tuple[Groups | None, Particles | None]:
-    """Return groups and particles, None for what the recipe does not ask for or the scan cannot give."""
-    how, seed = recipe.interpret, recipe.factorize.seed
-    if not isinstance(how.group, Entry):
-        return None, None
-    groups: Groups = registry.load("clusterers", how.group.name)(**how.group.parameters).group(
-        factors, seed=seed
-    )
-    if how.measure is None:
-        return groups, None
-    if len(factors.scan_axes) != 2:
-        note("Particles are not measured: the scan has not two axes.")
-        return groups, None
-    from unmixel.interpret.measure import Measure
-
-    particles = Measure(**how.measure).measure(factors, groups, seed=seed)
-    if particles.unit == "px":
-        note(
-            "The scan is not calibrated: particles have positions and sizes in px, and so says particles.csv."
-        )
-    return groups, particles
-
-
-def name_phases(groups: Groups | None, recipe: Recipe, note: Tell) -> Phases | None:
-    """Return the phases of the groups, None where the recipe names no candidates or there are no groups."""
-    if recipe.interpret.identify is None:
-        return None
-    if groups is None:
-        note("Phases are not named: the recipe groups nothing.")
-        return None
-    phases = Naming.of(recipe.interpret.identify).phases(groups)
-    for text in phases.notes:
-        note(f"Phases: {text}.")
-    return phases
-
-
-def orient(
-    factors: Factors, groups: Groups | None, phases: Phases | None, recipe: Recipe
-) -> tuple[Orientations | None, Grains | None]:
-    """Return how the crystals lie and the grains, None where no crystal has a name (grains need two scan axes)."""
-    if groups is None or phases is None or all(answer.crystal is None for answer in phases):
-        return None, None
-    from unmixel.interpret.grains import grain_boundaries
-    from unmixel.interpret.orient import orientation_map
-
-    crystals = Naming.of(recipe.interpret.identify or {}).crystals()
-    found = orientation_map(factors, groups, phases, crystals)
-    return found, grain_boundaries(found) if len(found.axes) == 2 else None
 
 
 def report(result: Any, path: Path) -> None:

@@ -144,6 +144,7 @@ def _body(result: Result) -> dict[str, Any]:
         "tree": sections.Picture.of(figure_dendrogram(result), _tree_alt(result)) if tree else None,
         "groups": sections.group_cards(result),
         "phase_cards": sections.phase_cards(result),
+        "position_picture": sections.position_picture(result),
         "orientation_picture": sections.orientation_picture(result),
         "orientation_words": sections.orientation_words(result),
         "phase_notes": () if result.phases is None else result.phases.notes,

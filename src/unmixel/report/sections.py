@@ -19,6 +19,7 @@ from unmixel.report.orientations import X, Z, figure_orientations
 from unmixel.report.panels import Panel
 from unmixel.report.particles import figure_particle_map, figure_size_histogram
 from unmixel.report.phases import answer_words, candidate_rows, figure_overlay
+from unmixel.report.positions import figure_positions
 from unmixel.report.residual import residual_panels
 from unmixel.report.trust import error_panels, place_panel, places, trust_words
 from unmixel.report.views import kept_panel, sample_noun
@@ -253,6 +254,13 @@ def phase_cards(result: Result) -> tuple[PhaseCard, ...]:
         )
         cards.append(PhaseCard(Badge.of(group), words, answer.reason, candidate_rows(answer), overlay))
     return tuple(cards)
+
+
+def position_picture(result: Result) -> Picture | None:
+    """Return what each position shows on its own, None where that was not asked for."""
+    if result.positions is None or len(result.positions.scan_axes) > 2:
+        return None
+    return Picture.of(figure_positions(result.positions), "Group, rotation and similarity of every position")
 
 
 def orientation_picture(result: Result) -> Picture | None:

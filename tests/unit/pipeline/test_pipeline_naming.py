@@ -207,3 +207,31 @@ def test_cif_files_on_the_command_line(scan: Scan, tmp_path: Path, monkeypatch: 
     told = json.loads(done.stdout)
     assert sorted(row["phase"] for row in told["phases"]) == ["CuZr", "ZrO2"]
     assert "phases.csv" in told["files"]
+
+
+def test_positions_are_matched_one_by_one_where_asked(scan: Scan, tmp_path: Path) -> None:
+    how = {**RECIPE, "interpret": {"group": {"rotation": {"cut": 0.3}}, "match": {"surrogates": 300}}}
+    found = unmixel.run(scan, how, out=tmp_path / "m.run")
+    assert found.groups is not None
+    assert found.positions is not None
+    left, right = found.positions.group[:, :2], found.positions.group[:, 2:]
+    assert len(np.unique(left)) == len(np.unique(right)) == 1
+    assert left[0, 0] != right[0, 0]
+    again = unmixel.load(tmp_path / "m.run").positions
+    assert again is not None
+    for key, value in vars(found.positions).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(again, key), value)
+        else:
+            assert getattr(again, key) == value
+    assert "Position by position" in (tmp_path / "m.run" / "report.html").read_text()
+    with pytest.raises(RecipeError, match="significance"):
+        unmixel.run(scan, {**how, "interpret": {"match": {"significance": 2.0}}})
+
+
+def test_without_spots_positions_are_not_matched(scan: Scan, tmp_path: Path) -> None:
+    flat = replace(scan, data=np.random.default_rng(0).poisson(5.0, scan.data.shape).astype(np.uint16))
+    how = {**RECIPE, "interpret": {"group": {"rotation": {}}, "match": {}}}
+    found = unmixel.run(flat, {**how, "factorize": {"components": 1, "max_iter": 5}}, out=tmp_path / "f.run")
+    assert found.positions is None
+    assert any("not matched one by one" in note for note in found.record["notes"])

@@ -18,7 +18,7 @@ import pytest
 from unmixel.core.errors import ReadError, RunExistsError
 from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import wrap
-from unmixel.pipeline import stages
+from unmixel.pipeline import answers, stages
 from unmixel.pipeline.run import load, resume, run
 
 pytestmark = pytest.mark.usefixtures("no_page")
@@ -242,13 +242,16 @@ def test_a_run_that_failed_with_nothing_in_hand_is_no_hindrance(
     assert run(file, quick, out=tmp_path / "o").maps.shape[0] == 2
 
 
-@pytest.mark.parametrize("stage", ["flag", "interpret", "report"])
+@pytest.mark.parametrize(
+    ("module", "stage"),
+    [(answers, "_flag"), (answers, "_interpret"), (answers, "_name_phases"), (stages, "report")],
+)
 def test_a_late_crash_keeps_the_factors(
-    stage: str, file: Path, quick: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: Any, stage: str, file: Path, quick: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = run(file, quick, out=tmp_path / "a")
     with monkeypatch.context() as broken:
-        broken.setattr(stages, stage, lambda *_: (_ for _ in ()).throw(ArithmeticError("no luck")))
+        broken.setattr(module, stage, lambda *_: (_ for _ in ()).throw(ArithmeticError("no luck")))
         with pytest.raises(ArithmeticError):
             run(file, quick, out=tmp_path / "b")
     half = load(tmp_path / "b")

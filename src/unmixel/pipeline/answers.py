@@ -1,0 +1,132 @@
+"""From factors to answers: remarks, groups, particles, phases, orientations, and what each position shows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from unmixel.core import registry
+from unmixel.dataset.orientations import Grains, Orientations
+from unmixel.dataset.phases import Phases
+from unmixel.dataset.positions import PositionMatches
+from unmixel.dataset.result import Result
+from unmixel.dataset.results import Factors, Groups, Particles
+from unmixel.dataset.scan import Scan
+from unmixel.pipeline.entries import Entry
+from unmixel.pipeline.naming import Naming
+from unmixel.pipeline.recipe import Recipe
+
+Tell = Callable[[str], None]
+
+
+def answered(result: Result, recipe: Recipe, prepared: Callable[[], Scan], note: Tell) -> Result:
+    """Return a result with everything that the recipe wants read out of its factors.
+
+    Parameters
+    ----------
+    result : Result
+        Its factors are looked at.
+    recipe : Recipe
+    prepared : callable
+        Returns the prepared scan; called only where positions are matched one by one.
+    note : callable(str)
+        Hears what is left out, and why.
+    """
+    factors = _flag(result.factors)
+    groups, particles = _interpret(factors, recipe, note)
+    phases = _name_phases(groups, recipe, note)
+    orientations, grains = _orient(factors, groups, phases, recipe)
+    return replace(
+        result,
+        factors=factors,
+        groups=groups,
+        particles=particles,
+        phases=phases,
+        orientations=orientations,
+        grains=grains,
+        positions=_match(groups, recipe, prepared, note),
+    )
+
+
+def _flag(factors: Factors) -> Factors:
+    """Return the factors, each component with its remarks."""
+    from unmixel.interpret.flags import flag_components
+
+    return replace(factors, flags=tuple(flag_components(factors)))
+
+
+def _interpret(factors: Factors, recipe: Recipe, note: Tell) -> tuple[Groups | None, Particles | None]:
+    """Return groups and particles, None for what the recipe does not ask for or the scan cannot give."""
+    how, seed = recipe.interpret, recipe.factorize.seed
+    if not isinstance(how.group, Entry):
+        return None, None
+    groups: Groups = registry.load("clusterers", how.group.name)(**how.group.parameters).group(
+        factors, seed=seed
+    )
+    if how.measure is None:
+        return groups, None
+    if len(factors.scan_axes) != 2:
+        note("Particles are not measured: the scan has not two axes.")
+        return groups, None
+    from unmixel.interpret.measure import Measure
+
+    particles = Measure(**how.measure).measure(factors, groups, seed=seed)
+    if particles.unit == "px":
+        note(
+            "The scan is not calibrated: particles have positions and sizes in px, and so says particles.csv."
+        )
+    return groups, particles
+
+
+def _name_phases(groups: Groups | None, recipe: Recipe, note: Tell) -> Phases | None:
+    """Return the phases of the groups, None where the recipe names no candidates or there are no groups."""
+    if recipe.interpret.identify is None:
+        return None
+    if groups is None:
+        note("Phases are not named: the recipe groups nothing.")
+        return None
+    phases = Naming.of(recipe.interpret.identify).phases(groups)
+    for text in phases.notes:
+        note(f"Phases: {text}.")
+    return phases
+
+
+def _orient(
+    factors: Factors, groups: Groups | None, phases: Phases | None, recipe: Recipe
+) -> tuple[Orientations | None, Grains | None]:
+    """Return how the crystals lie and the grains, None where no crystal has a name (grains need two scan axes)."""
+    if groups is None or phases is None or all(answer.crystal is None for answer in phases):
+        return None, None
+    from unmixel.interpret.grains import grain_boundaries
+    from unmixel.interpret.orient import orientation_map
+
+    crystals = Naming.of(recipe.interpret.identify or {}).crystals()
+    found = orientation_map(factors, groups, phases, crystals)
+    return found, grain_boundaries(found) if len(found.axes) == 2 else None
+
+
+def _match(
+    groups: Groups | None, recipe: Recipe, prepared: Callable[[], Scan], note: Tell
+) -> PositionMatches | None:
+    """Return which group each position shows on its own, None where the recipe does not ask for it."""
+    how = recipe.interpret.match
+    if how is None:
+        return None
+    spots = groups is not None and len(groups.pattern_axes) == 2 and bool(groups.crystalline.any())
+    if groups is None or not spots:
+        note("Positions are not matched one by one: no group has spots.")
+        return None
+    from unmixel.interpret.matcher import PositionMatcher
+    from unmixel.interpret.positions import match_positions
+
+    settings: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in how.items()
+    }
+    return match_positions(
+        prepared(),
+        groups,
+        matcher=PositionMatcher(**settings),
+        memory_budget=int(recipe.factorize.memory_budget_MB * 1e6),
+        seed=recipe.factorize.seed,
+    )
