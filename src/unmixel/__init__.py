@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from unmixel.factorize.model import NMF
     from unmixel.factorize.rank import rank
     from unmixel.factorize.sweep import sweep
+    from unmixel.interpret.calibrate import calibrate
     from unmixel.interpret.phases import identify
+    from unmixel.interpret.rotation import scan_rotation
+    from unmixel.interpret.spacings import d_spacings
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.pipeline.recipe import Recipe
     from unmixel.pipeline.run import load, run
@@ -51,11 +54,14 @@ _HOMES = {
     "SpotShape": "unmixel.factorize.constraints.spot_shape",
     "TotalIntensity": "unmixel.factorize.constraints.total_intensity",
     "UnmixelError": "unmixel.core.errors",
+    "calibrate": "unmixel.interpret.calibrate",
+    "d_spacings": "unmixel.interpret.spacings",
     "identify": "unmixel.interpret.phases",
     "load": "unmixel.pipeline.run",
     "open": "unmixel.io.open",
     "rank": "unmixel.factorize.rank",
     "run": "unmixel.pipeline.run",
+    "scan_rotation": "unmixel.interpret.rotation",
     "sweep": "unmixel.factorize.sweep",
 }
 
@@ -78,11 +84,14 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "SpotShape",
     "TotalIntensity",
     "UnmixelError",
+    "calibrate",
+    "d_spacings",
     "identify",
     "load",
     "open",
     "rank",
     "run",
+    "scan_rotation",
     "sweep",
 ]
 

@@ -11,7 +11,7 @@ import unmixel
 PUBLIC = {
     "Friedel", "Isotropic", "Matrix", "NMF", "NoDips", "NonNegative", "Pinned", "Recipe", "Relevance", "Resolution",
     "Result", "Scan", "Smooth", "SoftOrthogonal", "Sparse", "SpotShape", "TotalIntensity", "UnmixelError",
-    "identify", "load", "open", "rank", "run", "sweep",
+    "calibrate", "d_spacings", "identify", "load", "open", "rank", "run", "scan_rotation", "sweep",
 }  # fmt: skip
 
 

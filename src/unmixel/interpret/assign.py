@@ -82,7 +82,7 @@ def assign(marks: Marks, rings: Families, start: Calibration) -> list[Assignment
     start : Calibration
     """
     start = start.stretched((0.0, 0.0), shift=_center_shift(marks, start))
-    found = [_refined(marks, rings, where) for where in _starts(marks, rings, start)]
+    found = [_refined(marks, rings, where, start) for where in _starts(marks, rings, start)]
     best: list[Assignment] = []
     for one in sorted(found, key=lambda fit: -fit.likelihood):
         if all(abs(np.log(one.where.scale / other.where.scale)) > 0.01 for other in best):
@@ -145,10 +145,9 @@ def _likelihood(g: Float, error: Float, rings: Families) -> float:
     return float(np.mean(np.log((1 - ELSEWHERE) * on + ELSEWHERE / width)))
 
 
-def _refined(marks: Marks, rings: Families, where: Calibration) -> Assignment:
+def _refined(marks: Marks, rings: Families, where: Calibration, start: Calibration) -> Assignment:
     """Return the fit that a start leads to."""
-    last = Step(np.zeros(5), np.diag(np.full(5, np.inf)))
-    begun, scatter = where, 0.0
+    last, begun, scatter = Step.unknown(5), where, 0.0
     for gate in GATES:
         for _ in range(12):
             state = look(marks, rings, where, gate=gate, scatter=scatter)
@@ -159,18 +158,33 @@ def _refined(marks: Marks, rings: Families, where: Calibration) -> Assignment:
             if np.all(np.abs(last.change) < 1e-10):
                 break
         scatter, score = _scatter(marks, rings, where)
+    # what the marks do not determine goes back to what it was
+    where = _moved(where, last.free @ _difference(start, where))
     state = look(marks, rings, where, gate=0.0, scatter=scatter)
-    if state.used.sum() >= 2:
-        last = _step(marks, rings, state, scatter)
+    last = _step(marks, rings, state, scatter) if state.used.sum() >= 2 else Step.unknown(5)
     return Assignment(where, state.measured, state.ring, state.used, state.ambiguous, scatter, score, last)
 
 
 def _within(begun: Calibration, where: Calibration, change: Float) -> Calibration:
     """Return the calibration one step on, its step no longer than the tolerance."""
-    v, u, scale, along, across = np.clip(change, -TOLERANCE / 2, TOLERANCE / 2).tolist()
-    moved = where.stretched((along, across), log_scale=scale, shift=(v, u))
+    moved = _moved(where, np.clip(change, -TOLERANCE / 2, TOLERANCE / 2))
     far = np.hypot(*np.subtract(moved.center, begun.center)) > 2 * CENTER
     return where if far or abs(np.log(moved.scale / begun.scale)) > 2 * SCALE else moved
+
+
+def _moved(where: Calibration, change: Float) -> Calibration:
+    """Return the calibration with its numbers changed."""
+    v, u, scale, along, across = change.tolist()
+    return where.stretched((along, across), log_scale=scale, shift=(v, u))
+
+
+def _difference(one: Calibration, other: Calibration) -> Float:
+    """Return by which numbers one calibration differs from another, whose ellipse is nearly the same."""
+    grown = np.asarray(one.matrix) @ np.linalg.inv(np.asarray(other.matrix))
+    grown /= np.sqrt(abs(np.linalg.det(grown)))
+    v, u = np.subtract(one.center, other.center)
+    log_scale = np.log(one.scale / other.scale)
+    return np.array([v, u, log_scale, (grown[0, 0] - grown[1, 1]) / 2, (grown[0, 1] + grown[1, 0]) / 2])
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,16 @@ from unmixel.interpret.marks import Marks, joined, ring_marks, spot_marks
 from unmixel.physics.crystal import Crystal
 from unmixel.physics.families import Families, families
 
-NAMES = ("the centre along v", "the centre along u", "the scale", "the ellipse along the axes", "the ellipse across")
+NAMES = (
+    "the centre along v",
+    "the centre along u",
+    "the scale",
+    "the ellipse along the axes",
+    "the ellipse across",
+)
+
+WEAKEST = 0.005
+"""Share of the strongest ring's reflections below which no spot is taken for one of a ring (MgO: 311, 331, 511)."""
 
 FEWEST = 6
 """Spots on rings of the phase below which nothing is trusted."""
@@ -44,6 +53,7 @@ def calibrate(
     crystalline: Sequence[bool] | None = None,
     used: NDArray[np.bool_] | None = None,
     spot_size: float | None = None,
+    reach: float = np.inf,
 ) -> CalibrationFit:
     """Return centre, scale and ellipse of a detector from patterns of a known phase, with standard errors.
 
@@ -65,6 +75,8 @@ def calibrate(
         Pixels that were measured; as groups say.
     spot_size : float, optional
         Standard deviation of a spot, in pixels; measured on each pattern where it is not given.
+    reach : float
+        Spatial frequency in 1/angstrom up to which spots take part. Far out rings are crowded and lenses distort.
 
     Returns
     -------
@@ -96,12 +108,14 @@ def calibrate(
     structure = crystal if isinstance(crystal, Crystal) else Crystal.from_cif(crystal)
     images, seen, spotty, begun = _read(patterns, voltage_kV, start, crystalline, used)
     corners = np.array([[v, u] for v in (0, images.shape[1]) for u in (0, images.shape[2])], float)
-    rings = families(structure, 1.15 * float(np.linalg.norm(begun.g(corners), axis=1).max()))
+    largest = float(np.linalg.norm(begun.g(corners), axis=1).max())
+    rings = families(structure, 1.15 * min(reach, largest), least=WEAKEST)
     notes = _turned(patterns) if isinstance(patterns, Groups) else []
     where, fit = begun, None
     # spots are found about a centre: once about the start, once about what follows from it
     for _ in range(2):
         marks = _marks(images, seen, spotty, where, spot_size)
+        marks = marks.at(np.linalg.norm(where.g(marks.place), axis=1) <= reach)
         if len(marks) < 2 or len(rings) == 0:
             break
         ways = assign(marks, rings, where)
@@ -234,9 +248,7 @@ def _chance(best: Assignment, rings: Families, marks: Marks, *, wide: float = WI
     return float(state.used.sum() / max((state.used | ~state.ambiguous).sum(), 1))
 
 
-def _judged(
-    fit: CalibrationFit, luck: float, rivals: list[Assignment], notes: list[str]
-) -> CalibrationFit:
+def _judged(fit: CalibrationFit, luck: float, rivals: list[Assignment], notes: list[str]) -> CalibrationFit:
     """Return the fit with a word on whether to trust it."""
     spots = fit.spots
     n_used, n_judged = int(spots.used.sum()), int((spots.used | ~spots.ambiguous).sum())
@@ -291,5 +303,15 @@ def _nothing(begun: Calibration, phase: str, notes: list[str]) -> CalibrationFit
     )  # fmt: skip
     words = f"Not to be trusted: fewer than two spots, so that nothing is known of {phase}."
     return CalibrationFit(
-        begun, np.diag(np.full(5, np.inf)), phase, spots, 0.0, 0, 0.0, 0.0, 0.0, False, " ".join([words, *notes])
+        begun,
+        np.diag(np.full(5, np.inf)),
+        phase,
+        spots,
+        0.0,
+        0,
+        0.0,
+        0.0,
+        0.0,
+        False,
+        " ".join([words, *notes]),
     )

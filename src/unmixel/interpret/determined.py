@@ -23,10 +23,18 @@ class Step:
         0 along directions that the data do not determine.
     covariance : ndarray, shape (p, p)
         For measurements of unit weight; infinite variance and no covariance where a number is undetermined.
+    free : ndarray, shape (p, p)
+        Takes of a difference of numbers what lies along undetermined directions.
     """
 
     change: Float
     covariance: Float
+    free: Float
+
+    @classmethod
+    def unknown(cls, n: int) -> Step:
+        """Return the step of n numbers of which nothing is known."""
+        return cls(np.zeros(n), np.diag(np.full(n, np.inf)), np.eye(n))
 
     @property
     def n_determined(self) -> int:
@@ -63,4 +71,5 @@ def step(normal: Float, gradient: Float, tolerance: Float) -> Step:
     free = (vectors**2) @ ~known > FREE
     covariance[free, :] = covariance[:, free] = 0.0
     covariance[free, free] = np.inf
-    return Step(change, covariance)
+    projector = (vectors * ~known) @ vectors.T * np.outer(tolerance, 1 / tolerance)
+    return Step(change, covariance, projector)

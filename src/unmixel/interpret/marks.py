@@ -60,9 +60,7 @@ class Marks:
 
 def joined(parts: list[Marks]) -> Marks:
     """Return the marks of several patterns as one."""
-    empty = Marks(
-        np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0, np.intp)
-    )
+    empty = Marks(np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0, np.intp))
     return Marks(
         *(np.concatenate([getattr(part, f.name) for part in (empty, *parts)]) for f in fields(Marks))
     )
@@ -104,10 +102,15 @@ def spot_marks(
 
 
 def beam_radius(used: NDArray[np.bool_], center: tuple[float, float], sigma: float) -> float:
-    """Return the radius in pixels from which on spots are seen: outside a masked beam, or outside the beam itself."""
+    """Return the radius in pixels from which on spots are seen: outside a masked beam, or outside the beam itself.
+
+    What else is masked, a ghost or a dead pixel beside the beam, hides nothing but itself.
+    """
     radius = radii(used.shape, center)
-    masked = radius[~used & (radius < 0.25 * min(used.shape))]
-    return float(masked.max() + 0.5 * sigma) if masked.size else 4 * sigma
+    holes, _ = scipy.ndimage.label(~used)
+    middle = np.unique(holes[radius <= max(2.0, sigma)])
+    hole = np.isin(holes, middle[middle > 0]) & (radius < 0.25 * min(used.shape))
+    return float(radius[hole].max() + 0.5 * sigma) if hole.any() else 4 * sigma
 
 
 def ring_marks(number: int, pattern: NDArray[Any], where: Calibration, *, used: NDArray[np.bool_]) -> Marks:

@@ -39,7 +39,7 @@ class Families:
         return len(self.g)
 
 
-def families(crystal: Crystal, reach: float) -> Families:
+def families(crystal: Crystal, reach: float, *, least: float = 0.0) -> Families:
     """Return the rings of a crystal up to a spatial frequency.
 
     Parameters
@@ -47,6 +47,8 @@ def families(crystal: Crystal, reach: float) -> Families:
     crystal : Crystal
     reach : float
         In 1/angstrom.
+    least : float
+        Rings are left out whose mean reflection is weaker than this share of the strongest ring's.
 
     Examples
     --------
@@ -60,6 +62,8 @@ def families(crystal: Crystal, reach: float) -> Families:
     length = np.linalg.norm(found.g[seen], axis=1)
     starts = np.flatnonzero(np.diff(length, prepend=-1.0) > SAME * length)
     parts = np.split(np.arange(len(hkl)), starts[1:]) if len(starts) else []
+    mean = np.array([intensity[part].mean() for part in parts])
+    parts = [part for part, strength in zip(parts, mean, strict=True) if strength >= least * mean.max()]
     return Families(
         np.array([_speaker(hkl[part]) for part in parts], np.intp).reshape(-1, 3),
         np.array([length[part].mean() for part in parts]),

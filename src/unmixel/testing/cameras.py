@@ -88,7 +88,9 @@ class Camera:
         turns = np.random.default_rng([seed, 7]).uniform(0, 360, len(axes))
         return np.array(
             [
-                self.pattern(crystal, axis, View(rotation_deg=float(turn), seed=seed + i), electrons=electrons)
+                self.pattern(
+                    crystal, axis, View(rotation_deg=float(turn), seed=seed + i), electrons=electrons
+                )
                 for i, (axis, turn) in enumerate(zip(axes, turns, strict=True))
             ]
         )
