@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -278,9 +278,12 @@ class CalibrationFit:
             replace(axis, scale=step, offset=-place * step, unit="1/angstrom")
             for axis, step, place in zip(target.pattern_axes, self.calibration.step, self.center, strict=True)
         )
-        if isinstance(target, Groups):
-            return replace(target, pattern_axes=axes, center=self.center)
-        return target.after(self._record(target.pattern_axes), pattern_axes=axes)
+        changes: dict[str, Any] = {"pattern_axes": axes}
+        if isinstance(target, Scan):
+            changes["history"] = (*target.history, self._record(target.pattern_axes))
+        else:
+            changes["center"] = self.center
+        return replace(target, **changes)
 
     def _record(self, before: tuple[Axis, ...]) -> StepRecord:
         (v, u), (sv, su) = self.center, self.calibration.step
@@ -307,7 +310,7 @@ def ellipse_errors(calibration: Calibration, covariance: Float) -> Pair:
     """
     if not np.isfinite(covariance).all():
         return float("inf"), 90.0
-    ratio, angle = calibration.ellipse
+    ratio, _ = calibration.ellipse
     small, slopes = 1e-5, []
     for step in ((small, 0.0), (0.0, small)):
         ends = [calibration.stretched((sign * step[0], sign * step[1])).ellipse for sign in (1, -1)]

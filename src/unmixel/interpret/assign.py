@@ -21,7 +21,7 @@ CENTER, SCALE, STRETCH = 3.0, 0.06, 0.03
 
 TOLERANCE = np.array([CENTER, CENTER, SCALE, STRETCH, STRETCH])
 
-TRIED = 12
+TRIED = 8
 """Starts of the search that are refined."""
 
 GATES = (0.012, 0.008, 0.005, 0.0)
@@ -155,7 +155,7 @@ def _refined(marks: Marks, rings: Families, where: Calibration, start: Calibrati
                 break
             last = _step(marks, rings, state, scatter)
             where = _within(begun, where, last.change)
-            if np.all(np.abs(last.change) < 1e-10):
+            if np.all(np.abs(last.change) < (1e-4 if gate > 0 else 1e-9) * TOLERANCE):
                 break
         scatter, score = _scatter(marks, rings, where)
     # what the marks do not determine goes back to what it was

@@ -36,9 +36,9 @@ FEWEST = 6
 LEAST_EXPLAINED = 0.6
 """Share of the spots that the phase must explain."""
 
-BY_CHANCE, TIGHT = 1e-3, 1.5
-"""Probability below which chance must bring so many radii onto rings of the phase, and how close, in standard
-deviations: the median of all spots of a radius."""
+BY_CHANCE, TIGHT, TOGETHER = 1e-3, 1.5, 4
+"""Probability below which chance must bring so many radii onto rings of the phase, and how close: the mean of the spots
+of a radius, in standard deviations of that mean; more than four spots count as four, since not all is noise."""
 
 AS_GOOD = 0.15
 """Mean log likelihood by which another scale must be worse to be out of the question."""
@@ -91,7 +91,8 @@ def calibrate(
     -----
     Least squares over all spots of all patterns: ``|M (p_i - c)| = 1 / d_hkl(i)``, weighted by the errors of the
     places and what they scatter beyond. Each spot goes to the nearest ring of the phase, unless two are too close to
-    choose or none is near (`interpret.assign`). Radii know nothing of an in-plane rotation: M is turned as the start is.
+    choose or none is near (`interpret.assign`). Radii know nothing of a rotation in the plane: M is
+    turned as the start is.
     A phase of the same kind whose lattice differs by less than 5 % fits as well, with another scale: this no pattern
     can tell.
 
@@ -114,12 +115,15 @@ def calibrate(
     where, fit = begun, None
     # spots are found about a centre: once about the start, once about what follows from it
     for _ in range(2):
-        marks = _marks(images, seen, spotty, where, spot_size)
+        if spotty.any():
+            marks = _spots(images, seen, spotty, where, spot_size)
+        else:
+            marks = _rings(images, seen, where, rings)
         marks = marks.at(np.linalg.norm(where.g(marks.place), axis=1) <= reach)
         if len(marks) < 2 or len(rings) == 0:
             break
         ways = assign(marks, rings, where)
-        fit = _fit(marks, rings, ways, structure.name, notes)
+        fit = judged_fit(marks, rings, ways, structure.name, notes)
         where = ways[0].where
     return fit if fit is not None else _nothing(begun, structure.name, notes)
 
@@ -132,10 +136,11 @@ def _read(
     used: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Calibration]:
     """Return patterns (n, v, u), their used pixels, which have spots, and the start."""
+    words: Sequence[bool] | NDArray[Any] | None = crystalline
     if isinstance(patterns, Groups):
         start = start or axes_calibration(patterns.pattern_axes, patterns.center, voltage_kV)
         used = patterns.used_pixels if used is None else used
-        crystalline = patterns.crystalline if crystalline is None else crystalline
+        words = patterns.crystalline if words is None else words
         patterns = patterns.patterns
     images = np.asarray(patterns, np.float64)
     images = images[None] if images.ndim == 2 else images
@@ -146,7 +151,7 @@ def _read(
             got=f"shape {images.shape}{'' if start else ' and no start'}",
             hint="start=Calibration.from_steps((64, 64), (0.01, 0.01)): centre in px, 1/angstrom a pixel",
         )
-    spotty = np.ones(len(images), bool) if crystalline is None else np.asarray(crystalline, bool)
+    spotty = np.ones(len(images), bool) if words is None else np.asarray(words, bool)
     seen = np.ones(images.shape[1:], bool) if used is None else np.asarray(used, bool)
     if spotty.shape != (len(images),) or seen.shape not in (images.shape, images.shape[1:]):
         raise InputError(
@@ -168,29 +173,38 @@ def _turned(groups: Groups) -> list[str]:
     ]
 
 
-def _marks(
+def _spots(
     images: NDArray[np.float64],
     seen: NDArray[np.bool_],
     spotty: NDArray[np.bool_],
     where: Calibration,
     spot_size: float | None,
 ) -> Marks:
-    """Return the spots of all patterns; pieces of their rings where none has spots."""
-    if not spotty.any():
-        return joined(
-            [ring_marks(i, image, where, used=seen[i]) for i, image in enumerate(images) if image.any()]
-        )
+    """Return the spots of all patterns that have some."""
     return joined(
         [
-            spot_marks(i, images[i], where, used=seen[i], spot_size=spot_size)
+            spot_marks(int(i), images[i], where, used=seen[i], spot_size=spot_size)
             for i in np.flatnonzero(spotty)
             if images[i].any()
         ]
     )
 
 
-def _fit(
-    marks: Marks, rings: Families, ways: list[Assignment], phase: str, notes: list[str]
+def _rings(
+    images: NDArray[np.float64], seen: NDArray[np.bool_], where: Calibration, rings: Families
+) -> Marks:
+    """Return pieces of the rings of all patterns."""
+    return joined(
+        [
+            ring_marks(i, image, where, used=seen[i], rings=rings)
+            for i, image in enumerate(images)
+            if np.ptp(image) > 0
+        ]
+    )
+
+
+def judged_fit(
+    marks: Marks, rings: Families, ways: list[Assignment], phase: str, notes: Sequence[str] = ()
 ) -> CalibrationFit:
     """Return the best way as a fit, with what speaks for and against it."""
     best, covariance = ways[0], ways[0].last.covariance.copy()
@@ -206,6 +220,8 @@ def _fit(
         used=best.used,
         ambiguous=best.ambiguous,
     )
+    if np.any(marks.ring >= 0):
+        covariance[2, 2] += _between_rings(marks, best, rings)
     rivals = [way for way in ways[1:] if best.likelihood - way.likelihood < AS_GOOD and way.used.sum() >= 2]
     if rivals:
         covariance[2, :] = covariance[:, 2] = 0.0
@@ -215,7 +231,9 @@ def _fit(
     judged = used | ~best.ambiguous
     explained = float(used.sum() / max(judged.sum(), 1))
     chance = _chance(best, rings, marks)
-    luck = _luck(residuals, best, _chance(best, rings, marks, wide=TIGHT))
+    # the pieces of a ring share its error: they say one thing only
+    together = 1 if np.any(marks.ring >= 0) else TOGETHER
+    luck = _luck(residuals, best, _chance(best, rings, marks, wide=TIGHT), together)
     found = CalibrationFit(
         calibration=best.where,
         covariance=covariance,
@@ -230,6 +248,19 @@ def _fit(
         words="",
     )
     return _judged(found, luck, rivals, notes)
+
+
+def _between_rings(marks: Marks, best: Assignment, rings: Families) -> float:
+    """Return the variance of the logarithm of the scale that follows from how far whole rings are off.
+
+    The pieces of a ring share what the profile beneath it did to its radius.
+    """
+    off = best.measured / rings.g[best.ring] - 1
+    alike = 1000 * marks.pattern + marks.ring
+    means = np.array([off[best.used & (alike == one)].mean() for one in np.unique(alike[best.used])])
+    if len(means) < 2:
+        return float("inf")
+    return float(np.sum(means**2) / (len(means) - 1) / len(means))
 
 
 def _chance(best: Assignment, rings: Families, marks: Marks, *, wide: float = WIDE) -> float:
@@ -248,7 +279,9 @@ def _chance(best: Assignment, rings: Families, marks: Marks, *, wide: float = WI
     return float(state.used.sum() / max((state.used | ~state.ambiguous).sum(), 1))
 
 
-def _judged(fit: CalibrationFit, luck: float, rivals: list[Assignment], notes: list[str]) -> CalibrationFit:
+def _judged(
+    fit: CalibrationFit, luck: float, rivals: list[Assignment], notes: Sequence[str]
+) -> CalibrationFit:
     """Return the fit with a word on whether to trust it."""
     spots = fit.spots
     n_used, n_judged = int(spots.used.sum()), int((spots.used | ~spots.ambiguous).sum())
@@ -278,20 +311,23 @@ def _judged(fit: CalibrationFit, luck: float, rivals: list[Assignment], notes: l
     return replace(fit, trusted=not faults, words=words.strip())
 
 
-def _luck(spots: SpotResiduals, best: Assignment, chance: float) -> float:
+def _luck(spots: SpotResiduals, best: Assignment, chance: float, together: int) -> float:
     """Return the probability that chance explains as many radii; spots of one radius say the same thing."""
     from scipy.stats import binom
 
     error = np.hypot(spots.place_error, best.scatter) * best.where.scale
-    off = np.abs(spots.measured - spots.expected) / error
+    off = (spots.measured - spots.expected) / error
     order = np.argsort(spots.measured)
     label = np.zeros(len(order), np.intp)
     label[order] = np.cumsum(np.diff(spots.measured[order], prepend=-1.0) > 2 * np.median(error))
-    medians = [
-        float(np.median(off[(label == one) & ~spots.ambiguous])) for one in np.unique(label[~spots.ambiguous])
-    ]
+    right, odds = [], []
+    for one in np.unique(label[~spots.ambiguous]):
+        mine = off[(label == one) & ~spots.ambiguous]
+        sharper = np.sqrt(min(len(mine), together))
+        right.append(abs(float(mine.mean())) <= TIGHT / sharper)
+        odds.append(chance / sharper)
     # the scale was chosen so that one of them fits
-    return float(binom.sf(np.sum(np.array(medians) <= TIGHT) - 2, max(len(medians) - 1, 0), chance))
+    return float(binom.sf(sum(right) - 2, max(len(right) - 1, 0), float(np.mean(odds)) if odds else 0.0))
 
 
 def _nothing(begun: Calibration, phase: str, notes: list[str]) -> CalibrationFit:

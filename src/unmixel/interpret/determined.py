@@ -36,11 +36,6 @@ class Step:
         """Return the step of n numbers of which nothing is known."""
         return cls(np.zeros(n), np.diag(np.full(n, np.inf)), np.eye(n))
 
-    @property
-    def n_determined(self) -> int:
-        """How many numbers are determined."""
-        return int(np.isfinite(np.diag(self.covariance)).sum())
-
 
 def step(normal: Float, gradient: Float, tolerance: Float) -> Step:
     """Solve ``normal change = gradient`` along those directions that the data determine.

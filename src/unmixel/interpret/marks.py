@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from unmixel.dataset.calibration import Calibration
 from unmixel.interpret.ellipse import fit_ellipse
 from unmixel.interpret.peaks import MAD, find_spots, radii, spot_sigma
+from unmixel.interpret.powder import ring_places
 from unmixel.interpret.refine import refine_spots
+from unmixel.physics.families import Families
 
 Float = NDArray[np.float64]
 
@@ -113,11 +115,18 @@ def beam_radius(used: NDArray[np.bool_], center: tuple[float, float], sigma: flo
     return float(radius[hole].max() + 0.5 * sigma) if hole.any() else 4 * sigma
 
 
-def ring_marks(number: int, pattern: NDArray[Any], where: Calibration, *, used: NDArray[np.bool_]) -> Marks:
+def ring_marks(
+    number: int,
+    pattern: NDArray[Any],
+    where: Calibration,
+    *,
+    used: NDArray[np.bool_],
+    rings: Families | None = None,
+) -> Marks:
     """Return pieces of the rings of a pattern: where each ring is in each of 24 sectors.
 
-    Centre and ellipse are first made such that the rings are circles (`fit_ellipse`); maxima of their profile are the
-    rings. In each sector the profile of the whole ring is moved along the radius until it fits.
+    Centre and ellipse are first made such that the rings are circles (`fit_ellipse`). Rings of a known phase are where
+    its lines fit the profile, overlapping ones too; of an unknown one they are the profile's maxima. In each sector the profile of the whole ring is moved along the radius until it fits.
 
     Parameters
     ----------
@@ -125,8 +134,10 @@ def ring_marks(number: int, pattern: NDArray[Any], where: Calibration, *, used: 
         That the marks carry.
     pattern : ndarray, shape (v, u)
     where : Calibration
-        Only its centre counts.
+        Its centre counts, and its scale where there is a phase.
     used : ndarray of bool, shape (v, u)
+    rings : Families, optional
+        Of the phase.
     """
     image = np.asarray(pattern, np.float64)
     edges = Calibration.from_steps(where.center, (1.0, 1.0))
@@ -137,8 +148,12 @@ def ring_marks(number: int, pattern: NDArray[Any], where: Calibration, *, used: 
     seen = used & np.isfinite(image)
     place = np.argwhere(seen).astype(np.float64)
     g = round_.g(place)
-    rings = _Rings(image[seen], np.linalg.norm(g, axis=1), np.arctan2(-g[:, 0], g[:, 1]), (inner, outer))
-    parts = [_pieces(number, index, ring, rings, round_) for index, ring in enumerate(rings.found())]
+    seen_rings = _Rings(image[seen], np.linalg.norm(g, axis=1), np.arctan2(-g[:, 0], g[:, 1]), (inner, outer))
+    if rings is None:
+        found = seen_rings.found()
+    else:
+        found = ring_places(seen_rings.grid, *seen_rings.profile(), rings, where.scale)
+    parts = [_pieces(number, index, ring, seen_rings, round_) for index, ring in enumerate(found)]
     return joined(parts)
 
 

@@ -43,8 +43,8 @@ def scan_rotation(com_v: NDArray[Any], com_u: NDArray[Any], *, smoothing: float 
     Notes
     -----
     A thin object shifts the beam along the gradient of its phase, and a gradient has no curl. With divergence D and
-    curl C of the shifts as they are, those turned back by t are ``D cos t - C sin t`` and ``C cos t + D sin t``; the sum of
-    the squared curl is least at ``tan 2t = -2 S(C D) / (S(D^2) - S(C^2))``. Noise that is alike along v and u adds the
+    curl C of the shifts, those turned back by t have ``D cos t - C sin t`` and ``C cos t + D sin t``; the sum S of the
+    squared curl is least at ``tan 2t = -2 S(C D) / (S(D^2) - S(C^2))``. Noise that is alike along v and u adds the
     same to both squares and nothing to the product: it leaves the angle unbiased. Means are taken off D and C, which
     is what a wandering beam (descan, linear in y and x) adds to them. The standard error is that of ``S(C D)`` under
     noise independent between positions, of the size that the remaining curl has.

@@ -54,7 +54,7 @@ def d_spacings(
     -----
     ``d = 1 / |M (p - c)|``; opposite spots (Friedel pairs) are taken together, ``d = 2 / |M (p - p')|``, which needs no
     centre. With J the slope of g by centre, scale and stretches and C their covariance, ``var g = J C J^T`` plus that
-    of the places, and ``error = d^2 sqrt(var g)``. What places scatter beyond their errors in the fit is part of theirs.
+    of the places, and ``error = d^2 sqrt(var g)``. What places scatter beyond their errors in the fit counts.
     A ring is the weighted mean over its sectors; its error is the larger of the expected and the seen scatter.
 
     Examples
@@ -103,7 +103,7 @@ class _Ruler:
             if j < 0:
                 rows.append(self._row(marks, [i], length, slope, float(error[i])))
                 continue
-            other, back = self._radius(marks.place[j])
+            _, back = self._radius(marks.place[j])
             # of the pair, only the distance counts: half of it, and the mean of the slopes without the centre's
             half = np.linalg.norm(self.where.g(marks.place[[i]]) - self.where.g(marks.place[[j]])) / 2
             both = (slope + back) / 2
