@@ -118,17 +118,16 @@ def _starts(marks: Marks, rings: Families, start: Calibration) -> list[Calibrati
         if np.hypot(a, b) <= 1.01 * STRETCH
     ]
     error = np.hypot(marks.error, 0.3 + 0.005 * np.linalg.norm(marks.place - start.center, axis=1))
-    scores = []
-    for scale, stretch in points:
-        where = start.stretched(stretch, log_scale=scale)
-        scores.append(_likelihood(np.linalg.norm(where.g(marks.place), axis=1), error * where.scale, rings))
+    tried = [start.stretched(stretch, log_scale=scale) for scale, stretch in points]
+    g = np.array([np.linalg.norm(where.g(marks.place), axis=1) for where in tried])
+    scores = _likelihood(g, error * np.array([[where.scale] for where in tried]), rings)
     chosen: list[int] = []
-    for place in np.argsort(-np.array(scores), kind="stable"):
+    for place in np.argsort(-scores, kind="stable"):
         if all(_apart(points[place], points[other]) for other in chosen):
             chosen.append(int(place))
         if len(chosen) == TRIED:
             break
-    return [start.stretched(points[i][1], log_scale=points[i][0]) for i in chosen]
+    return [tried[i] for i in chosen]
 
 
 def _apart(one: tuple[float, tuple[float, float]], other: tuple[float, tuple[float, float]]) -> bool:
@@ -137,12 +136,12 @@ def _apart(one: tuple[float, tuple[float, float]], other: tuple[float, tuple[flo
     return scale or float(np.hypot(*np.subtract(one[1], other[1]))) > 1.5 * STRETCH / 3
 
 
-def _likelihood(g: Float, error: Float, rings: Families) -> float:
-    """Return the mean log density of marks at g: on any ring alike, or, now and then, anywhere."""
+def _likelihood(g: Float, error: Float, rings: Families) -> Float:
+    """Return the mean log density of marks (last axis) at g: on their ring, each alike, or, now and then, anywhere."""
     width = max(float(rings.g[-1]), 1e-300)
-    distance = (g[:, None] - rings.g[None]) / error[:, None]
-    on = np.exp(-0.5 * distance**2).sum(axis=1) / (np.sqrt(2 * np.pi) * error * len(rings))
-    return float(np.mean(np.log((1 - ELSEWHERE) * on + ELSEWHERE / width)))
+    distance = (g - rings.g[nearest(g, rings)]) / error
+    on = np.exp(-0.5 * distance**2) / (np.sqrt(2 * np.pi) * error * len(rings))
+    return np.asarray(np.mean(np.log((1 - ELSEWHERE) * on + ELSEWHERE / width), axis=-1))
 
 
 def _refined(marks: Marks, rings: Families, where: Calibration, start: Calibration) -> Assignment:
@@ -247,6 +246,7 @@ def _scatter(marks: Marks, rings: Families, where: Calibration) -> tuple[float, 
     Marks that lie anywhere do not raise it, as they would a mean square.
     """
     measured = np.linalg.norm(where.g(marks.place), axis=1)
-    scores = [_likelihood(measured, np.hypot(marks.error, s) * where.scale, rings) for s in SCATTERS]
+    error = np.hypot(marks.error[None], np.array(SCATTERS)[:, None]) * where.scale
+    scores = _likelihood(np.broadcast_to(measured, error.shape), error, rings)
     best = int(np.argmax(scores))
-    return SCATTERS[best], scores[best]
+    return SCATTERS[best], float(scores[best])

@@ -115,10 +115,8 @@ def calibrate(
     where, fit = begun, None
     # spots are found about a centre: once about the start, once about what follows from it
     for _ in range(2):
-        if spotty.any():
-            marks = _spots(images, seen, spotty, where, spot_size)
-        else:
-            marks = _rings(images, seen, where, rings)
+        spots = _spots(images, seen, spotty, where, spot_size) if spotty.any() else None
+        marks = _rings(images, seen, where, rings) if spots is None else spots
         marks = marks.at(np.linalg.norm(where.g(marks.place), axis=1) <= reach)
         if len(marks) < 2 or len(rings) == 0:
             break

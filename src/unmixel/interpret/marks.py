@@ -126,7 +126,8 @@ def ring_marks(
     """Return pieces of the rings of a pattern: where each ring is in each of 24 sectors.
 
     Centre and ellipse are first made such that the rings are circles (`fit_ellipse`). Rings of a known phase are where
-    its lines fit the profile, overlapping ones too; of an unknown one they are the profile's maxima. In each sector the profile of the whole ring is moved along the radius until it fits.
+    its lines fit the profile, overlapping ones too; of an unknown one they are the profile's maxima. In each sector
+    the profile of the whole ring is moved along the radius until it fits.
 
     Parameters
     ----------
@@ -193,13 +194,13 @@ class _Rings:
         rings = []
         for peak in peaks:
             left, right = _foot(smooth[: peak + 1][::-1]), _foot(smooth[peak:])
-            base = np.interp(peak, [peak - left, peak + right], [smooth[peak - left], smooth[peak + right]])
-            height = smooth[peak] - base
-            if height < RING_LEAST * error[peak] / 2:
+            own = smooth[peak - left : peak + right + 1]
+            own = own - np.linspace(own[0], own[-1], len(own))
+            top = int(np.argmax(own))
+            if own[top] < RING_LEAST * error[peak] / 2 or not 0 < top < len(own) - 1:
                 continue
-            above = smooth[peak - left : peak + right + 1] > base + height / 2
-            half = max(0.25 * above.sum(), 0.75)
-            center = float(self.grid[peak]) + 0.5 * _vertex(smooth[peak - 1 : peak + 2])
+            half = max(0.25 * (own > own[top] / 2).sum(), 0.75)
+            center = float(self.grid[peak - left + top]) + 0.5 * _vertex(own[top - 1 : top + 2])
             rings.append((center, float(half)))
         return rings
 

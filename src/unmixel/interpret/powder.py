@@ -40,20 +40,16 @@ def ring_places(
 
     Notes
     -----
-    The profile is fitted by Gaussians of one width at ``g / scale``, none negative, on a smooth background, for a grid of
-    scales and widths; about the best of them each ring is then given a shift of its own, all by one least squares.
+    The profile is fitted by Gaussians of one width at ``g / scale``, none negative, on a smooth background, for a grid
+    of scales and widths; about the best of them each ring is then given a shift of its own, all by one least squares.
     """
     weight = 1 / np.maximum(error, 1e-3 * float(np.median(error)) + 1e-300)
     background = _background(radius)
-    best = min(
-        (
-            (_misfit(radius, profile, weight, rings.g / (scale * s), w, background), s, w)
-            for s in SCALES
-            for w in WIDTHS
-        ),
-        key=lambda found: found[0],
-    )
-    factor, width = _sharpened(radius, profile, weight, rings.g / scale, best[1:], background)
+    whole = rings.g / scale
+    tried = [
+        (_misfit(radius, profile, weight, whole / s, w, background), s, w) for s in SCALES for w in WIDTHS
+    ]
+    factor, width = _sharpened(radius, profile, weight, whole, min(tried)[1:], background)
     center = rings.g / (scale * factor)
     center = center[(center > radius[0] - width) & (center < radius[-1] + width)]
     lines = _lines(radius, center, width)
