@@ -220,6 +220,6 @@ def _words(where: Calibration, found: Step) -> str:
     errors = ellipse_errors(where, found.covariance[2:, 2:])
     if not np.isfinite(errors[0]):
         return "the rings do not say whether they are circles"
-    if ratio - 1 < 2 * errors[0]:
-        return f"the rings are circles within {2 * errors[0]:.2%}"
+    if ratio - 1 < 2.5 * errors[0]:
+        return f"the rings are circles within {2.5 * errors[0]:.2%}"
     return f"the rings are {ratio - 1:.2%} ({errors[0]:.2%}) longer along {angle:.0f} degrees than across"
