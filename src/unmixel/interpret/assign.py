@@ -16,7 +16,7 @@ from unmixel.physics.families import Families
 
 Float = NDArray[np.float64]
 
-CENTER, SCALE, STRETCH = 3.0, 0.06, 0.03
+CENTER, SCALE, STRETCH = 3.0, 0.055, 0.03
 """How wrong the start may be: px, logarithm of the scale, half the logarithm of the ratio."""
 
 TOLERANCE = np.array([CENTER, CENTER, SCALE, STRETCH, STRETCH])
@@ -67,7 +67,9 @@ class Assignment:
     last: Step
 
 
-def assign(marks: Marks, rings: Families, start: Calibration) -> list[Assignment]:
+def assign(
+    marks: Marks, rings: Families, start: Calibration, *, trusted: Calibration | None = None
+) -> list[Assignment]:
     """Return how marks fit the rings of a phase, best first: different ways to do so, no two of one scale.
 
     A grid of scales and ellipses about the start is searched with the centre of most pairs of opposite spots; the
@@ -80,10 +82,14 @@ def assign(marks: Marks, rings: Families, start: Calibration) -> list[Assignment
     marks : Marks
     rings : Families
     start : Calibration
+    trusted : Calibration, optional
+        From whose scale no fit may differ by more than 5.5 %; the start where it is not given.
     """
+    scale = (trusted or start).scale
     start = start.stretched((0.0, 0.0), shift=_center_shift(marks, start))
-    found = [_refined(marks, rings, where, start) for where in _starts(marks, rings, start)]
+    found = [_refined(marks, rings, where, start, scale) for where in _starts(marks, rings, start)]
     best: list[Assignment] = []
+    found = [one for one in found if abs(np.log(one.where.scale / scale)) <= 1.01 * SCALE]
     for one in sorted(found, key=lambda fit: -fit.likelihood):
         if all(abs(np.log(one.where.scale / other.where.scale)) > 0.01 for other in best):
             best.append(one)
@@ -144,7 +150,9 @@ def _likelihood(g: Float, error: Float, rings: Families) -> Float:
     return np.asarray(np.mean(np.log((1 - ELSEWHERE) * on + ELSEWHERE / width), axis=-1))
 
 
-def _refined(marks: Marks, rings: Families, where: Calibration, start: Calibration) -> Assignment:
+def _refined(
+    marks: Marks, rings: Families, where: Calibration, start: Calibration, scale: float
+) -> Assignment:
     """Return the fit that a start leads to."""
     last, begun, scatter = Step.unknown(5), where, 0.0
     for gate in GATES:
@@ -153,7 +161,7 @@ def _refined(marks: Marks, rings: Families, where: Calibration, start: Calibrati
             if state.used.sum() < 2:
                 break
             last = _step(marks, rings, state, scatter)
-            where = _within(begun, where, last.change)
+            where = _within((begun.center, scale), where, last.change)
             if np.all(np.abs(last.change) < (1e-4 if gate > 0 else 1e-9) * TOLERANCE):
                 break
         scatter, score = _scatter(marks, rings, where)
@@ -164,11 +172,11 @@ def _refined(marks: Marks, rings: Families, where: Calibration, start: Calibrati
     return Assignment(where, state.measured, state.ring, state.used, state.ambiguous, scatter, score, last)
 
 
-def _within(begun: Calibration, where: Calibration, change: Float) -> Calibration:
-    """Return the calibration one step on, its step no longer than the tolerance."""
+def _within(trusted: tuple[tuple[float, float], float], where: Calibration, change: Float) -> Calibration:
+    """Return the calibration one step on, no further than from centre and scale that are about right."""
     moved = _moved(where, np.clip(change, -TOLERANCE / 2, TOLERANCE / 2))
-    far = np.hypot(*np.subtract(moved.center, begun.center)) > 2 * CENTER
-    return where if far or abs(np.log(moved.scale / begun.scale)) > 2 * SCALE else moved
+    far = np.hypot(*np.subtract(moved.center, trusted[0])) > 2 * CENTER
+    return where if far or abs(np.log(moved.scale / trusted[1])) > SCALE else moved
 
 
 def _moved(where: Calibration, change: Float) -> Calibration:

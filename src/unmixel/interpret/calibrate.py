@@ -33,7 +33,7 @@ WEAKEST = 0.005
 FEWEST = 6
 """Spots on rings of the phase below which nothing is trusted."""
 
-LEAST_EXPLAINED = 0.6
+LEAST_EXPLAINED = 0.75
 """Share of the spots that the phase must explain."""
 
 BY_CHANCE, TIGHT, TOGETHER = 1e-3, 1.5, 4
@@ -120,7 +120,9 @@ def calibrate(
         marks = marks.at(np.linalg.norm(where.g(marks.place), axis=1) <= reach)
         if len(marks) < 2 or len(rings) == 0:
             break
-        ways = assign(marks, rings, where)
+        ways = assign(marks, rings, where, trusted=begun)
+        if not ways:
+            break
         fit = judged_fit(marks, rings, ways, structure.name, notes)
         where = ways[0].where
     return fit if fit is not None else _nothing(begun, structure.name, notes)
