@@ -83,12 +83,13 @@ class Calibration:
 
     def reach(self, shape: tuple[int, ...]) -> float:
         """Return the spatial frequency up to which every direction is on the detector."""
-        matrix = np.asarray(self.matrix)
-        # how far apart lines of one row (column) are in 1/angstrom
-        apart = abs(np.linalg.det(matrix)) / np.hypot(*matrix)[::-1]
+        (a, b), (c, d) = self.matrix
+        steps = np.abs(self.step)
+        # where the axes are askew in 1/angstrom, lines of one row are closer together than a step along v
+        askew = abs(a * d - b * c) / float(steps[0] * steps[1])
         room = [
-            min(c + 0.5, n - 0.5 - c) * float(step)
-            for n, c, step in zip(shape, self.center, apart, strict=True)
+            min(middle + 0.5, n - 0.5 - middle) * float(step) * askew
+            for n, middle, step in zip(shape, self.center, steps, strict=True)
         ]
         return max(0.0, *room) if min(room) <= 0 else min(room)
 

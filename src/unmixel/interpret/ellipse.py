@@ -155,7 +155,7 @@ def fit_ellipse(
             where = where.stretched((along, across), shift=(v, u))
             if np.all(np.abs(found.change) < 1e-6):
                 break
-    assert found is not None  # nosec B101 - there are blurs
+    assert found is not None  # nosec B101
     return EllipseFit(where, found.covariance, _words(where, found))
 
 

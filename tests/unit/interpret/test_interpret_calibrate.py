@@ -108,6 +108,14 @@ def test_starts_may_be_wrong(scale, ratio, angle, v, u) -> None:
     assert abs(off[3]) < 5 * error[3] + 2e-3  # next to a circle a ratio is never below 1
 
 
+@pytest.mark.parametrize("factor", [0.88, 1.12])
+def test_a_start_that_is_too_wrong_is_not_trusted_and_no_scale_leaves_the_tolerance(factor: float) -> None:
+    start = Calibration.from_steps((47.5, 47.5), (0.025 * factor,) * 2)
+    fit = fitted(marks_of(ALUMINIUM, noise=0.05), ALUMINIUM, start)
+    assert abs(np.log(fit.scale / start.scale)) < 0.057
+    assert not fit.trusted
+
+
 def test_turning_the_detector_turns_the_ellipse_and_its_step_scales_the_scale() -> None:
     marks = marks_of(ALUMINIUM, noise=0.05)
     first = fitted(marks, ALUMINIUM)
