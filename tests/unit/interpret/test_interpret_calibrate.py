@@ -238,7 +238,7 @@ CIF = Path(__file__).parents[3] / "examples" / "data" / "MgO.cif"
 @pytest.mark.real
 @pytest.mark.slow
 def test_the_mgo_scan_is_refused_rather_than_forced() -> None:
-    """Its spots lie on no ellipse: the camera films a screen. The fit has to say so."""
+    """Most of its spots are where rings are crowded, and no ellipse explains the others. The fit has to say so."""
     if not REAL.exists():
         pytest.skip("the MgO scan is not beside the repository")
     import unmixel
