@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from unmixel.factorize.model import NMF
     from unmixel.factorize.rank import rank
     from unmixel.factorize.sweep import sweep
+    from unmixel.interpret.calibrate import calibrate
     from unmixel.interpret.orient import orientation_map
     from unmixel.interpret.phases import identify
     from unmixel.interpret.positions import match_positions
+    from unmixel.interpret.rotation import scan_rotation
+    from unmixel.interpret.spacings import d_spacings
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.pipeline.recipe import Recipe
     from unmixel.pipeline.run import load, run
@@ -58,7 +61,9 @@ _HOMES = {
     "SpotShape": "unmixel.factorize.constraints.spot_shape",
     "TotalIntensity": "unmixel.factorize.constraints.total_intensity",
     "UnmixelError": "unmixel.core.errors",
+    "calibrate": "unmixel.interpret.calibrate",
     "center_of_mass": "unmixel.prepare.detectors",
+    "d_spacings": "unmixel.interpret.spacings",
     "identify": "unmixel.interpret.phases",
     "load": "unmixel.pipeline.run",
     "match_positions": "unmixel.interpret.positions",
@@ -67,6 +72,7 @@ _HOMES = {
     "rank": "unmixel.factorize.rank",
     "region_profiles": "unmixel.prepare.region_profiles",
     "run": "unmixel.pipeline.run",
+    "scan_rotation": "unmixel.interpret.rotation",
     "sweep": "unmixel.factorize.sweep",
     "variance_profile": "unmixel.prepare.variance",
     "virtual_image": "unmixel.prepare.detectors",
@@ -93,7 +99,9 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "SpotShape",
     "TotalIntensity",
     "UnmixelError",
+    "calibrate",
     "center_of_mass",
+    "d_spacings",
     "identify",
     "load",
     "match_positions",
@@ -102,6 +110,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "rank",
     "region_profiles",
     "run",
+    "scan_rotation",
     "sweep",
     "variance_profile",
     "virtual_image",

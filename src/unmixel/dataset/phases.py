@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.dataset.calibration import Calibration
+
 Float = NDArray[np.float64]
 
 BY_SPOTS, BY_RINGS, BY_HALO, BY_NOTHING = "spots", "rings", "halo", "nothing"
@@ -206,6 +208,9 @@ def _standing(match: PhaseMatch | RingMatch) -> float:
     return match.probability if isinstance(match, RingMatch) else match.score
 
 
+_BARE = Calibration.from_steps((0.0, 0.0), (1.0, 1.0))
+
+
 @dataclass(frozen=True, eq=False)
 class Phases:
     """Answers for the patterns of all groups, in their order.
@@ -214,18 +219,15 @@ class Phases:
     ----------
     answers : tuple of PhaseAnswer
     candidates : tuple of str
-    center : (float, float)
-        (v, u) of the direct beam, in pixels.
-    matrix : ndarray, shape (2, 2)
-        ``g = matrix @ (place - center)``: from pixels to 1/angstrom.
+    calibration : Calibration
+        What a pixel of the patterns was taken to be worth.
     notes : tuple of str
         What was done, and what to bear in mind, in sentences.
     """
 
     answers: tuple[PhaseAnswer, ...]
     candidates: tuple[str, ...]
-    center: tuple[float, float] = (0.0, 0.0)
-    matrix: Float = field(default_factory=lambda: np.eye(2))
+    calibration: Calibration = _BARE
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -235,10 +237,6 @@ class Phases:
     def __iter__(self) -> Iterator[PhaseAnswer]:
         """Yield the answers."""
         return iter(self.answers)
-
-    def pixels(self, g: Float) -> Float:
-        """Return where spatial frequencies (n, 2), in 1/angstrom, lie on the detector: (v, u) in pixels."""
-        return np.asarray(np.asarray(g) @ np.linalg.inv(self.matrix).T + np.asarray(self.center))
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row for each group: phase, score, runner-up, margin, zone axis, rotation, scale, reason.

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.core.errors import InputError
-from unmixel.dataset.axes import Axis
+from unmixel.dataset.calibration import Calibration, CalibrationFit
 from unmixel.dataset.phases import (
     BY_HALO,
     BY_NOTHING,
@@ -22,57 +21,13 @@ from unmixel.dataset.phases import (
     RingMatch,
 )
 from unmixel.dataset.results import Groups
+from unmixel.interpret.calibration import chosen_calibration
 from unmixel.interpret.identify import Identifier
 from unmixel.interpret.peaks import MAD, find_spots, radii, spot_sigma
 from unmixel.interpret.powder import RingIdentifier
 from unmixel.interpret.rings import find_rings, radial_profile
 from unmixel.physics.cells import structures
 from unmixel.physics.crystal import Crystal
-from unmixel.physics.wavelength import wavelength
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What a pixel of a pattern is worth.
-
-    Parameters
-    ----------
-    center : (float, float)
-        (v, u) of the direct beam, in pixels.
-    step : (float, float)
-        1/angstrom a pixel, along v and u.
-    """
-
-    center: tuple[float, float]
-    step: tuple[float, float]
-
-    @classmethod
-    def of(cls, axes: tuple[Axis, ...], center: tuple[float, ...], voltage_kV: float) -> Calibration:
-        """Return the calibration of pattern axes in 1/angstrom, or in mrad of electrons of some voltage."""
-        units = {axis.unit for axis in axes}
-        factor = {"1/angstrom": 1.0, "mrad": 1e-3 / wavelength(voltage_kV)}
-        if len(axes) != 2 or len(center) != 2 or len(units) != 1 or not units <= set(factor):
-            raise InputError(
-                "identify",
-                expected="patterns of two axes in 1/angstrom or mrad, with a known centre",
-                got=f"{len(axes)} axes in {', '.join(sorted(units)) or 'no unit'}",
-                hint="calibrate the scan first: Scan.from_array(..., pattern_scale=0.01, pattern_unit='1/angstrom')",
-            )
-        scale = factor[units.pop()]
-        return cls((float(center[0]), float(center[1])), (axes[0].scale * scale, axes[1].scale * scale))
-
-    def g(self, place: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return pixel coordinates (n, 2) as spatial frequencies (v, u), in 1/angstrom."""
-        return np.asarray((place - np.asarray(self.center)) * np.asarray(self.step))
-
-    def reach(self, shape: tuple[int, ...]) -> float:
-        """Return the spatial frequency up to which every direction is on the detector."""
-        room = [
-            min(c + 0.5, n - 0.5 - c) * abs(step)
-            for n, c, step in zip(shape, self.center, self.step, strict=True)
-        ]
-        return max(0.0, *room) if min(room) <= 0 else min(room)
-
 
 REACH = 1.25
 """Spatial frequency up to which rings are told apart, 1/angstrom: spacings down to 0.8 angstrom."""
@@ -92,6 +47,7 @@ def identify(
     candidates: Sequence[str | Path | Crystal],
     *,
     voltage_kV: float = 300.0,
+    calibration: Calibration | CalibrationFit | None = None,
     spot_size: float | None = None,
     scale_tolerance: float = 0.02,
     largest: int = 3,
@@ -109,6 +65,9 @@ def identify(
         Its pattern axes must be calibrated, in 1/angstrom or mrad.
     candidates : sequence of CIF files, folders of them, names of built-in cells, or Crystal
     voltage_kV : float
+    calibration : Calibration or CalibrationFit, optional
+        What a pixel is worth, as `calibrate` found it: centre, scale and ellipse; that of the axes where it is not
+        given.
     spot_size : float, optional
         Standard deviation of a spot, in pixels; measured on each pattern where it is not given.
     scale_tolerance : float
@@ -135,7 +94,7 @@ def identify(
     >>> identify(groups_of([pattern]), ["Cu", "Al"]).answers[0].phase
     'Cu'
     """
-    where = Calibration.of(groups.pattern_axes, groups.center, voltage_kV)
+    where = chosen_calibration(calibration, groups, voltage_kV)
     crystals = tuple(structures(candidates))
     step = float(np.mean(np.abs(where.step)))
     seen = [_spots(groups, number, where, spot_size) for number in range(groups.n_groups)]
@@ -168,7 +127,7 @@ def identify(
             answers[number] = _by_rings(answers[number], spots, rings)
     notes += _together(answers, seen, rings)
     names = tuple(crystal.name for crystal in crystals)
-    return Phases(tuple(answers), names, where.center, np.diag(where.step), notes)
+    return Phases(tuple(answers), names, where, notes)
 
 
 @dataclass(frozen=True, eq=False)

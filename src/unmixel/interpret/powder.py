@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from unmixel.core.errors import InputError
 from unmixel.dataset.phases import Float, RingMatch
 from unmixel.physics.crystal import Crystal
+from unmixel.physics.families import families
 
 SHARES = np.linspace(0.025, 0.975, 20)
 """Shares of the spots that lie on rings: all as likely beforehand."""
@@ -183,14 +184,8 @@ def ring_radii(crystal: Crystal, reach: float) -> Rings:
     >>> (1 / found.radius).round(3).tolist(), found.hkl.tolist()
     ([2.087, 1.808, 1.278], [[1, 1, 1], [2, 0, 0], [2, 2, 0]])
     """
-    every = crystal.reflections(reach)
-    kept = ~every.forbidden
-    hkl, length = every.hkl[kept], np.round(np.linalg.norm(every.g[kept], axis=1), 6)
-    radius, ring = np.unique(length, return_inverse=True)
-    root = np.bincount(ring, np.sqrt(every.intensity[kept]), minlength=len(radius))
-    # the one with most positive, largest first indices stands for all
-    first = [max(map(tuple, hkl[ring == i].tolist())) for i in range(len(radius))]
-    return Rings(radius, root / np.maximum(radius, 1e-300), np.array(first, np.intp).reshape(-1, 3))
+    found = families(crystal, reach)
+    return Rings(found.g, np.sqrt(found.intensity * found.multiplicity) / found.g, found.hkl)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unmixel.dataset.calibration import Calibration
 from unmixel.dataset.phases import HaloRing, PhaseAnswer, PhaseMatch, Phases, RingMatch
 from unmixel.io.nexus import make, note, put, read_note, to_json
 
@@ -21,8 +22,8 @@ _UNITS = {"g": "1/angstrom", "radius": "1/angstrom"}
 def write_phases(entry: Any, phases: Phases) -> None:
     """Write the phases of all groups to a new collection."""
     group = make(entry, "phases", "NXcollection")
-    put(group, "center", np.asarray(phases.center, np.float64), units="px")
-    put(group, "matrix", np.asarray(phases.matrix, np.float64), units="1/angstrom per px")
+    put(group, "center", np.asarray(phases.calibration.center, np.float64), units="px")
+    put(group, "matrix", np.asarray(phases.calibration.matrix, np.float64), units="1/angstrom per px")
     note(group, "candidates", "application/json", to_json(list(phases.candidates)))
     note(group, "notes", "application/json", to_json(list(phases.notes)))
     note(group, "table", "application/json", to_json(phases.table()))
@@ -61,12 +62,11 @@ def _write(
 def read_phases(group: Any) -> Phases:
     """Return the phases that `write_phases` wrote."""
     n_groups = sum(name.startswith("group_") for name in group)
-    center = group["center"][()]
+    center, ((a, b), (c, d)) = group["center"][()].tolist(), group["matrix"][()].tolist()
     return Phases(
         answers=tuple(_read_answer(group[f"group_{number}"]) for number in range(n_groups)),
         candidates=tuple(json.loads(read_note(group, "candidates"))),
-        center=(float(center[0]), float(center[1])),
-        matrix=group["matrix"][()],
+        calibration=Calibration((center[0], center[1]), ((a, b), (c, d))),
         notes=tuple(json.loads(read_note(group, "notes"))),
     )
 

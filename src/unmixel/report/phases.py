@@ -85,7 +85,7 @@ def figure_overlay(result: Result, group: int, *, width: float = 4.4, tallest: f
     if axes is None or not panel.is_picture:
         return figure
     if answer.n_spots:
-        places = phases.pixels(answer.g)
+        places = phases.calibration.place(answer.g)
         axes.plot(places[:, 1], places[:, 0], "o", ms=9, mfc="none", mec=MEASURED, mew=1.1, linestyle="none")
     for ring in answer.halo:
         _circle(axes, phases, ring.position, color=MEASURED, lw=1.0, ls=(0, (4, 4)))
@@ -100,7 +100,7 @@ def figure_overlay(result: Result, group: int, *, width: float = 4.4, tallest: f
 
 
 def _mark_spots(axes: Axes, phases: Phases, match: PhaseMatch) -> None:
-    places = phases.pixels(match.g)
+    places = phases.calibration.place(match.g)
     size = 4 + 10 * match.root
     axes.scatter(places[:, 1], places[:, 0], s=size**2 / 3, c=EXPECTED, marker="x", linewidths=1.0)
     strongest = np.argsort(-match.root, kind="stable")[:_LABELLED]
@@ -110,7 +110,7 @@ def _mark_spots(axes: Axes, phases: Phases, match: PhaseMatch) -> None:
 
 def _circle(axes: Axes, phases: Phases, radius: float, **style: Any) -> None:
     angle = np.deg2rad(np.arange(0, 361, 2.0))
-    line = phases.pixels(radius * np.stack([-np.sin(angle), np.cos(angle)], axis=1))
+    line = phases.calibration.place(radius * np.stack([-np.sin(angle), np.cos(angle)], axis=1))
     axes.plot(line[:, 1], line[:, 0], **style)
 
 
@@ -123,11 +123,11 @@ def _mark_rings(axes: Axes, phases: Phases, answer: PhaseAnswer, match: RingMatc
         )
     if answer.n_spots:
         for spot in np.flatnonzero(match.ring >= 0)[:_LABELLED]:
-            place = phases.pixels(answer.g[spot][None])[0]
+            place = phases.calibration.place(answer.g[spot][None])[0]
             _write(axes, place, _index_math(match.hkl[match.ring[spot]]))
         return
     for ring in np.flatnonzero(hit)[:_LABELLED]:
-        place = phases.pixels(match.radius[ring] * np.array([[-0.7071, 0.7071]]))[0]
+        place = phases.calibration.place(match.radius[ring] * np.array([[-0.7071, 0.7071]]))[0]
         _write(axes, place, _index_math(match.hkl[ring]))
 
 

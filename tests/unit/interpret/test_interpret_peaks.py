@@ -111,3 +111,30 @@ def test_a_spot_between_pixels_is_one() -> None:
     found = find_spots(scene([80.0], places=np.array([[20.5, 31.5]])), CENTER, sigma=1.5)
     assert len(found) == 1
     np.testing.assert_allclose(found.place[0], [20.5, 31.5], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("height", "level", "gain", "sigma"),
+    [(80, 4, 1, 1.5), (30, 10, 1, 1.0), (400, 4, 1, 1.5), (200, 4, 7.0, 1.5), (2000, 1, 1, 1.5)],
+)
+def test_place_errors_are_what_places_scatter(height, level, gain, sigma) -> None:
+    image = np.full(Y.shape, float(level))
+    for v, u in PLACES:
+        image += height * np.exp(-((Y - v) ** 2 + (X - u) ** 2) / (2 * sigma**2))
+    off, error = [], []
+    for seed in range(25):
+        counts = gain * np.random.default_rng(seed).poisson(image)
+        found = find_spots(counts, CENTER, sigma=sigma, inner=3)
+        distance = np.linalg.norm(found.place[:, None] - PLACES[None], axis=2)
+        own = np.argmin(distance, axis=0)
+        off.append(found.place[own] - PLACES)
+        error.append(found.place_error[own])
+    ratio = np.sqrt(np.mean(np.square(off))) / np.sqrt(np.mean(np.square(error)))
+    assert 0.8 < ratio < 1.3, ratio
+
+
+def test_a_place_is_never_better_known_than_counting_allows() -> None:
+    found = find_spots(np.random.default_rng(0).poisson(scene([400.0] * 4)), CENTER, sigma=1.5)
+    bound = 1.5 / np.sqrt(found.amplitude)  # Cramer-Rao, of a spot without background
+    assert np.all(found.place_error > bound)
+    assert np.all(found.place_error < 4 * bound)

@@ -121,8 +121,8 @@ def test_groups_that_agree_hold_the_others_to_their_scale() -> None:
 def test_places_and_frequencies_are_each_others_inverse() -> None:
     phases = identify(groups_of([View(electrons=40_000).pattern(CELLS["Cu"], (0, 1, 1))]), ["Cu", "Al"])
     answer = phases.answers[0]
-    places = phases.pixels(answer.g)
-    np.testing.assert_allclose((places - phases.center) @ phases.matrix.T, answer.g, atol=1e-12)
+    places = phases.calibration.place(answer.g)
+    np.testing.assert_allclose(phases.calibration.g(places), answer.g, atol=1e-12)
     match = answer.matches[0]
     found = match.spot[match.matched]
     off = np.linalg.norm(match.g[match.matched] - answer.g[found], axis=1)
