@@ -25,7 +25,7 @@ Bool = NDArray[np.bool_]
 
 DEFAULT_CUT = 0.5  # where there are no two patterns with spots to derive it from
 MIRROR_GAIN = 0.02  # a mirror image must fit better by this much to be preferred
-FEWEST_SPOTS = 3  # the median pattern has at least so many, or intensities are compared
+FEWEST_SPOTS, CLEAN = 3, 0.9  # of the median pattern: spots, and agreement of the halves of its pixels
 SPOT_GAP = 0.15  # a weak spot more or less of ten moves a distance by up to a tenth
 COMPARED = ("spots", "intensities")
 LEAST_ALIKE = 0.35  # patterns less alike are of two kinds, however rare that is by chance
@@ -53,7 +53,8 @@ class RotationClusterer:
         Azimuthal contrast from which a pattern counts as spots, see `azimuthal_contrast`.
     compare : str
         ``"spots"`` (see `unmixel.interpret.drawing.drawn`), or ``"intensities"``: patterns as they are. Where the
-        median pattern has fewer than 3 spots, intensities are compared whatever this says.
+        median pattern has fewer than 3 spots, or the two halves of its pixels agree by less than 0.9 (noise),
+        intensities are compared whatever this says: places are not known then.
     power : float
         Exponent on intensities where they are compared, in (0, 1]: 0.5 makes Poisson noise even and weak spots
         count.
@@ -119,9 +120,11 @@ class RotationClusterer:
                 got="none",
                 hint="mask less of the detector, or check the centre",
             )
-        spots = azimuthal_contrast(factors.patterns, used, grid).spots(self.least_contrast)
+        contrast = azimuthal_contrast(factors.patterns, used, grid)
+        spots = contrast.spots(self.least_contrast)
         rings = grid.of(smoothed(factors.patterns, used, self.smooth, steps=pixel_steps(factors.pattern_axes)))
-        compared = self._compared(factors, spots, rings, grid)
+        clean = bool(spots.any() and np.median(contrast.agreement[spots]) >= CLEAN)
+        compared = self._compared(factors, spots, rings, grid) if clean else self._as_they_are(rings[spots], grid)
         found = self._compare(rings, spots, grid, compared)
         cut, reason = self._cut(compared, seed, found.part(spots))
         words = (
@@ -144,7 +147,7 @@ class RotationClusterer:
         self, factors: Factors, spots: Bool, rings: NDArray[np.float32], grid: PolarGrid
     ) -> _Compared:
         """Return what is correlated of the patterns with spots."""
-        if self.compare == "spots" and spots.any():
+        if self.compare == "spots":
             axes, used = factors.pattern_axes, np.asarray(factors.used_pixels, bool)
             places = places_of(factors.patterns[spots], used, grid.center, steps=pixel_steps(axes))
             n_spots = float(np.median([len(some) for some in places.spots]))
@@ -152,10 +155,12 @@ class RotationClusterer:
             if n_spots >= FEWEST_SPOTS and len(narrow.radii):
                 words = f"spots (sigma {places.sigma:.1f} px, {n_spots:g} a pattern) drawn anew"
                 return _Compared(narrow.anomaly(drawn(places, narrow)), narrow, words, SPOT_GAP, places)
-        root = np.asarray(np.maximum(rings[spots], 0.0) ** self.power, np.float32)
-        return _Compared(
-            grid.anomaly(root), grid, f"intensity^{self.power:g} smoothed by {self.smooth:g} px", GAP
-        )
+        return self._as_they_are(rings[spots], grid)
+
+    def _as_they_are(self, rings: NDArray[np.float32], grid: PolarGrid) -> _Compared:
+        root = np.asarray(np.maximum(rings, 0.0) ** self.power, np.float32)
+        words = f"intensity^{self.power:g} smoothed by {self.smooth:g} px"
+        return _Compared(grid.anomaly(root), grid, words, GAP)
 
     def _compare(
         self, rings: NDArray[np.float32], spots: Bool, grid: PolarGrid, compared: _Compared

@@ -113,8 +113,8 @@ def drawn(places: Places, grid: PolarGrid) -> NDArray[np.float32]:
     angles = np.arange(grid.n_angles) * (2 * np.pi / grid.n_angles)
     rings = np.zeros((len(places.spots), len(grid.radii), grid.n_angles), np.float32)
     for number, image in enumerate(rings):
-        amplitude = places.spots[number].amplitude
-        heights = (amplitude / amplitude.max(initial=1e-300)) ** POWER
+        spots = places.spots[number]
+        heights = (spots.amplitude / spots.amplitude.max(initial=1e-300)) ** POWER
         for (right, up), height in zip(places.of(number), heights, strict=True):
             across = grid.radii - np.hypot(up, right)
             near = np.abs(across) <= REACH * width
