@@ -5,12 +5,14 @@ Tilt and thickness change how strong the spots of a crystal are, by orders of ma
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.interpret.peaks import Spots, find_spots, spot_sigma
 from unmixel.interpret.polar import PolarGrid
 
@@ -75,12 +77,14 @@ def places_of(
 
     sigma = float(np.median([spot_sigma(one, center, used, steps=steps) for one in patterns[:MEASURED]]))
     inner = distance_transform_edt(np.pad(used, 1), sampling=steps)[1:-1, 1:-1] > sigma / 2
-    found = []
-    for one in patterns:
-        spots = find_spots(one, center, sigma=sigma, used=used, least=LEAST, share=SHARE, steps=steps)
+
+    def seen(pattern: NDArray[Any]) -> Spots:
+        spots = find_spots(pattern, center, sigma=sigma, used=used, least=LEAST, share=SHARE, steps=steps)
         v, u = np.clip(np.round(spots.place), 0, np.array(used.shape) - 1).astype(np.intp).T
-        seen = inner[v, u]
-        found.append(Spots(spots.place[seen], spots.amplitude[seen], spots.significance[seen]))
+        kept = inner[v, u]
+        return Spots(spots.place[kept], spots.amplitude[kept], spots.significance[kept])
+
+    found = NumpyEngine().each(seen, patterns)
     return Places(tuple(found), sigma, inner, center, steps)
 
 
@@ -110,17 +114,22 @@ def drawn(places: Places, grid: PolarGrid) -> NDArray[np.float32]:
     (1.0, 0.5)
     """
     width = max(NARROWEST, NARROWED * places.sigma)
-    angles = np.arange(grid.n_angles) * (2 * np.pi / grid.n_angles)
+    step = 2 * np.pi / grid.n_angles
     rings = np.zeros((len(places.spots), len(grid.radii), grid.n_angles), np.float32)
     for number, image in enumerate(rings):
-        spots = places.spots[number]
-        heights = (spots.amplitude / spots.amplitude.max(initial=1e-300)) ** POWER
+        amplitude = places.spots[number].amplitude
+        heights = (amplitude / amplitude.max(initial=1e-300)) ** POWER
         for (right, up), height in zip(places.of(number), heights, strict=True):
             across = grid.radii - np.hypot(up, right)
-            near = np.abs(across) <= REACH * width
-            turn = (angles - np.arctan2(up, right) + np.pi) % (2 * np.pi) - np.pi
-            square = across[near][:, None] ** 2 + (grid.radii[near][:, None] * turn) ** 2
-            image[near] += height * np.exp(-square / (2 * width**2))
+            near = np.flatnonzero(np.abs(across) <= REACH * width)
+            if not near.size:
+                continue
+            turn = np.arctan2(up, right) / step
+            half = min(REACH * width / (grid.radii[near[0]] * step), grid.n_angles / 2 - 1)
+            samples = np.arange(math.ceil(turn - half), math.floor(turn + half) + 1)
+            arc = grid.radii[near][:, None] * ((samples - turn) * step)
+            spot = height * np.exp(-(across[near][:, None] ** 2 + arc**2) / (2 * width**2))
+            image[near[:, None], samples % grid.n_angles] += spot
     return np.asarray(rings * grid.used, np.float32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -151,12 +152,15 @@ def spot_sigma(
     return float(np.sqrt(np.median((4 - ratio) / (ratio - 1))))
 
 
+@lru_cache(maxsize=8)
 def radii(
     shape: tuple[int, ...], center: tuple[float, float], steps: tuple[float, float] = (1.0, 1.0)
 ) -> Float:
     """Return how far each pixel of an image is from a centre (v, u), in pixels (of their shorter side)."""
     v, u = ((np.arange(n) - c) * step for n, c, step in zip(shape, center, steps, strict=True))
-    return np.asarray(np.hypot(v[:, None], u[None, :]))
+    found = np.asarray(np.hypot(v[:, None], u[None, :]))
+    found.setflags(write=False)  # it is kept for the next pattern
+    return found
 
 
 def _above_rings(image: Float, radius: Float, used: NDArray[np.bool_]) -> tuple[Float, Float]:
