@@ -16,6 +16,7 @@ from unmixel.interpret.blobs import Blob, doubles_words, split_crystals, without
 from unmixel.interpret.blur import BODIES, LEAST_RESOLVED, likely_body, true_diameter
 from unmixel.interpret.flags import FILLS, is_artefact
 from unmixel.interpret.regions import find_regions
+from unmixel.interpret.shrinkage import shrinkage
 
 Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
@@ -156,18 +157,17 @@ class Measure:
         wanted = _wanted(groups, crystalline_only=self.crystalline_only)
         limits = {"least_contrast": self.least_contrast, "least_pixels": self._least_pixels(steps)}
         blobs: list[Blob] = []
+        lost = shrinkage(factors)
         for group in wanted:
             members = [int(k) for k in np.flatnonzero(groups.labels == group) if int(k) not in doubtful]
             if groups.crystalline[group]:
                 sets = split_crystals(members, np.asarray(factors.maps), groups)
-                sources = [
-                    (max(some, key=lambda k: factors.strengths[k]), factors.maps[some].sum(axis=0))
-                    for some in sets
-                ]
+                sources = [(max(some, key=lambda k: factors.strengths[k]), some) for some in sets]
             else:
-                sources = [(-1, factors.maps[members].sum(axis=0))]
-            for component, image in sources:
-                found = find_regions(np.asarray(image, np.float64), **limits)
+                sources = [(-1, members)]
+            for component, some in sources:
+                image = np.asarray(factors.maps[some].sum(axis=0), np.float64)
+                found = find_regions(image, **limits, lost=float(lost[some].sum()))
                 blobs += [Blob(group, component, image, region, i == 0) for i, region in enumerate(found)]
         real, echoes, twins = without_doubles(blobs, groups)
         notes += doubles_words(echoes, twins)
