@@ -279,6 +279,11 @@ class Particle:
         Equivalent-circle diameter 2 sqrt(area / pi), corrected for the probe's blur where it is known.
     on_border : bool
         Cut by the edge of the scan.
+    fit_diameter : float
+        Diameter of the body under the probe that fits the map best, in the unit of the scan axes; NaN where there is
+        no such fit (particles at the border, results of earlier versions).
+    aspect_ratio : float
+        Long over short axis of the ellipse with the region's second moments, >= 1; NaN where it is not known.
     """
 
     id: int
@@ -289,6 +294,8 @@ class Particle:
     area: float
     diameter: float
     on_border: bool
+    fit_diameter: float = float("nan")
+    aspect_ratio: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -312,6 +319,8 @@ class Particles:
         95 % confidence intervals.
     notes : tuple of str
         What was assumed (threshold, smallest area, blur correction, ...).
+    volume_fraction : float
+        Share of the specimen's volume that particles fill; NaN where its thickness is not given.
     """
 
     table: tuple[Particle, ...]
@@ -324,6 +333,7 @@ class Particles:
     median_diameter: float
     median_interval: tuple[float, float]
     notes: tuple[str, ...] = ()
+    volume_fraction: float = float("nan")
 
     @property
     def diameters(self) -> NDArray[np.float64]:

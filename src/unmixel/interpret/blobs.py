@@ -32,6 +32,8 @@ class Blob:
     region : Region
     main : bool
         Whether it is the highest region of its map.
+    lost : float
+        What was taken off every value of the map, see `unmixel.interpret.shrinkage`.
     """
 
     group: int
@@ -39,14 +41,15 @@ class Blob:
     image: Float
     region: Region
     main: bool
+    lost: float = 0.0
 
 
 def without_doubles(blobs: list[Blob], groups: Groups) -> tuple[list[Blob], int, int]:
     """Leave out what is another's region seen again; return the rest and how many of both kinds.
 
     Twins have the outline of a region of another component that holds more counts, or lie by half or more under
-    one of the same group and orientation. Echoes are side regions that lie by half or more under a region of any other
-    component that is 3 times as high.
+    one of the same group and orientation. Echoes are side regions that lie by half or more under a region of another
+    component that is 3 times as high, or higher and of the same group: patterns alike leak into each other most.
     """
     echoes, twins = 0, 0
     kept: list[Blob] = []
@@ -81,7 +84,8 @@ def _is_twin(blob: Blob, other: Blob, groups: Groups) -> bool:
 
 
 def _is_echo(blob: Blob, other: Blob) -> bool:
-    return _cover(blob, other) >= ECHO_COVER and other.region.height >= ECHO_STRENGTH * blob.region.height
+    least = 1.0 if blob.group == other.group else ECHO_STRENGTH
+    return _cover(blob, other) >= ECHO_COVER and other.region.height >= least * blob.region.height
 
 
 def split_crystals(members: list[int], maps: Float, groups: Groups) -> list[list[int]]:
@@ -119,7 +123,7 @@ def doubles_words(echoes: int, twins: int) -> list[str]:
     if echoes:
         words.append(
             f"{echoes} faint regions lie under a region of another component that is {ECHO_STRENGTH:g} times "
-            "stronger and count as its leakage"
+            "stronger, or stronger and of the same group, and count as its leakage"
         )
     if twins:
         words.append(

@@ -20,7 +20,7 @@ LEAST_RESOLVED = 0.5  # diameter over FWHM below which all bodies look the same
 FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 
 
-def _profile(radii: Float, size: float, body: str) -> Float:
+def blurred_body(radii: Float, size: float, body: str) -> Float:
     """Return the projected thickness of a body of radius `size` blurred by a Gaussian of sigma 1, shape (r,).
 
     A disk has ``P(|r + n| < R)``, the distribution function of a noncentral chi-square with two degrees of
@@ -57,7 +57,7 @@ def contours(diameter: float, *, fwhm: float, body: str = "disk") -> tuple[float
     sigma = fwhm / FWHM_PER_SIGMA
     size = diameter / 2 / sigma
     radii = np.linspace(0.0, size + 5.0, 300)
-    profile = _profile(radii, size, body)
+    profile = blurred_body(radii, size, body)
 
     def crossing(level: float) -> float:
         return float(np.interp(-level, -profile, radii))
