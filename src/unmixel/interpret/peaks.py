@@ -176,20 +176,21 @@ def ring_levels(image: Float, radius: Float, used: NDArray[np.bool_]) -> Float:
     The mean of a ring without what stands out by more than three standard deviations, taken out again and again:
     a median would be 0 where most pixels counted nothing.
     """
-    number = np.round(radius).astype(int)[used]
+    number = np.round(radius[used]).astype(np.uint16)  # short whole numbers are sorted in one pass
     if not number.size:
         return np.zeros(image.shape)
-    values, n_rings = image[used], int(number.max()) + 1
-    places = np.flatnonzero(np.bincount(number))
+    places, count = np.unique(number, return_counts=True)
+    values = image[used][np.argsort(number, kind="stable")]
     for _ in range(11):
-        count = np.maximum(np.bincount(number, minlength=n_rings), 1)
-        level = np.bincount(number, values, n_rings) / count
-        spread = np.sqrt(np.bincount(number, (values - level[number]) ** 2, n_rings) / count)
-        kept = values <= (level + 3 * spread)[number]
+        start = np.concatenate([[0], np.cumsum(count)[:-1]])
+        level = np.add.reduceat(values, start) / count
+        off = values - np.repeat(level, count)
+        spread = np.sqrt(np.add.reduceat(off**2, start) / count)
+        kept = off <= np.repeat(3 * spread, count)
         if kept.all():
             break
-        number, values = number[kept], values[kept]
-    return np.asarray(np.interp(radius, places, level[places]))
+        values, count = values[kept], np.add.reduceat(kept, start, dtype=np.intp)
+    return np.asarray(np.interp(radius, places, level))
 
 
 def _apart(places: NDArray[np.intp], size: tuple[int, ...]) -> NDArray[np.intp]:
