@@ -134,9 +134,7 @@ def rows(records: Mapping[str, Record]) -> list[Row]:
                 ),
             ]
             if not float(tilt):
-                table.append(
-                    Row(f"{on}: phases that are split", column(start, "split"), "0", within(0, 0))
-                )
+                table.append(Row(f"{on}: phases that are split", column(start, "split"), "0", within(0, 0)))
             elif kind == "components":
                 table.append(Row(f"{on}: found of 20", column(start, "found"), "", anything))
     for diameter in DIAMETERS:

@@ -59,7 +59,9 @@ def as_found(truth: Truth) -> Factors:
     )
 
 
-def rotation_errors(groups: Groups, strengths: Array, pairs: Sequence[tuple[int, int]], truth: Truth) -> Array:
+def rotation_errors(
+    groups: Groups, strengths: Array, pairs: Sequence[tuple[int, int]], truth: Truth
+) -> Array:
     """Return by how many degrees the rotation of each component is off, against its group's strongest one.
 
     Parameters
@@ -95,7 +97,9 @@ def judge_groups(factors: Factors, pairs: Sequence[tuple[int, int]], truth: Trut
     labels = [int(groups.labels[component]) for component, _ in pairs]
     phases = [truth.phases[number] for _, number in pairs]
     errors = rotation_errors(groups, np.asarray(factors.strengths), pairs, truth)
-    together = {phase: {label for label, one in zip(labels, phases, strict=True) if one == phase} for phase in phases}
+    together = {
+        phase: {label for label, one in zip(labels, phases, strict=True) if one == phase} for phase in phases
+    }
     mixed = [
         (int(a), int(b))
         for i, (a, _) in enumerate(pairs)
@@ -152,12 +156,10 @@ def sizes(diameter: str, seed: str, keep: Path | None) -> dict[str, Any]:
     scan, truth = phantom(address)
     recipe, _ = Request.of(GLASS, ()).recipe_for(scan)
     _, found = stages.interpret(factors, recipe, lambda text: None)
-    assert found is not None  # the recipe measures  # noqa: S101
+    assert found is not None  # the recipe measures
     true, centers = truth.diameters[truth.crystals], truth.centers[truth.crystals]
     fitted = np.array([p.fit_diameter for p in found.table if not p.on_border])
-    nearest = [
-        float(np.min(np.hypot(*(centers - (p.y, p.x)).T) / (NEAR * true))) for p in found.table
-    ]
+    nearest = [float(np.min(np.hypot(*(centers - (p.y, p.x)).T) / (NEAR * true))) for p in found.table]
     low, high = found.mean_interval
     return {
         "mean": found.mean_diameter,

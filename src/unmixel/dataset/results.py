@@ -234,6 +234,9 @@ class Groups:
     used_pixels : ndarray of bool, shape (g, *pattern_shape), or None
         Where a group's pattern is known from at least one of its turned members; elsewhere the strongest
         member's own value stands.
+    membership : ndarray, shape (k, g), in [0, 1], or None
+        How far each component belongs to each group, rows of sum 1: a mixture of two kinds has parts of both, `labels`
+        says where it was put.
     """
 
     labels: Array
@@ -252,6 +255,7 @@ class Groups:
     mirrored: Array | None = None
     distance_unturned: Array | None = None
     used_pixels: Array | None = None
+    membership: Array | None = None
 
     @property
     def n_groups(self) -> int:

@@ -15,6 +15,7 @@ from unmixel.interpret.center import Center, pattern_center
 from unmixel.interpret.contrast import azimuthal_contrast, smoothed
 from unmixel.interpret.correlate import Pairs, all_pairs, correlate, spectra
 from unmixel.interpret.drawing import Places, drawn, places_of, refined
+from unmixel.interpret.membership import memberships
 from unmixel.interpret.polar import PolarGrid, pixel_steps, polar_grid
 from unmixel.interpret.profile import profile_similarity
 from unmixel.interpret.surrogate import chance_level
@@ -92,7 +93,10 @@ class RotationClusterer:
             )
         if self.compare not in COMPARED:
             raise InputError(
-                "compare", expected="'spots' or 'intensities'", got=repr(self.compare), hint="'spots' serves most"
+                "compare",
+                expected="'spots' or 'intensities'",
+                got=repr(self.compare),
+                hint="'spots' serves most",
             )
 
     def group(self, factors: Factors, *, seed: int) -> Groups:
@@ -122,9 +126,13 @@ class RotationClusterer:
             )
         contrast = azimuthal_contrast(factors.patterns, used, grid)
         spots = contrast.spots(self.least_contrast)
-        rings = grid.of(smoothed(factors.patterns, used, self.smooth, steps=pixel_steps(factors.pattern_axes)))
+        rings = grid.of(
+            smoothed(factors.patterns, used, self.smooth, steps=pixel_steps(factors.pattern_axes))
+        )
         clean = bool(spots.any() and np.median(contrast.agreement[spots]) >= CLEAN)
-        compared = self._compared(factors, spots, rings, grid) if clean else self._as_they_are(rings[spots], grid)
+        compared = (
+            self._compared(factors, spots, rings, grid) if clean else self._as_they_are(rings[spots], grid)
+        )
         found = self._compare(rings, spots, grid, compared)
         cut, reason = self._cut(compared, seed, found.part(spots))
         words = (
@@ -181,7 +189,8 @@ class RotationClusterer:
             similarity[here], unturned[here] = pairs.similarity, pairs.unturned
             rotation[here], mirrored[here] = pairs.rotation_deg, flipped
         number = np.where(spots, np.cumsum(spots) - 1, -1)
-        return _Comparison(similarity, unturned, rotation, mirrored, number, compared.places)
+        weighted = compared.anomaly * np.sqrt(compared.grid.radii)[:, None] if len(crystals) else None
+        return _Comparison(similarity, unturned, rotation, mirrored, number, compared.places, weighted)
 
     def _cut(self, compared: _Compared, seed: int, found: _Comparison) -> tuple[float, str]:
         """Return the cut and its reason, from the patterns with spots and their comparison."""
@@ -246,7 +255,7 @@ class SpectrumClusterer:
         np.fill_diagonal(cosine, 1.0)
         k = len(flat)
         found = _Comparison(
-            cosine, cosine, np.zeros((k, k)), np.zeros((k, k), bool), np.full(k, -1), places=None
+            cosine, cosine, np.zeros((k, k)), np.zeros((k, k), bool), np.full(k, -1), places=None, rings=None
         )
         words = f"spectrum: cosine over {int(used.sum())} used channels, no rotation"
         return _groups(factors, found, (self.cut, f"given: {self.cut:g}"), (np.zeros(k, bool), (), words))
@@ -272,6 +281,7 @@ class _Comparison:
 
     number: NDArray[np.int64]  # of each component among the patterns with spots, -1 for others
     places: Places | None
+    rings: Float | None  # of the patterns with spots, weighted
 
     def part(self, some: Bool) -> _Comparison:
         """Return the comparison of some of the components."""
@@ -283,6 +293,7 @@ class _Comparison:
             self.mirrored[here],
             self.number[some],
             self.places,
+            self.rings,
         )
 
     def turn(self, head: int, member: int) -> float:
@@ -345,7 +356,21 @@ def _groups(
         mirrored=mirrored,
         distance_unturned=np.clip(1.0 - found.unturned, 0.0, 1.0),
         used_pixels=np.array([known for _, known in sums]),
+        membership=_memberships(found, labels, heads),
     )
+
+
+def _memberships(found: _Comparison, labels: NDArray[np.int64], heads: NDArray[np.int64]) -> Float:
+    """Return how far components belong to groups: those without spots, or without rings, to one alone."""
+    whole = np.eye(len(heads))[labels]
+    if found.rings is None:
+        return whole
+    spots = np.flatnonzero(found.number >= 0)
+    groups = np.unique(labels[spots])
+    whole[np.ix_(spots, groups)] = memberships(
+        found.rings, np.searchsorted(groups, labels[spots]), found.number[heads[groups]]
+    )
+    return whole
 
 
 def _sum(

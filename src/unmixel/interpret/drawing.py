@@ -18,7 +18,10 @@ from unmixel.interpret.polar import PolarGrid
 
 LEAST, SHARE = 2.0, 0.003  # a spot's least significance, and its least amplitude as a share of the strongest
 MEASURED = 16  # patterns from which the width of spots is measured
-NARROWEST, NARROWED = 0.6, 0.25  # width of a drawn spot: at least so many pixels, and this share of the real one
+NARROWEST, NARROWED = (
+    0.6,
+    0.25,
+)  # width of a drawn spot: at least so many pixels, and this share of the real one
 POWER = 0.25  # exponent on amplitudes
 REACH = 4.0  # standard deviations to which a spot is drawn
 FLOOR = 0.1  # standard error of a place that no significance makes smaller, in pixels
@@ -36,7 +39,7 @@ class Places:
     sigma : float
         Standard deviation of a spot, in pixels of the shorter side.
     used : ndarray of bool, shape (v, u)
-        Where a spot's place is known: pixels farther than half of `sigma` from any that is not used.
+        Where a spot's place is known: pixels farther than half of `sigma`, and than 1, from any that is not used.
     center : (float, float)
         (v, u) in pixels.
     steps : (float, float)
@@ -56,7 +59,11 @@ class Places:
 
 
 def places_of(
-    patterns: NDArray[Any], used: NDArray[np.bool_], center: tuple[float, float], *, steps: tuple[float, float]
+    patterns: NDArray[Any],
+    used: NDArray[np.bool_],
+    center: tuple[float, float],
+    *,
+    steps: tuple[float, float],
 ) -> Places:
     """Return the spots of patterns, each where it is for sure.
 
@@ -76,7 +83,7 @@ def places_of(
     from scipy.ndimage import distance_transform_edt
 
     sigma = float(np.median([spot_sigma(one, center, used, steps=steps) for one in patterns[:MEASURED]]))
-    inner = distance_transform_edt(np.pad(used, 1), sampling=steps)[1:-1, 1:-1] > sigma / 2
+    inner = distance_transform_edt(np.pad(used, 1), sampling=steps)[1:-1, 1:-1] > max(1.0, sigma / 2)
 
     def seen(pattern: NDArray[Any]) -> Spots:
         spots = find_spots(pattern, center, sigma=sigma, used=used, least=LEAST, share=SHARE, steps=steps)

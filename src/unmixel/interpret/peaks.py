@@ -105,7 +105,9 @@ def find_spots(
     narrower = (widths[0] / np.sqrt(2), widths[1] / np.sqrt(2))
     weight = scipy.ndimage.gaussian_filter(seen.astype(float), narrower, mode="constant")
     # of K^2 the sum is 1 / (4 pi sigma^2) of that of a Gaussian narrower by a root of two
-    amplitude = scipy.ndimage.gaussian_filter(rest, widths, mode="constant") * 4 * np.pi * widths[0] * widths[1]
+    amplitude = (
+        scipy.ndimage.gaussian_filter(rest, widths, mode="constant") * 4 * np.pi * widths[0] * widths[1]
+    )
     amplitude /= np.maximum(weight, 0.25)
     # small rings have few pixels: their neighbours help to say what noise there is
     level = scipy.ndimage.gaussian_filter(ring, 2.0, mode="nearest")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.interpret.blur import CORE, INNER
+from unmixel.interpret.blur import CORE
 
 Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
@@ -28,13 +28,10 @@ class Region:
     mask : ndarray of bool, shape (y, x)
     height : float
         Plateau above the background, in the map's unit.
-    inner : int
-        How many of its pixels exceed 0.8 of the plateau, holes filled.
     """
 
     mask: Bool
     height: float
-    inner: int
 
 
 @dataclass(frozen=True)
@@ -148,5 +145,4 @@ def _cut(above: Float, basin: Bool, lost: float) -> Region:
     # what lies at the background has nothing put back
     parts, _ = label((values >= plateau / 2) & (above > 0), np.ones((3, 3)))
     mask = parts == parts[np.unravel_index(int(values.argmax()), values.shape)]
-    inner = binary_fill_holes(mask & (values >= INNER * plateau))
-    return Region(np.asarray(binary_fill_holes(mask), bool), plateau - lost, int(inner.sum()))
+    return Region(np.asarray(binary_fill_holes(mask), bool), plateau - lost)

@@ -26,8 +26,8 @@ class Estimate:
 def edge_weights(masks: list[NDArray[np.bool_]]) -> Float:
     """Return how many particles each whole one stands for, because those as large as it are cut by the frame.
 
-    A particle whose bounding box is ``h x w`` lies whole in a frame of ``H x W`` positions at ``(H - h + 1)(W - w + 1)``
-    of the ``H W`` places where its corner could be, so it counts ``H W / ((H - h + 1)(W - w + 1))`` times
+    A particle whose bounding box is ``h x w`` lies whole in a frame of ``H x W`` positions at
+    ``(H - h + 1)(W - w + 1)`` of the ``H W`` places where its corner could be, so it counts one over that share
     (Miles-Lantuejoul).
 
     Parameters
