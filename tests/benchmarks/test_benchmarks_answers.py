@@ -19,7 +19,9 @@ from unmixel.testing.phantoms import truth_of
 
 
 def test_scans_are_what_their_names_say() -> None:
-    assert dict(truth_of(tilted("0", "3")).settings) == dict(truth_of("demo:glass?dose=40000&seed=3").settings)
+    assert dict(truth_of(tilted("0", "3")).settings) == dict(
+        truth_of("demo:glass?dose=40000&seed=3").settings
+    )
     covered = []
     for diameter in DIAMETERS:
         truth = truth_of(sized(diameter, "2"))
@@ -53,7 +55,11 @@ def test_a_wrong_rotation_and_a_wrong_group_are_told() -> None:
 
 def test_sizes_of_a_small_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        answers_once, "sized", lambda diameter, seed: f"{sized('7', seed)}&precipitates=3&detector=36x32&spot=1.4".replace("64x64", "26x28")
+        answers_once,
+        "sized",
+        lambda diameter, seed: f"{sized('7', seed)}&precipitates=3&detector=36x32&spot=1.4".replace(
+            "64x64", "26x28"
+        ),
     )
     said = answers_once.main(["sizes", "7", "1", "--keep", str(tmp_path)])
     json.dumps(said, allow_nan=False)
@@ -125,7 +131,10 @@ def test_a_failure_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.M
     words = ["--only", "pairs", "--repeats", "2", "--out", str(tmp_path / "answers.json")]
     _answering(monkeypatch, fail="pairs")
     assert answers.main(words) == 1
-    assert list(json.loads((tmp_path / "answers.json").read_text())["failed"]) == ["pairs|200x256|1", "pairs|200x256|2"]
+    assert list(json.loads((tmp_path / "answers.json").read_text())["failed"]) == [
+        "pairs|200x256|1",
+        "pairs|200x256|2",
+    ]
     calls = _answering(monkeypatch)
     assert answers.main(words) == 0
     assert len(calls) == 2

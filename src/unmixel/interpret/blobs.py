@@ -15,6 +15,7 @@ from unmixel.interpret.tree import one_crystal
 Float = NDArray[np.floating[Any]]
 
 ECHO_COVER, ECHO_STRENGTH = 0.5, 3.0
+ALIKE_COVER = 0.8  # within one group
 TWIN_OVERLAP, TWIN_COVER = 0.6, 0.5
 SAME_PLACE = 0.6
 
@@ -49,7 +50,8 @@ def without_doubles(blobs: list[Blob], groups: Groups) -> tuple[list[Blob], int,
 
     Twins have the outline of a region of another component that holds more counts, or lie by half or more under
     one of the same group and orientation. Echoes are side regions that lie by half or more under a region of another
-    component that is 3 times as high, or higher and of the same group: patterns alike leak into each other most.
+    component that is 3 times as high, or by four fifths under a higher one of the same group: patterns alike leak into
+    each other most.
     """
     echoes, twins = 0, 0
     kept: list[Blob] = []
@@ -84,8 +86,10 @@ def _is_twin(blob: Blob, other: Blob, groups: Groups) -> bool:
 
 
 def _is_echo(blob: Blob, other: Blob) -> bool:
-    least = 1.0 if blob.group == other.group else ECHO_STRENGTH
-    return _cover(blob, other) >= ECHO_COVER and other.region.height >= least * blob.region.height
+    cover, ratio = _cover(blob, other), other.region.height / blob.region.height
+    if blob.group == other.group and cover >= ALIKE_COVER and ratio >= 1:
+        return True
+    return cover >= ECHO_COVER and ratio >= ECHO_STRENGTH
 
 
 def split_crystals(members: list[int], maps: Float, groups: Groups) -> list[list[int]]:

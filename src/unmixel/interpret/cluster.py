@@ -29,7 +29,7 @@ MIRROR_GAIN = 0.02  # a mirror image must fit better by this much to be preferre
 FEWEST_SPOTS, CLEAN = 3, 0.9  # of the median pattern: spots, and agreement of the halves of its pixels
 SPOT_GAP = 0.15  # a weak spot more or less of ten moves a distance by up to a tenth
 COMPARED = ("spots", "intensities")
-LEAST_ALIKE = 0.35  # patterns less alike are of two kinds, however rare that is by chance
+LEAST_SHARED = 0.5  # patterns whose spots agree less are of two kinds, however rare that is by chance
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,8 @@ class RotationClusterer:
             f"random phases, best rotation) are more similar to their original than {level:.2f}; unrelated "
             "patterns with other rings are less similar still"
         )
-        if level < LEAST_ALIKE:
-            level, reason = LEAST_ALIKE, f"{reason}; less than {LEAST_ALIKE:g} is no likeness, however rare"
+        if compared.places is not None and level < LEAST_SHARED:
+            level, reason = LEAST_SHARED, f"{reason}; but {LEAST_SHARED:g} of the spots have to agree at least"
         distance = 1.0 - found.similarity
         alike = one_crystal(distance, 1.0 - found.unturned)
         parted = gap(distance, 1.0 - level, one_crystal=alike, least=compared.least_gap)

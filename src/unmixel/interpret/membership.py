@@ -16,9 +16,9 @@ def memberships(rings: Float, labels: NDArray[np.int64], heads: NDArray[np.int64
     """Return how far patterns belong to groups, shape (k, g); rows sum to 1.
 
     Matching pursuit: of the strongest members of the groups, the one that explains most of a pattern, turned to where
-    it does, is taken off; of the rest the next one, and so on, as long as one explains a tenth of the whole energy. What
-    a group explains is its share; what none does goes to the group that the pattern was put into. A strongest member
-    is explained by those of other groups only: a mixture of two phases that stands alone shows both.
+    it does, is taken off; of the rest the next one, and so on, as long as one explains a tenth of the whole energy.
+    What a group explains is its share; what none does goes to the group that the pattern was put into. A strongest
+    member is explained by those of other groups only, so that a mixture of two phases that stands alone shows them.
 
     Parameters
     ----------

@@ -259,6 +259,8 @@ def particle_facts(particles: Particles) -> dict[str, str]:
         "Number density": f"{scientific(particles.number_density)} per {unit}²",
         "Area covered": percent(particles.area_fraction),
     }
+    if np.isfinite(particles.volume_fraction):
+        facts["Volume filled"] = percent(particles.volume_fraction)
     if particles.unit == "nm":
         facts["Number density"] += f" = {scientific(particles.number_density * 1e6)} per µm²"
     return facts

@@ -29,7 +29,9 @@ def disks(height=100.0):
 def test_a_soft_threshold_is_two_standard_errors_of_a_position_alone() -> None:
     assert shrinkage(factors(disks(), error=4.0)) == pytest.approx([8.0])
     # under a probe the errors of neighbours average out: the norm of its kernel is 0.8
-    assert shrinkage(factors(disks(), error=4.0, constraints=(PROBE, SPARSE))) == pytest.approx([6.37], abs=0.01)
+    assert shrinkage(factors(disks(), error=4.0, constraints=(PROBE, SPARSE))) == pytest.approx(
+        [6.37], abs=0.01
+    )
 
 
 def test_it_is_a_part_of_the_map_only() -> None:
@@ -39,7 +41,12 @@ def test_it_is_a_part_of_the_map_only() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"constraints": ()}, {"loss": "kl"}, {"loss": {"name": "kl"}}, {"constraints": ({**SPARSE, "side": "patterns"},)}],
+    [
+        {"constraints": ()},
+        {"loss": "kl"},
+        {"loss": {"name": "kl"}},
+        {"constraints": ({**SPARSE, "side": "patterns"},)},
+    ],
 )
 def test_without_a_penalty_of_that_kind_nothing_is_lost(change) -> None:
     assert shrinkage(factors(disks(), error=4.0, **change)) == pytest.approx([0.0])

@@ -42,7 +42,9 @@ def test_equal_weights_change_nothing(sizes) -> None:
 
 def test_weights_are_numbers_of_particles() -> None:
     assert weighted_mean(np.array([2.0, 5.0]), np.array([2.0, 1.0])) == pytest.approx(3.0)
-    assert weighted_median(np.array([9.0, 1.0, 2.0]), np.array([0.01, 1.0, 5.0])) == pytest.approx(2.0, abs=0.2)
+    assert weighted_median(np.array([9.0, 1.0, 2.0]), np.array([0.01, 1.0, 5.0])) == pytest.approx(
+        2.0, abs=0.2
+    )
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
