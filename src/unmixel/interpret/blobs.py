@@ -17,7 +17,7 @@ Float = NDArray[np.floating[Any]]
 ECHO_COVER, ECHO_STRENGTH = 0.5, 3.0
 ALIKE_COVER = 0.8  # within one group
 TWIN_OVERLAP, TWIN_COVER = 0.6, 0.5
-SAME_PLACE = 0.6
+SAME_PLACE, VERY_PLACE = 0.6, 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,8 @@ def _is_echo(blob: Blob, other: Blob) -> bool:
 def split_crystals(members: list[int], maps: Float, groups: Groups) -> list[list[int]]:
     """Return members in sets that are one crystal split among components.
 
-    Their patterns agree without turning, and their maps, smoothed by one position, have a cosine of 0.6 or more.
+    Their patterns agree without turning, and their maps, smoothed by one position, have a cosine of 0.6 or more; from
+    0.75 on one group is enough: two crystals of one phase do not lie in the very same place.
     Neighbours of one orientation that only touch stay apart, and so do those that overlap in part.
 
     Parameters
@@ -111,7 +112,8 @@ def split_crystals(members: list[int], maps: Float, groups: Groups) -> list[list
         return [[k] for k in members]
     flat = gaussian_filter(np.asarray(maps, np.float64), (0, 1, 1)).reshape(len(maps), -1)
     flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-300)
-    together = one_crystal(groups.distance, groups.distance_unturned) & (flat @ flat.T >= SAME_PLACE)
+    alike, place = one_crystal(groups.distance, groups.distance_unturned), flat @ flat.T
+    together = (alike & (place >= SAME_PLACE)) | (place >= VERY_PLACE)
     sets: list[list[int]] = []
     for k in members:
         near = [some for some in sets if together[k, some].any()]

@@ -30,7 +30,7 @@ def shrinkage(factors: Factors) -> NDArray[np.float64]:
     Parameters
     ----------
     factors : Factors
-        With `uncertainty`: the median error within each component's own region is taken.
+        With `uncertainty`: the smallest error within each component's own region is taken.
 
     References
     ----------
@@ -44,7 +44,8 @@ def shrinkage(factors: Factors) -> NDArray[np.float64]:
     for k, (image, error) in enumerate(zip(factors.maps, factors.uncertainty.maps, strict=True)):
         there = np.isfinite(error) & (image > WITHIN * image.max())
         if there.any():
-            taken = weight * norm * float(np.median(np.asarray(error)[there]))
+            # under a neighbour the error is that of telling both apart, of which the penalty knows nothing
+            taken = weight * norm * float(np.asarray(error)[there].min())
             lost[k] = min(taken, MOST * float(image.max()))
     return lost
 
