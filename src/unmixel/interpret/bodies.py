@@ -65,7 +65,7 @@ def height(radii: Float, diameter: float, *, fwhm: float, body: str) -> Float:
     Examples
     --------
     >>> height(np.array([0.0, 4.0, 9.0]), 8.0, fwhm=1.0, body="disk").round(2).tolist()
-    [1.0, 0.47, 0.0]
+    [1.0, 0.48, 0.0]
     """
     from scipy.ndimage import map_coordinates
 

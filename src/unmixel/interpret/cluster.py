@@ -210,7 +210,10 @@ class RotationClusterer:
             "patterns with other rings are less similar still"
         )
         if compared.places is not None and level < LEAST_SHARED:
-            level, reason = LEAST_SHARED, f"{reason}; but {LEAST_SHARED:g} of the spots have to agree at least"
+            level, reason = (
+                LEAST_SHARED,
+                f"{reason}; but {LEAST_SHARED:g} of the spots have to agree at least",
+            )
         distance = 1.0 - found.similarity
         alike = one_crystal(distance, 1.0 - found.unturned)
         parted = gap(distance, 1.0 - level, one_crystal=alike, least=compared.least_gap)
