@@ -6,6 +6,7 @@
 #   make docs     the documentation as a site in site/
 #   make bench    times and memory of the main job, and of the factorisation beside its peers
 #   make bench-recovery   how much of what is there is found, on phantoms with truth (hours; RECOVERY_ARGS="--seeds 1")
+#   make bench-answers    are groups, rotations and sizes right? (an hour; ANSWERS_ARGS="--only pairs")
 #   make bench-regression BASE=v1.0   is this tree slower or less exact than that revision?
 #   make clean    remove everything that these targets made
 #
@@ -18,6 +19,7 @@ RESULTS ?= bench-results
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 RECOVERY_ARGS ?=
+ANSWERS_ARGS ?=
 BASE ?=
 
 BIN := $(VENV)/bin
@@ -27,10 +29,10 @@ HYPERSPY_BIN := $(VENV)-hyperspy/bin
 GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
 
 .NOTPARALLEL:
-.PHONY: help demo test test-hyperspy check lint types imports spelling security docs bench bench-recovery bench-regression clean env-test
+.PHONY: help demo test test-hyperspy check lint types imports spelling security docs bench bench-recovery bench-answers bench-regression clean env-test
 
 help:
-	@sed -n '3,12s/^# *//p' Makefile
+	@sed -n '3,13s/^# *//p' Makefile
 
 demo: $(VENV)/.core
 	$(BIN)/unmixel run examples/data/mgo_crop.hspy --recipe examples/mgo.yaml --out $(RUNS)/mgo --force
@@ -73,6 +75,9 @@ bench: $(VENV)/.core
 # One thread: BLAS threads wait for each other by spinning, which costs most where other work runs.
 bench-recovery: $(VENV)/.core
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/recovery.py --out $(RESULTS)/recovery.json $(RECOVERY_ARGS)
+
+bench-answers: $(VENV)/.core
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/answers.py --out $(RESULTS)/answers.json --keep $(RESULTS)/answer-runs $(ANSWERS_ARGS)
 
 bench-regression: $(VENV)/.core
 	$(BIN)/python benchmarks/regression.py $(if $(BASE),--base $(BASE)) --out $(RESULTS)/regression.json

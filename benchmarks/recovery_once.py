@@ -121,7 +121,7 @@ def pattern_noise(data: Array, maps: Array, *, gain: float) -> NDArray[np.float6
 def judge(phantom: Phantom, task: Task, factors: Factors) -> dict[str, Any]:
     """Return every number of one result; `unmixel.testing.metrics` defines the words."""
     from unmixel.interpret.cluster import RotationClusterer
-    from unmixel.pipeline.stages import flag
+    from unmixel.pipeline.answers import flag
     from unmixel.testing import metrics
 
     truth, gain = phantom.truth, phantom.gain

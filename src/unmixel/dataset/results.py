@@ -234,6 +234,9 @@ class Groups:
     used_pixels : ndarray of bool, shape (g, *pattern_shape), or None
         Where a group's pattern is known from at least one of its turned members; elsewhere the strongest
         member's own value stands.
+    membership : ndarray, shape (k, g + 1), in [0, 1], or None
+        Share of each component's counts that each group's pattern explains, the last column what none does; rows of
+        sum 1. A mixture of two kinds has parts of both, `labels` says where it was put.
     """
 
     labels: Array
@@ -252,6 +255,7 @@ class Groups:
     mirrored: Array | None = None
     distance_unturned: Array | None = None
     used_pixels: Array | None = None
+    membership: Array | None = None
 
     @property
     def n_groups(self) -> int:
@@ -279,6 +283,11 @@ class Particle:
         Equivalent-circle diameter 2 sqrt(area / pi), corrected for the probe's blur where it is known.
     on_border : bool
         Cut by the edge of the scan.
+    fit_diameter : float
+        Diameter of the body under the probe that fits the map best, in the unit of the scan axes; NaN where there is
+        no such fit (particles at the border, results of earlier versions).
+    aspect_ratio : float
+        Long over short axis of the ellipse with the region's second moments, >= 1; NaN where it is not known.
     """
 
     id: int
@@ -289,6 +298,8 @@ class Particle:
     area: float
     diameter: float
     on_border: bool
+    fit_diameter: float = float("nan")
+    aspect_ratio: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -312,6 +323,8 @@ class Particles:
         95 % confidence intervals.
     notes : tuple of str
         What was assumed (threshold, smallest area, blur correction, ...).
+    volume_fraction : float
+        Share of the specimen's volume that particles fill; NaN where its thickness is not given.
     """
 
     table: tuple[Particle, ...]
@@ -324,6 +337,7 @@ class Particles:
     median_diameter: float
     median_interval: tuple[float, float]
     notes: tuple[str, ...] = ()
+    volume_fraction: float = float("nan")
 
     @property
     def diameters(self) -> NDArray[np.float64]:

@@ -17,6 +17,9 @@ from unmixel.engines.base import Array, Blocks
 COLUMNS = 512
 """Least number of columns that are worked on at once, where there are as many."""
 
+LARGER = 2
+"""How much larger than the engine's tiles those here are: products over all rows of a block cost a third less."""
+
 ENTRIES = 2**17
 """Numbers of a gathered factor that stay in fast memory."""
 
@@ -164,7 +167,7 @@ def _blocks(
         misfit2, norm2, chi2 = (engine.zeros((len(positions),), "float64") for _ in range(3))
         by_pixel = engine.zeros((matrix.n_pixels,), "float64")
         products = None if rows is None else engine.zeros((rows.shape[0], matrix.n_pixels), dtype)
-        for part, columns in _tiles(len(positions), matrix.n_pixels, engine.tile):
+        for part, columns in _tiles(len(positions), matrix.n_pixels, LARGER * engine.tile):
             # a copy: it is worked on in place
             x = xp.astype(engine.asarray(block.values[part, columns]), getattr(xp, dtype), copy=True)
             if rows is not None and products is not None:

@@ -15,8 +15,9 @@ from unmixel.interpret.tree import one_crystal
 Float = NDArray[np.floating[Any]]
 
 ECHO_COVER, ECHO_STRENGTH = 0.5, 3.0
+ALIKE_COVER = 0.8  # within one group
 TWIN_OVERLAP, TWIN_COVER = 0.6, 0.5
-SAME_PLACE = 0.6
+SAME_PLACE, VERY_PLACE = 0.6, 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,8 @@ class Blob:
     region : Region
     main : bool
         Whether it is the highest region of its map.
+    lost : float
+        What was taken off every value of the map, see `unmixel.interpret.shrinkage`.
     """
 
     group: int
@@ -39,14 +42,16 @@ class Blob:
     image: Float
     region: Region
     main: bool
+    lost: float = 0.0
 
 
 def without_doubles(blobs: list[Blob], groups: Groups) -> tuple[list[Blob], int, int]:
     """Leave out what is another's region seen again; return the rest and how many of both kinds.
 
     Twins have the outline of a region of another component that holds more counts, or lie by half or more under
-    one of the same group and orientation. Echoes are side regions that lie by half or more under a region of any other
-    component that is 3 times as high.
+    one of the same group and orientation. Echoes are side regions that lie by half or more under a region of another
+    component that is 3 times as high, or by four fifths under a higher one of the same group: patterns alike leak into
+    each other most.
     """
     echoes, twins = 0, 0
     kept: list[Blob] = []
@@ -81,13 +86,17 @@ def _is_twin(blob: Blob, other: Blob, groups: Groups) -> bool:
 
 
 def _is_echo(blob: Blob, other: Blob) -> bool:
-    return _cover(blob, other) >= ECHO_COVER and other.region.height >= ECHO_STRENGTH * blob.region.height
+    cover, ratio = _cover(blob, other), other.region.height / blob.region.height
+    if blob.group == other.group and cover >= ALIKE_COVER and ratio >= 1:
+        return True
+    return cover >= ECHO_COVER and ratio >= ECHO_STRENGTH
 
 
 def split_crystals(members: list[int], maps: Float, groups: Groups) -> list[list[int]]:
     """Return members in sets that are one crystal split among components.
 
-    Their patterns agree without turning, and their maps, smoothed by one position, have a cosine of 0.6 or more.
+    Their patterns agree without turning, and their maps, smoothed by one position, have a cosine of 0.6 or more; from
+    0.75 on one group is enough: two crystals of one phase do not lie in the very same place.
     Neighbours of one orientation that only touch stay apart, and so do those that overlap in part.
 
     Parameters
@@ -103,7 +112,8 @@ def split_crystals(members: list[int], maps: Float, groups: Groups) -> list[list
         return [[k] for k in members]
     flat = gaussian_filter(np.asarray(maps, np.float64), (0, 1, 1)).reshape(len(maps), -1)
     flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-300)
-    together = one_crystal(groups.distance, groups.distance_unturned) & (flat @ flat.T >= SAME_PLACE)
+    alike, place = one_crystal(groups.distance, groups.distance_unturned), flat @ flat.T
+    together = (alike & (place >= SAME_PLACE)) | (place >= VERY_PLACE)
     sets: list[list[int]] = []
     for k in members:
         near = [some for some in sets if together[k, some].any()]
@@ -119,7 +129,7 @@ def doubles_words(echoes: int, twins: int) -> list[str]:
     if echoes:
         words.append(
             f"{echoes} faint regions lie under a region of another component that is {ECHO_STRENGTH:g} times "
-            "stronger and count as its leakage"
+            "stronger, or stronger and of the same group, and count as its leakage"
         )
     if twins:
         words.append(

@@ -13,14 +13,11 @@ Float = NDArray[np.floating[Any]]
 
 BODIES = ("disk", "sphere")
 CORE = 0.7  # share of the peak above which a region's plateau is taken, as in `regions`
-INNER = 0.8  # share of the plateau whose contour tells bodies apart
-JUDGED_FROM, FEWEST_JUDGED = 2.5, 3  # apparent diameter over FWHM, and how many, from which bodies differ
-SURE, MISFIT = 2.0, 0.06  # standard errors between the bodies; how far below both is too noisy to tell
 LEAST_RESOLVED = 0.5  # diameter over FWHM below which all bodies look the same
 FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 
 
-def _profile(radii: Float, size: float, body: str) -> Float:
+def blurred_body(radii: Float, size: float, body: str) -> Float:
     """Return the projected thickness of a body of radius `size` blurred by a Gaussian of sigma 1, shape (r,).
 
     A disk has ``P(|r + n| < R)``, the distribution function of a noncentral chi-square with two degrees of
@@ -32,12 +29,12 @@ def _profile(radii: Float, size: float, body: str) -> Float:
         slices, weights = np.array([size]), np.array([1.0])
     else:
         nodes, weights = np.polynomial.legendre.leggauss(12)
-        slices = size * np.sqrt(1 - (0.5 + 0.5 * nodes) ** 2)
+        slices, weights = size * np.sqrt(1 - (0.5 + 0.5 * nodes) ** 2), weights / 2
     return np.asarray(weights @ ncx2.cdf(slices[:, None] ** 2, 2, radii[None, :] ** 2))
 
 
-def contours(diameter: float, *, fwhm: float, body: str = "disk") -> tuple[float, float]:
-    """Return the diameters at which a blurred body falls to half and to 0.8 of its plateau.
+def contour(diameter: float, *, fwhm: float, body: str = "disk") -> float:
+    """Return the diameter at which a blurred body falls to half of its plateau.
 
     The plateau is the median over the area where the body exceeds 0.7 of its peak, as for measured regions;
     for a wide disk that is its true height.
@@ -51,27 +48,26 @@ def contours(diameter: float, *, fwhm: float, body: str = "disk") -> tuple[float
 
     Examples
     --------
-    >>> round(contours(8.0, fwhm=2.0)[0], 2), round(contours(8.0, fwhm=2.0, body="sphere")[0], 2)
+    >>> round(contour(8.0, fwhm=2.0), 2), round(contour(8.0, fwhm=2.0, body="sphere"), 2)
     (7.91, 6.82)
     """
     sigma = fwhm / FWHM_PER_SIGMA
     size = diameter / 2 / sigma
     radii = np.linspace(0.0, size + 5.0, 300)
-    profile = _profile(radii, size, body)
+    profile = blurred_body(radii, size, body)
 
     def crossing(level: float) -> float:
         return float(np.interp(-level, -profile, radii))
 
     plateau = float(np.interp(crossing(CORE * profile[0]) / math.sqrt(2), radii, profile))
-    return 2 * sigma * crossing(plateau / 2), 2 * sigma * crossing(INNER * plateau)
+    return 2 * sigma * crossing(plateau / 2)
 
 
 @cache
-def _table(body: str) -> tuple[Float, Float, Float]:
-    """Return true diameters and both contours in units of the FWHM, all rising."""
+def _table(body: str) -> tuple[Float, Float]:
+    """Return true diameters and contours in units of the FWHM, both rising."""
     true = np.concatenate([np.linspace(LEAST_RESOLVED, 4, 15), np.geomspace(4.6, 30, 9)])
-    seen = np.array([contours(float(d), fwhm=1.0, body=body) for d in true])
-    return true, seen[:, 0], seen[:, 1]
+    return true, np.array([contour(float(d), fwhm=1.0, body=body) for d in true])
 
 
 def true_diameter(apparent: float, *, fwhm: float | None, body: str = "disk") -> tuple[float, bool]:
@@ -100,7 +96,7 @@ def true_diameter(apparent: float, *, fwhm: float | None, body: str = "disk") ->
     >>> true_diameter(2.0, fwhm=None)
     (2.0, True)
     """
-    true, seen, _ = _table(body)
+    true, seen = _table(body)
     if not fwhm:
         return (apparent if body == "disk" else apparent * float(true[-1] / seen[-1])), True
     ratio = apparent / fwhm
@@ -109,62 +105,3 @@ def true_diameter(apparent: float, *, fwhm: float | None, body: str = "disk") ->
     if ratio >= seen[-1]:
         return apparent * float(true[-1] / seen[-1]), True
     return float(np.interp(ratio, seen, true)) * fwhm, True
-
-
-def inner_ratio(apparent: float, *, fwhm: float, body: str) -> float:
-    """Return the inner contour's diameter over the half-height contour's that a body shows.
-
-    Parameters
-    ----------
-    apparent, fwhm : float
-        In one unit, > 0.
-    body : str
-
-    Examples
-    --------
-    >>> round(inner_ratio(7.0, fwhm=2.0, body="disk"), 2), round(inner_ratio(7.0, fwhm=2.0, body="sphere"), 2)
-    (0.81, 0.77)
-    """
-    _, half, inner = _table(body)
-    return float(np.interp(apparent / fwhm, half, inner / half))
-
-
-def likely_body(apparent: Float, inner: Float, *, fwhm: float | None) -> tuple[str, str]:
-    """Return which body particles look like, and why.
-
-    Compares each particle's inner contour (0.8 of its plateau) over its half-height contour with what either
-    body of that size shows under this probe; the mean over all decides, when it lies at least 2 standard
-    errors nearer to one.
-
-    Parameters
-    ----------
-    apparent, inner : ndarray, shape (n,)
-        Diameters of both contours, in the unit of `fwhm`.
-    fwhm : float or None
-
-    Returns
-    -------
-    (str, str)
-        ``"disk"`` or ``"sphere"``, and the reason in words.
-    """
-    if not fwhm:
-        return "disk", "even thickness is assumed: without the probe's width soft edges tell nothing"
-    wide = apparent >= JUDGED_FROM * fwhm
-    if wide.sum() < FEWEST_JUDGED:
-        return (
-            "disk",
-            f"even thickness is assumed: fewer than {FEWEST_JUDGED} particles are wide enough to tell",
-        )
-    seen = inner[wide] / apparent[wide]
-    expected = {
-        b: np.array([inner_ratio(float(a), fwhm=fwhm, body=b) for a in apparent[wide]]) for b in BODIES
-    }
-    off = {body: float(np.mean(seen - values)) for body, values in expected.items()}
-    error = float(np.std(seen, ddof=1) / math.sqrt(len(seen)))
-    numbers = f"inner over half-height contour {seen.mean():.2f}, " + ", ".join(
-        f"{body} {values.mean():.2f}" for body, values in expected.items()
-    )
-    best, other = sorted(BODIES, key=lambda body: abs(off[body]))
-    if abs(off[other]) - abs(off[best]) < SURE * error or max(off.values()) < -MISFIT:
-        return "disk", f"even thickness is assumed: the edges do not decide ({numbers})"
-    return best, f"judged from the edges of {len(seen)} particles ({numbers})"

@@ -14,16 +14,21 @@ from unmixel.interpret.align import aligned_sum
 from unmixel.interpret.center import Center, pattern_center
 from unmixel.interpret.contrast import azimuthal_contrast, smoothed
 from unmixel.interpret.correlate import Pairs, all_pairs, correlate, spectra
+from unmixel.interpret.drawing import Places, drawn, places_of, refined
 from unmixel.interpret.polar import PolarGrid, pixel_steps, polar_grid
 from unmixel.interpret.profile import profile_similarity
 from unmixel.interpret.surrogate import chance_level
-from unmixel.interpret.tree import GAP_PLACE, average_linkage, gap, grouped, one_crystal, strongest
+from unmixel.interpret.tree import GAP, GAP_PLACE, average_linkage, gap, grouped, one_crystal, strongest
 
 Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
 
 DEFAULT_CUT = 0.5  # where there are no two patterns with spots to derive it from
 MIRROR_GAIN = 0.02  # a mirror image must fit better by this much to be preferred
+FEWEST_SPOTS, CLEAN = 3, 0.9  # of the median pattern: spots, and agreement of the halves of its pixels
+SPOT_GAP = 0.15  # a weak spot more or less of ten moves a distance by up to a tenth
+COMPARED = ("spots", "intensities")
+LEAST_SHARED = 0.5  # patterns whose spots agree less are of two kinds, however rare that is by chance
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,10 @@ class RotationClusterer:
     """Group diffraction patterns that agree after a rotation.
 
     Patterns with spots are compared by the masked, normalised correlation of their rings at every rotation
-    (ring means subtracted, weighted by radius); patterns with rings only by their radial profiles, because
-    once the ring means are gone nothing but noise is left of them. A pattern with spots is never joined to
-    one without.
+    (ring means subtracted, weighted by radius), each spot drawn anew as a narrow one so that its place counts
+    and not how strong tilt and thickness have made it; patterns with rings only by their radial profiles,
+    because once the ring means are gone nothing but noise is left of them. A pattern with spots is never joined
+    to one without.
 
     Parameters
     ----------
@@ -45,8 +51,13 @@ class RotationClusterer:
         Share of unrelated pairs with the very same rings that may be taken for one, in (0, 0.5).
     least_contrast : float
         Azimuthal contrast from which a pattern counts as spots, see `azimuthal_contrast`.
+    compare : str
+        ``"spots"`` (see `unmixel.interpret.drawing.drawn`), or ``"intensities"``: patterns as they are. Where the
+        median pattern has fewer than 3 spots, or the two halves of its pixels agree by less than 0.9 (noise),
+        intensities are compared whatever this says: places are not known then.
     power : float
-        Exponent on intensities, in (0, 1]: 0.5 makes Poisson noise even and weak spots count.
+        Exponent on intensities where they are compared, in (0, 1]: 0.5 makes Poisson noise even and weak spots
+        count.
     smooth : float
         Gaussian sigma in detector pixels (their shorter side) before comparing, >= 0.
     mirror : bool
@@ -64,6 +75,7 @@ class RotationClusterer:
     cut: float | None = None
     significance: float = 0.01
     least_contrast: float = 0.05
+    compare: str = "spots"
     power: float = 0.5
     smooth: float = 1.0
     mirror: bool = False
@@ -77,6 +89,13 @@ class RotationClusterer:
                 expected="significance in (0, 0.5), power in (0, 1], smooth >= 0",
                 got=f"significance {self.significance}, power {self.power}, smooth {self.smooth}",
                 hint="the defaults 0.01, 0.5 and 1.0 serve most scans",
+            )
+        if self.compare not in COMPARED:
+            raise InputError(
+                "compare",
+                expected="'spots' or 'intensities'",
+                got=repr(self.compare),
+                hint="'spots' serves most",
             )
 
     def group(self, factors: Factors, *, seed: int) -> Groups:
@@ -104,14 +123,20 @@ class RotationClusterer:
                 got="none",
                 hint="mask less of the detector, or check the centre",
             )
-        spots = azimuthal_contrast(factors.patterns, used, grid).spots(self.least_contrast)
-        steps = pixel_steps(factors.pattern_axes)
-        rings = grid.of(smoothed(factors.patterns, used, self.smooth, steps=steps))
-        found = self._compare(rings, spots, grid)
-        cut, reason = self._cut(rings[spots], grid, seed, found.part(spots))
+        contrast = azimuthal_contrast(factors.patterns, used, grid)
+        spots = contrast.spots(self.least_contrast)
+        rings = grid.of(
+            smoothed(factors.patterns, used, self.smooth, steps=pixel_steps(factors.pattern_axes))
+        )
+        clean = bool(spots.any() and np.median(contrast.agreement[spots]) >= CLEAN)
+        compared = (
+            self._compared(factors, spots, rings, grid) if clean else self._as_they_are(rings[spots], grid)
+        )
+        found = self._compare(rings, spots, grid, compared)
+        cut, reason = self._cut(compared, seed, found.part(spots))
         words = (
-            f"rotation: ring correlation of intensity^{self.power:g} smoothed by {self.smooth:g} px over "
-            f"{len(grid.radii)} rings x {grid.n_angles} angles about (v, u) = "
+            f"rotation: ring correlation of {compared.words} over "
+            f"{len(compared.grid.radii)} rings x {compared.grid.n_angles} angles about (v, u) = "
             f"({where.v:.2f}, {where.u:.2f}) px [{where.reason}]; {int(spots.sum())} of {len(spots)} "
             "components have spots"
             + ("" if spots.all() else ", the others are compared by their ring profiles")
@@ -125,10 +150,28 @@ class RotationClusterer:
         mean = np.tensordot(factors.strengths, factors.patterns, axes=1)
         return pattern_center(factors.pattern_axes, mean, np.asarray(factors.used_pixels, bool))
 
-    def _anomaly(self, rings: NDArray[np.float32], grid: PolarGrid) -> NDArray[np.float32]:
-        return grid.anomaly(np.asarray(np.maximum(rings, 0.0) ** self.power, np.float32))
+    def _compared(
+        self, factors: Factors, spots: Bool, rings: NDArray[np.float32], grid: PolarGrid
+    ) -> _Compared:
+        """Return what is correlated of the patterns with spots."""
+        if self.compare == "spots":
+            axes, used = factors.pattern_axes, np.asarray(factors.used_pixels, bool)
+            places = places_of(factors.patterns[spots], used, grid.center, steps=pixel_steps(axes))
+            n_spots = float(np.median([len(some) for some in places.spots]))
+            narrow = polar_grid(axes, places.used, center=grid.center)
+            if n_spots >= FEWEST_SPOTS and len(narrow.radii):
+                words = f"spots (sigma {places.sigma:.1f} px, {n_spots:g} a pattern) drawn anew"
+                return _Compared(narrow.anomaly(drawn(places, narrow)), narrow, words, SPOT_GAP, places)
+        return self._as_they_are(rings[spots], grid)
 
-    def _compare(self, rings: NDArray[np.float32], spots: Bool, grid: PolarGrid) -> _Comparison:
+    def _as_they_are(self, rings: NDArray[np.float32], grid: PolarGrid) -> _Compared:
+        root = np.asarray(np.maximum(rings, 0.0) ** self.power, np.float32)
+        words = f"intensity^{self.power:g} smoothed by {self.smooth:g} px"
+        return _Compared(grid.anomaly(root), grid, words, GAP)
+
+    def _compare(
+        self, rings: NDArray[np.float32], spots: Bool, grid: PolarGrid, compared: _Compared
+    ) -> _Comparison:
         k = len(rings)
         similarity, unturned = np.eye(k), np.eye(k)
         rotation, mirrored = np.zeros((k, k)), np.zeros((k, k), bool)
@@ -137,36 +180,41 @@ class RotationClusterer:
             alike = profile_similarity(grid.ring_mean(rings[halos]).astype(np.float64), grid.radii)
             similarity[np.ix_(halos, halos)] = unturned[np.ix_(halos, halos)] = alike
         if len(crystals):
-            harmonics = spectra(self._anomaly(rings[crystals], grid), grid.used, grid.radii)
+            harmonics = spectra(compared.anomaly, compared.grid.used, compared.grid.radii)
             pairs, flipped = all_pairs(harmonics), np.zeros((len(crystals),) * 2, bool)
             if self.mirror:
                 pairs, flipped = _with_mirror(pairs, correlate(harmonics, harmonics.mirrored()))
             here = np.ix_(crystals, crystals)
             similarity[here], unturned[here] = pairs.similarity, pairs.unturned
             rotation[here], mirrored[here] = pairs.rotation_deg, flipped
-        return _Comparison(similarity, unturned, rotation, mirrored)
+        number = np.where(spots, np.cumsum(spots) - 1, -1)
+        return _Comparison(similarity, unturned, rotation, mirrored, number, compared.places)
 
-    def _cut(
-        self, rings: NDArray[np.float32], grid: PolarGrid, seed: int, found: _Comparison
-    ) -> tuple[float, str]:
-        """Return the cut and its reason, from the rings of the patterns with spots and their comparison."""
+    def _cut(self, compared: _Compared, seed: int, found: _Comparison) -> tuple[float, str]:
+        """Return the cut and its reason, from the patterns with spots and their comparison."""
         if self.cut is not None:
             return float(self.cut), f"given: {self.cut:g}"
-        if len(rings) < 2:
+        if len(compared.anomaly) < 2:
             return (
                 DEFAULT_CUT,
                 f"default {DEFAULT_CUT:g}: fewer than two patterns have spots to derive it from",
             )
         level, n_pairs = chance_level(
-            self._anomaly(rings, grid), grid, significance=self.significance, seed=seed, mirror=self.mirror
+            compared.anomaly, compared.grid, significance=self.significance, seed=seed, mirror=self.mirror
         )
         reason = (
             f"{100 * self.significance:g} % of {n_pairs} surrogates (same rings and same power along them, "
             f"random phases, best rotation) are more similar to their original than {level:.2f}; unrelated "
             "patterns with other rings are less similar still"
         )
+        if compared.places is not None and level < LEAST_SHARED:
+            level, reason = (
+                LEAST_SHARED,
+                f"{reason}; but {LEAST_SHARED:g} of the spots have to agree at least",
+            )
         distance = 1.0 - found.similarity
-        parted = gap(distance, 1.0 - level, one_crystal=one_crystal(distance, 1.0 - found.unturned))
+        alike = one_crystal(distance, 1.0 - found.unturned)
+        parted = gap(distance, 1.0 - level, one_crystal=alike, least=compared.least_gap)
         if parted is None:
             return 1.0 - level, reason
         cut = parted[0] + GAP_PLACE * (parted[1] - parted[0])
@@ -207,9 +255,22 @@ class SpectrumClusterer:
         cosine = np.clip(unit @ unit.T, 0.0, 1.0)
         np.fill_diagonal(cosine, 1.0)
         k = len(flat)
-        found = _Comparison(cosine, cosine, np.zeros((k, k)), np.zeros((k, k), bool))
+        found = _Comparison(
+            cosine, cosine, np.zeros((k, k)), np.zeros((k, k), bool), np.full(k, -1), places=None
+        )
         words = f"spectrum: cosine over {int(used.sum())} used channels, no rotation"
         return _groups(factors, found, (self.cut, f"given: {self.cut:g}"), (np.zeros(k, bool), (), words))
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """What is correlated of patterns with spots: rings less their means, and in words what stands on them."""
+
+    anomaly: NDArray[np.float32]
+    grid: PolarGrid
+    words: str
+    least_gap: float
+    places: Places | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,12 +280,27 @@ class _Comparison:
     rotation: Float
     mirrored: Bool
 
+    number: NDArray[np.int64]  # of each component among the patterns with spots, -1 for others
+    places: Places | None
+
     def part(self, some: Bool) -> _Comparison:
         """Return the comparison of some of the components."""
         here = np.ix_(some, some)
         return _Comparison(
-            self.similarity[here], self.unturned[here], self.rotation[here], self.mirrored[here]
+            self.similarity[here],
+            self.unturned[here],
+            self.rotation[here],
+            self.mirrored[here],
+            self.number[some],
+            self.places,
         )
+
+    def turn(self, head: int, member: int) -> float:
+        """Return by how much a member is turned against its group's head: refined by the places of spots."""
+        turn, pair = float(self.rotation[head, member]), (int(self.number[head]), int(self.number[member]))
+        if self.places is None or head == member or min(pair) < 0:
+            return turn
+        return refined(self.places, pair, turn, mirrored=bool(self.mirrored[head, member]))
 
 
 def _check_cut(cut: float | None) -> None:
@@ -256,7 +332,7 @@ def _groups(
     strengths = np.asarray(factors.strengths, np.float64)
     labels = grouped(tree, cut[0], strengths=strengths)
     heads = strongest(labels, strengths)
-    rotation = found.rotation[heads[labels], np.arange(len(labels))]
+    rotation = np.array([found.turn(int(heads[label]), k) for k, label in enumerate(labels)])
     mirrored = found.mirrored[heads[labels], np.arange(len(labels))]
     sums = [
         _sum(factors, head, np.flatnonzero(labels == group), (rotation, mirrored, center))

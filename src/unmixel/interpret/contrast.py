@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.interpret.polar import PolarGrid
 
 Float = NDArray[np.floating[Any]]
@@ -93,7 +94,8 @@ def azimuthal_contrast(patterns: NDArray[Any], used: NDArray[np.bool_], grid: Po
     used : ndarray of bool, shape (v, u)
     grid : PolarGrid
     """
-    parts = [_block(patterns[i : i + BLOCK], used, grid) for i in range(0, len(patterns), BLOCK)]
+    blocks = [patterns[i : i + BLOCK] for i in range(0, len(patterns), BLOCK)]
+    parts = NumpyEngine().each(lambda block: _block(block, used, grid), blocks)
     return Contrast(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 

@@ -13,16 +13,19 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.results import Factors, Groups, Particle, Particles
 from unmixel.interpret.blobs import Blob, doubles_words, split_crystals, without_doubles
-from unmixel.interpret.blur import BODIES, LEAST_RESOLVED, likely_body, true_diameter
+from unmixel.interpret.blur import BODIES, LEAST_RESOLVED, true_diameter
+from unmixel.interpret.bodies import Fit, fit_body, likelier_body
 from unmixel.interpret.flags import FILLS, is_artefact
-from unmixel.interpret.regions import find_regions
+from unmixel.interpret.regions import background, find_regions
+from unmixel.interpret.shrinkage import shrinkage
+from unmixel.interpret.sizes import edge_weights, estimate, mean_volume, weighted_mean, weighted_median
 
 Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
 
 LEAST_PIXELS = 4
-N_RESAMPLES = 2000
-CONFIDENCE = 0.95
+FEWEST_JUDGED, MOST_JUDGED = 3, 60  # particles by which the body is judged: the largest
+EDGES = ("weighted", "plain")
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,14 @@ class Measure:
         covers at half maximum, whichever is larger.
     body : str
         What a particle's thickness looks like: ``"disk"`` (even), ``"sphere"`` (its half-height contour lies
-        inside its outline), or ``"auto"``: judged from the edges of all particles, see `likely_body`.
+        inside its outline), or ``"auto"``: whichever fits the maps of the particles better, see `likelier_body`.
     crystalline_only : bool
         Measure groups with spots only; False measures every group (of amorphous ones the summed map).
+    edges : str
+        ``"weighted"``: in mean and median each particle stands for those of its size that the border cuts, see
+        `unmixel.interpret.sizes.edge_weights`; ``"plain"``: each counts once.
+    thickness : float or None
+        Of the specimen, in the unit of the scan axes, > 0; None leaves the volume fraction out.
 
     Examples
     --------
@@ -64,6 +72,8 @@ class Measure:
     least_area: float | None = None
     body: str = "auto"
     crystalline_only: bool = True
+    edges: str = "weighted"
+    thickness: float | None = None
 
     def __post_init__(self) -> None:
         sizes = [size for size in (self.fwhm, self.least_area) if size is not None and size != "auto"]
@@ -73,6 +83,13 @@ class Measure:
                 expected="'auto', 'disk' or 'sphere'",
                 got=repr(self.body),
                 hint="'auto' serves most scans",
+            )
+        if self.edges not in EDGES or (self.thickness is not None and not self.thickness > 0):
+            raise InputError(
+                "Measure",
+                expected="edges 'weighted' or 'plain', thickness > 0 or none",
+                got=f"edges {self.edges!r}, thickness {self.thickness}",
+                hint="lengths are in the unit of the scan axes",
             )
         if not 0 < self.least_contrast < 1 or not all(map(_is_length, sizes)):
             raise InputError(
@@ -107,22 +124,38 @@ class Measure:
         table, labels, unresolved = _table(blobs, groups, factors.scan_axes, (self._width, body))
         notes += self._words(unit, steps, unresolved)
         area = math.prod(axis.size for axis in factors.scan_axes) * steps[0] * steps[1]
-        sizes = np.array([p.diameter for p in table if not p.on_border], np.float64)
-        mean, mean_interval = _statistic(sizes, np.mean, seed)
-        median, median_interval = _statistic(sizes, np.median, seed)
+        density = sum(0.5 if p.on_border else 1.0 for p in table) / area
+        whole = [(p, blob) for p, blob in zip(table, _ordered(blobs), strict=True) if not p.on_border]
+        sizes = np.array([p.diameter for p, _ in whole], np.float64)
+        weights = np.ones(len(whole))
+        if self.edges == "weighted":
+            weights = edge_weights([blob.region.mask for _, blob in whole])
+        mean, median = (
+            estimate(sizes, weights, statistic, seed=seed) for statistic in (weighted_mean, weighted_median)
+        )
         if len(sizes) < 2:
             notes.append(f"{len(sizes)} whole particles: no confidence interval")
+        fraction = math.nan
+        if self.thickness is not None:
+            areas = np.array([p.area for p, _ in whole], np.float64)
+            volume = mean_volume(sizes, areas, weights, body=body, thickness=self.thickness)
+            fraction = density * volume / self.thickness
+            notes.append(
+                f"volume fraction: number density times the mean volume of a {body} over a thickness of "
+                f"{self.thickness:g} {unit}"
+            )
         return Particles(
             table=table,
             labels=labels,
             unit=unit,
-            number_density=sum(0.5 if p.on_border else 1.0 for p in table) / area,
+            number_density=density,
             area_fraction=float((labels > 0).any(axis=0).mean()) if len(labels) else 0.0,
-            mean_diameter=mean,
-            mean_interval=mean_interval,
-            median_diameter=median,
-            median_interval=median_interval,
+            mean_diameter=mean.value,
+            mean_interval=mean.interval,
+            median_diameter=median.value,
+            median_interval=median.interval,
             notes=tuple(notes),
+            volume_fraction=fraction,
         )
 
     @property
@@ -139,13 +172,26 @@ class Measure:
         if self.body != "auto":
             notes.append(f"body: {self.body}, as given")
             return self.body
-        whole = [blob.region for blob in blobs if not _on_border(blob.region.mask)]
-        pixel = steps[0] * steps[1]
-        half = np.array([math.sqrt(4 * pixel * region.mask.sum() / math.pi) for region in whole])
-        inner = np.array([math.sqrt(4 * pixel * region.inner / math.pi) for region in whole])
-        body, reason = likely_body(half, inner, fwhm=self._width)
-        notes.append(f"body: {body}; {reason}")
-        return body
+        whole = [blob for blob in _ordered(blobs) if not _on_border(blob.region.mask)]
+        whole = sorted(whole, key=lambda blob: -int(blob.region.mask.sum()))[:MOST_JUDGED]
+        if self._width is None:
+            reason = "even thickness is assumed: without the probe's width soft edges tell nothing"
+        elif len(whole) < FEWEST_JUDGED:
+            reason = f"even thickness is assumed: fewer than {FEWEST_JUDGED} whole particles"
+        else:
+            misfits = np.array(
+                [
+                    [_fitted(blob, blobs, steps, (self._width, body)).misfit for body in BODIES]
+                    for blob in whole
+                ]
+            )
+            found = likelier_body(misfits)
+            if found is not None:
+                notes.append(f"body: {found[0]}; {found[1]}")
+                return found[0]
+            reason = "even thickness is assumed: both bodies fit alike"
+        notes.append(f"body: disk; {reason}")
+        return "disk"
 
     def _blobs(
         self, factors: Factors, groups: Groups, steps: tuple[float, float], notes: list[str]
@@ -156,19 +202,21 @@ class Measure:
         wanted = _wanted(groups, crystalline_only=self.crystalline_only)
         limits = {"least_contrast": self.least_contrast, "least_pixels": self._least_pixels(steps)}
         blobs: list[Blob] = []
+        lost = shrinkage(factors)
         for group in wanted:
             members = [int(k) for k in np.flatnonzero(groups.labels == group) if int(k) not in doubtful]
             if groups.crystalline[group]:
                 sets = split_crystals(members, np.asarray(factors.maps), groups)
-                sources = [
-                    (max(some, key=lambda k: factors.strengths[k]), factors.maps[some].sum(axis=0))
-                    for some in sets
-                ]
+                sources = [(max(some, key=lambda k: factors.strengths[k]), some) for some in sets]
             else:
-                sources = [(-1, factors.maps[members].sum(axis=0))]
-            for component, image in sources:
-                found = find_regions(np.asarray(image, np.float64), **limits)
-                blobs += [Blob(group, component, image, region, i == 0) for i, region in enumerate(found)]
+                sources = [(-1, members)]
+            for component, some in sources:
+                image = np.asarray(factors.maps[some].sum(axis=0), np.float64)
+                found = find_regions(image, **limits, lost=float(lost[some].sum()))
+                blobs += [
+                    Blob(group, component, image, region, i == 0, float(lost[some].sum()))
+                    for i, region in enumerate(found)
+                ]
         real, echoes, twins = without_doubles(blobs, groups)
         notes += doubles_words(echoes, twins)
         skipped = sorted(k for k in doubtful if groups.labels[k] in wanted)
@@ -202,8 +250,12 @@ class Measure:
         if unit == "px":
             words.append("the scan is not calibrated: lengths are in scan positions")
         words.append(
-            "particles at the border count half in the number density and not at all in sizes; sizes are not "
-            "corrected for large ones being cut by the border more often"
+            "particles at the border count half in the number density and not at all in sizes; "
+            + (
+                "in mean and median the others are weighted for large ones being cut by the border more often"
+                if self.edges == "weighted"
+                else "sizes are not corrected for large ones being cut by the border more often"
+            )
         )
         return words
 
@@ -243,6 +295,25 @@ def _on_border(mask: Bool) -> bool:
     return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
 
 
+def _ordered(blobs: list[Blob]) -> list[Blob]:
+    """Return regions as particles are numbered: by group, largest first."""
+    return sorted(blobs, key=lambda blob: (blob.group, -int(blob.region.mask.sum())))
+
+
+def _fitted(
+    blob: Blob, blobs: list[Blob], steps: tuple[float, float], optics: tuple[float | None, str]
+) -> Fit:
+    """Return the body fitted to a region; pixels of the map's other regions are not looked at."""
+    others = np.zeros(blob.region.mask.shape, bool)
+    for other in blobs:
+        if other is not blob and other.image is blob.image:
+            others |= other.region.mask
+    above = blob.image - background(blob.image).level
+    return fit_body(
+        above, blob.region.mask, others=others, steps=steps, fwhm=optics[0], body=optics[1], lost=blob.lost
+    )
+
+
 def _table(
     blobs: list[Blob], groups: Groups, axes: tuple[Axis, ...], optics: tuple[float | None, str]
 ) -> tuple[tuple[Particle, ...], NDArray[np.int64], int]:
@@ -253,8 +324,7 @@ def _table(
     labels = np.zeros((groups.n_groups, axes[0].size, axes[1].size), np.int64)
     shown = np.zeros(labels.shape)
     particles, unresolved = [], 0
-    ordered = sorted(blobs, key=lambda blob: (blob.group, -int(blob.region.mask.sum())))
-    for number, blob in enumerate(ordered, start=1):
+    for number, blob in enumerate(_ordered(blobs), start=1):
         mask = blob.region.mask
         weights = np.where(mask, np.maximum(blob.image, 0.0), 0.0)
         shape = regionprops(mask.astype(np.uint8), intensity_image=weights, spacing=spacing)[0]
@@ -268,7 +338,18 @@ def _table(
         unresolved += not resolved
         border = _on_border(mask)
         particles.append(
-            Particle(number, blob.group, blob.component, y, x, float(shape.area), diameter, border)
+            Particle(
+                number,
+                blob.group,
+                blob.component,
+                y,
+                x,
+                float(shape.area),
+                diameter,
+                border,
+                fit_diameter=math.nan if border else _fitted(blob, blobs, spacing, optics).diameter,
+                aspect_ratio=_aspect_ratio(mask, spacing),
+            )
         )
         # where particles overlap, the one with more counts is shown
         front = mask & (weights > shown[blob.group])
@@ -276,13 +357,12 @@ def _table(
     return tuple(particles), labels, unresolved
 
 
-def _statistic(sizes: Float, function: Any, seed: int) -> tuple[float, tuple[float, float]]:
-    """Return a statistic and its 95 % percentile bootstrap interval; NaN where there are too few."""
-    if len(sizes) == 0:
-        return math.nan, (math.nan, math.nan)
-    if len(sizes) == 1:
-        return float(sizes[0]), (math.nan, math.nan)
-    rng = np.random.default_rng(seed)
-    drawn = function(sizes[rng.integers(len(sizes), size=(N_RESAMPLES, len(sizes)))], axis=1)
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(function(sizes)), (float(low), float(high))
+def _aspect_ratio(mask: Bool, spacing: tuple[float, float]) -> float:
+    """Return the long over the short axis of the ellipse with a region's second moments; 1 is round.
+
+    Each position is a rectangle of its own: without its moments a row of positions would have no width.
+    """
+    places = np.argwhere(mask) * np.asarray(spacing)
+    moments = np.cov(places.T, bias=True) + np.diag(np.square(spacing)) / 12
+    short, long = np.linalg.eigvalsh(moments)
+    return float(math.sqrt(long / short))

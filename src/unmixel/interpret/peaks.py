@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ def find_spots(
     inner: float = 0.0,
     least: float = 5.0,
     share: float = 0.01,
+    steps: tuple[float, float] = (1.0, 1.0),
 ) -> Spots:
     """Return the spots of a pattern above its own rings.
 
@@ -64,7 +66,7 @@ def find_spots(
     center : (float, float)
         (v, u) of the direct beam, in pixels.
     sigma : float, > 0
-        Standard deviation of a spot, in pixels.
+        Standard deviation of a spot, in pixels (of their shorter side).
     used : ndarray of bool, shape (ny, nx), optional
         Pixels that were measured; all where it is not given.
     inner : float
@@ -73,6 +75,8 @@ def find_spots(
         Least significance.
     share : float
         Least amplitude, as a share of the strongest.
+    steps : (float, float)
+        Height and width of a pixel in units of its shorter side.
 
     Notes
     -----
@@ -103,11 +107,15 @@ def find_spots(
             got=f"shapes {image.shape} and {seen.shape}, sigma {sigma}",
             hint="spectra have lines, not spots",
         )
-    radius, seen = radii(image.shape, center), seen & np.isfinite(image)
+    radius, seen = radii(image.shape, center, steps), seen & np.isfinite(image)
+    widths = (sigma / steps[0], sigma / steps[1])
     rest, ring = _above_rings(image, radius, seen)
-    weight = scipy.ndimage.gaussian_filter(seen.astype(float), sigma / np.sqrt(2), mode="constant")
+    narrower = (widths[0] / np.sqrt(2), widths[1] / np.sqrt(2))
+    weight = scipy.ndimage.gaussian_filter(seen.astype(float), narrower, mode="constant")
     # of K^2 the sum is 1 / (4 pi sigma^2) of that of a Gaussian narrower by a root of two
-    amplitude = scipy.ndimage.gaussian_filter(rest, sigma, mode="constant") * 4 * np.pi * sigma**2
+    amplitude = (
+        scipy.ndimage.gaussian_filter(rest, widths, mode="constant") * 4 * np.pi * widths[0] * widths[1]
+    )
     amplitude /= np.maximum(weight, 0.25)
     # small rings have few pixels: their neighbours help to say what noise there is
     level = scipy.ndimage.gaussian_filter(ring, 2.0, mode="nearest")
@@ -117,12 +125,12 @@ def find_spots(
         return Spots(np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0))
     noise = MAD * float(np.median(np.abs(amplitude[open_]) / level[open_])) * level
     significance = amplitude / np.maximum(noise, 1e-12 * max(float(amplitude.max()), 1e-300))
-    size = 2 * max(1, round(1.5 * sigma)) + 1
+    size = tuple(2 * max(1, round(1.5 * width)) + 1 for width in widths)
     peak = (amplitude == scipy.ndimage.maximum_filter(amplitude, size)) & open_ & (significance >= least)
     peak &= amplitude >= share * amplitude[open_].max()
     places = np.argwhere(peak)
     order = np.argsort(-significance[peak], kind="stable")
-    places = _apart(places[order], size / 2)
+    places = _apart(places[order], size)
     rows, columns = places.T
     between = open_ & (_nearest(places, image.shape) > 4 * sigma)
     per_root = MAD * float(np.median((np.abs(amplitude) / level)[between if between.any() else open_]))
@@ -157,28 +165,41 @@ def place_errors(amplitude: Float, noise: Float, per_root: float, sigma: float) 
 
 
 def spot_sigma(
-    pattern: NDArray[Any], center: tuple[float, float], used: NDArray[np.bool_], *, inner: float = 0.0
+    pattern: NDArray[Any],
+    center: tuple[float, float],
+    used: NDArray[np.bool_],
+    *,
+    inner: float = 0.0,
+    steps: tuple[float, float] = (1.0, 1.0),
 ) -> float:
     """Return the standard deviation of the clearest spots of a pattern, in pixels; 1.5 where there are none.
 
     A Gaussian spot of width s, smoothed by t, is as high as ``s^2 / (s^2 + t^2)``: the ratio r of heights at t = 1 and
     t = 2 gives ``s^2 = (4 - r) / (r - 1)``. The median over up to ten spots.
     """
-    found = find_spots(pattern, center, sigma=TRIED, used=used, inner=inner)
+    found = find_spots(pattern, center, sigma=TRIED, used=used, inner=inner, steps=steps)
     if not len(found):
         return TRIED
-    rest, _ = _above_rings(np.asarray(pattern, np.float64), radii(used.shape, center), used)
+    rest, _ = _above_rings(np.asarray(pattern, np.float64), radii(used.shape, center, steps), used)
     inside = np.minimum(np.round(found.place[:10]).astype(int), np.array(used.shape) - 1)
     rows, columns = np.maximum(inside, 0).T
-    one, two = (scipy.ndimage.gaussian_filter(rest, t, mode="constant")[rows, columns] for t in (1.0, 2.0))
+    one, two = (
+        scipy.ndimage.gaussian_filter(rest, (t / steps[0], t / steps[1]), mode="constant")[rows, columns]
+        for t in (1.0, 2.0)
+    )
     ratio = np.clip(one / np.maximum(two, 1e-300), 1.12, 3.0)
     return float(np.sqrt(np.median((4 - ratio) / (ratio - 1))))
 
 
-def radii(shape: tuple[int, ...], center: tuple[float, float]) -> Float:
-    """Return how far each pixel of an image is from a centre (v, u), in pixels."""
-    v, u = (np.arange(n) - c for n, c in zip(shape, center, strict=True))
-    return np.asarray(np.hypot(v[:, None], u[None, :]))
+@lru_cache(maxsize=8)
+def radii(
+    shape: tuple[int, ...], center: tuple[float, float], steps: tuple[float, float] = (1.0, 1.0)
+) -> Float:
+    """Return how far each pixel of an image is from a centre (v, u), in pixels (of their shorter side)."""
+    v, u = ((np.arange(n) - c) * step for n, c, step in zip(shape, center, steps, strict=True))
+    found = np.asarray(np.hypot(v[:, None], u[None, :]))
+    found.setflags(write=False)  # it is kept for the next pattern
+    return found
 
 
 def _above_rings(image: Float, radius: Float, used: NDArray[np.bool_]) -> tuple[Float, Float]:
@@ -194,29 +215,30 @@ def ring_levels(image: Float, radius: Float, used: NDArray[np.bool_]) -> Float:
     The mean of a ring without what stands out by more than three standard deviations, taken out again and again:
     a median would be 0 where most pixels counted nothing.
     """
-    number = np.round(radius).astype(int)
-    places = np.unique(number[used])
-    if not places.size:
+    number = np.round(radius[used]).astype(np.uint16)  # short whole numbers are sorted in one pass
+    if not number.size:
         return np.zeros(image.shape)
-    levels = []
-    for place in places:
-        values = image[used & (number == place)]
-        for _ in range(10):
-            kept = values[values <= values.mean() + 3 * values.std()]
-            if kept.size == values.size:
-                break
-            values = kept
-        levels.append(float(values.mean()))
-    return np.asarray(np.interp(radius, places, levels))
+    places, count = np.unique(number, return_counts=True)
+    values = image[used][np.argsort(number, kind="stable")]
+    for _ in range(11):
+        start = np.concatenate([[0], np.cumsum(count)[:-1]])
+        level = np.add.reduceat(values, start) / count
+        off = values - np.repeat(level, count)
+        spread = np.sqrt(np.add.reduceat(off**2, start) / count)
+        kept = off <= np.repeat(3 * spread, count)
+        if kept.all():
+            break
+        values, count = values[kept], np.add.reduceat(kept, start, dtype=np.intp)
+    return np.asarray(np.interp(radius, places, level))
 
 
-def _apart(places: NDArray[np.intp], distance: float) -> NDArray[np.intp]:
-    """Return places without those that lie close to an earlier one (a spot between two pixels has two maxima)."""
-    kept: list[NDArray[np.intp]] = []
-    for place in places:
-        if all(np.hypot(*(place - other)) >= distance for other in kept):
-            kept.append(place)
-    return np.array(kept, np.intp).reshape(-1, 2)
+def _apart(places: NDArray[np.intp], size: tuple[int, ...]) -> NDArray[np.intp]:
+    """Return places without those within half of `size` of an earlier one: a spot between pixels has two maxima."""
+    scaled = places / (np.asarray(size) / 2)
+    kept = np.zeros(len(places), bool)
+    for number, place in enumerate(scaled):
+        kept[number] = bool(np.all(np.hypot(*(place - scaled[:number][kept[:number]]).T) >= 1))
+    return places[kept]
 
 
 def _offsets(amplitude: Float, places: NDArray[np.intp]) -> Float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.interpret.blur import CORE, INNER
+from unmixel.interpret.blur import CORE
 
 Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
@@ -28,13 +28,10 @@ class Region:
     mask : ndarray of bool, shape (y, x)
     height : float
         Plateau above the background, in the map's unit.
-    inner : int
-        How many of its pixels exceed 0.8 of the plateau, holes filled.
     """
 
     mask: Bool
     height: float
-    inner: int
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,9 @@ def background(image: Float) -> Background:
     return Background(level, noise, max(top - level, 0.0))
 
 
-def find_regions(image: Float, *, least_contrast: float, least_pixels: float) -> tuple[Region, ...]:
+def find_regions(
+    image: Float, *, least_contrast: float, least_pixels: float, lost: float = 0.0
+) -> tuple[Region, ...]:
     """Return the regions of a map, the highest first.
 
     A region starts where the map exceeds its background by 4 times the noise and by `least_contrast` of its
@@ -102,6 +101,9 @@ def find_regions(image: Float, *, least_contrast: float, least_pixels: float) ->
         In (0, 1).
     least_pixels : float
         Smallest area, in pixels.
+    lost : float
+        What was taken off every value that is not 0 (`shrinkage`): plateau and half of it are those of the map with
+        it put back.
     """
     ground = background(image)
     if ground.height <= 0:
@@ -110,7 +112,7 @@ def find_regions(image: Float, *, least_contrast: float, least_pixels: float) ->
     seed = max(SIGMAS * ground.noise, least_contrast * ground.height)
     foot = max(0.5 * SIGMAS * ground.noise, FOOT * ground.height)
     basins = _basins(above, seed, foot, max(SIGMAS * ground.noise, SPLIT * ground.height))
-    found = [_cut(above, basins == number) for number in range(1, int(basins.max(initial=0)) + 1)]
+    found = [_cut(above, basins == number, lost) for number in range(1, int(basins.max(initial=0)) + 1)]
     kept = [region for region in found if region.height >= seed and region.mask.sum() >= least_pixels]
     return tuple(sorted(kept, key=lambda region: -region.height))
 
@@ -134,13 +136,13 @@ def _basins(above: Float, seed: float, foot: float, dip: float) -> NDArray[np.in
     return basins
 
 
-def _cut(above: Float, basin: Bool) -> Region:
+def _cut(above: Float, basin: Bool, lost: float) -> Region:
     from scipy.ndimage import binary_fill_holes, label
 
-    values = np.where(basin, above, -np.inf)
+    values = np.where(basin, above + lost, -np.inf)
     peak = float(values.max())
-    plateau = float(np.median(above[basin & (above >= CORE * peak)]))
-    parts, _ = label(values >= plateau / 2, np.ones((3, 3)))
+    plateau = float(np.median(values[values >= CORE * peak]))
+    # what lies at the background has nothing put back
+    parts, _ = label((values >= plateau / 2) & (above > 0), np.ones((3, 3)))
     mask = parts == parts[np.unravel_index(int(values.argmax()), values.shape)]
-    inner = binary_fill_holes(mask & (above >= INNER * plateau))
-    return Region(np.asarray(binary_fill_holes(mask), bool), plateau, int(inner.sum()))
+    return Region(np.asarray(binary_fill_holes(mask), bool), plateau - lost)

@@ -66,11 +66,13 @@ def strongest(labels: NDArray[np.int64], strengths: Float) -> NDArray[np.int64]:
     return np.array([max(np.flatnonzero(labels == g), key=lambda k: strengths[k]) for g in groups], np.int64)
 
 
-def gap(distance: Float, limit: float, *, one_crystal: NDArray[np.bool_]) -> tuple[float, float] | None:
+def gap(
+    distance: Float, limit: float, *, one_crystal: NDArray[np.bool_], least: float = GAP
+) -> tuple[float, float] | None:
     """Return the gap in the tree's heights below `limit` that parts like from unlike, None without one.
 
     Two phases whose patterns share most of their rings can be more alike than chance, yet the members of each
-    agree far better. The widest gap between successive heights counts when it is at least 0.05 wide, its
+    agree far better. The widest gap between successive heights counts when it is at least `least` wide, its
     upper end is at least 3 times its lower one, and cut there two thirds of the patterns are in groups of two
     crystals or more: otherwise the lower heights only join parts of one crystal and say nothing of a phase.
 
@@ -82,6 +84,8 @@ def gap(distance: Float, limit: float, *, one_crystal: NDArray[np.bool_]) -> tup
         Height above which nothing is joined anyway.
     one_crystal : ndarray of bool, shape (k, k)
         Which patterns agree without turning.
+    least : float
+        Least width of the gap.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def gap(distance: Float, limit: float, *, one_crystal: NDArray[np.bool_]) -> tup
         return None
     widest = int(np.argmax(np.diff(heights)))
     low, high = float(heights[widest]), float(heights[widest + 1])
-    if high - low < GAP or high < GAP_RATIO * low:
+    if high - low < least or high < GAP_RATIO * low:
         return None
     labels = grouped(tree, (low + high) / 2, strengths=np.ones(len(distance)))
     partners = (labels[:, None] == labels[None, :]) & ~np.eye(len(labels), dtype=bool)

@@ -96,13 +96,25 @@ def _turns(spec: GlassSpec, zones: NDArray[np.intp], random: np.random.Generator
     return turns
 
 
+def _tilts(spec: GlassSpec, drawn: Array) -> Array:
+    """Return tilts in mrad, shape (n, 2), from pairs of normal numbers: as they are, or spread evenly over a disk.
+
+    ``1 - exp(-|n|^2 / 2)`` of a pair n is uniform, and so is the square of a place's distance in a disk.
+    """
+    if spec.tilts == "normal":
+        return drawn * spec.tilt
+    length = np.linalg.norm(drawn, axis=1, keepdims=True)
+    reach = spec.tilt * np.sqrt(-np.expm1(-(length**2) / 2))
+    return np.asarray(drawn / np.maximum(length, 1e-300) * reach)
+
+
 def balls_of(spec: GlassSpec, random: np.random.Generator) -> list[Ball]:
     """Return the precipitates, largest first: where, how large, of which lattice, turned and tilted how."""
     diameters = _diameters(spec, random)
     places = _stacked(spec, _place(spec, diameters, random), diameters)
     zones = random.permutation(np.arange(spec.precipitates) % spec.lattices)
     turns = _turns(spec, zones, random)
-    tilts = random.standard_normal((spec.precipitates, 2)) * spec.tilt
+    tilts = _tilts(spec, random.standard_normal((spec.precipitates, 2)))
     return [
         Ball(y, x, d, ZONES[z], turn, (tv, tu))
         for (y, x), d, z, turn, (tv, tu) in zip(places, diameters, zones, turns, tilts, strict=True)

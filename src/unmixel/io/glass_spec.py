@@ -55,6 +55,12 @@ class GlassSpec:
     lattices: int = key(3, "number of lattices, dealt in turn", "", between(1, len(ZONES)))
     apart: float = key(2.0, "least difference of rotation within one lattice", "degrees", at_least(0))
     tilt: float = key(0.0, "standard deviation of the tilt off the zone axis", "mrad", at_least(0))
+    tilts: str = key(
+        "normal",
+        "tilts: normal about each axis, or even over all directions up to the angle `tilt`",
+        "",
+        one_of("normal", "even"),
+    )
     foil: float = key(10.0, "specimen thickness in mean diameters", "", above(0))
     thickness: float = key(0.1, "relative standard deviation of the specimen thickness", "", at_least(0))
     scattered: float = key(

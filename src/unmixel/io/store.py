@@ -138,7 +138,7 @@ def _write_residual(entry: Any, residual: Residual, factors: Factors) -> None:
 
 
 _GROUP_ARRAYS = ("labels", "distance", "rotation_deg", "linkage", "crystalline")
-_GROUP_OPTIONAL = ("mirrored", "distance_unturned", "used_pixels")
+_GROUP_OPTIONAL = ("mirrored", "distance_unturned", "used_pixels", "membership")
 
 
 def _write_groups(entry: Any, groups: Groups) -> None:
@@ -175,6 +175,7 @@ _COLUMNS = {
     "id": np.int64, "group": np.int64, "component": np.int64, "y": np.float64, "x": np.float64,
     "area": np.float64, "diameter": np.float64, "on_border": np.bool_,
 }  # fmt: skip
+_LATER_COLUMNS = {"fit_diameter": np.float64, "aspect_ratio": np.float64}  # older bundles lack them
 _STATISTICS = ("number_density", "area_fraction", "mean_diameter", "median_diameter")
 _INTERVALS = ("mean_interval", "median_interval")
 
@@ -183,6 +184,8 @@ def _write_particles(entry: Any, particles: Particles, factors: Factors) -> None
     group = make(entry, "particles", "NXcollection", unit=particles.unit)
     for name in _STATISTICS:
         group.attrs[name] = float(getattr(particles, name))
+    if np.isfinite(particles.volume_fraction):
+        group.attrs["volume_fraction"] = particles.volume_fraction
     for name in _INTERVALS:
         group.attrs[name] = np.asarray(getattr(particles, name), np.float64)
     note(group, "notes", "application/json", to_json(particles.notes))
@@ -192,8 +195,9 @@ def _write_particles(entry: Any, particles: Particles, factors: Factors) -> None
         "x": particles.unit,
         "area": f"{particles.unit}^2",
         "diameter": particles.unit,
+        "fit_diameter": particles.unit,
     }
-    for name, kind in _COLUMNS.items():
+    for name, kind in (_COLUMNS | _LATER_COLUMNS).items():
         values: NDArray[Any] = np.array([getattr(particle, name) for particle in particles.table], dtype=kind)
         put(table, name, values, units=units.get(name))
     title = "particles by their id, 0 elsewhere"
@@ -304,8 +308,9 @@ def _read_groups(group: Any) -> Groups:
 
 
 def _read_particles(group: Any) -> Particles:
-    columns: list[list[Any]] = [group["table"][name][()].tolist() for name in _COLUMNS]
-    rows = [Particle(**dict(zip(_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
+    names = [*_COLUMNS, *(name for name in _LATER_COLUMNS if name in group["table"])]
+    columns: list[list[Any]] = [group["table"][name][()].tolist() for name in names]
+    rows = [Particle(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
     intervals: dict[str, tuple[float, ...]] = {
         name: tuple(float(v) for v in group.attrs[name]) for name in _INTERVALS
     }
@@ -317,6 +322,7 @@ def _read_particles(group: Any) -> Particles:
         **{name: float(group.attrs[name]) for name in _STATISTICS},
         mean_interval=(intervals["mean_interval"][0], intervals["mean_interval"][1]),
         median_interval=(intervals["median_interval"][0], intervals["median_interval"][1]),
+        volume_fraction=float(group.attrs.get("volume_fraction", np.nan)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -131,11 +132,20 @@ def particles_table(particles: Particles) -> Table:
     """Return one row per particle; lengths in nm, or in px (and so named) without calibration."""
     unit = _suffix(particles.unit)
     header = ["id", "group", f"y_{unit}", f"x_{unit}", f"area_{unit}2", f"diameter_{unit}", "on_border"]
+    header += [f"fit_diameter_{unit}", "aspect_ratio"]
     rows: list[list[Any]] = [
-        [p.id, p.group, float(p.y), float(p.x), float(p.area), float(p.diameter), _yes(p.on_border)]
+        [
+            *(p.id, p.group, float(p.y), float(p.x), float(p.area), float(p.diameter), _yes(p.on_border)),
+            *(_known(value) for value in (p.fit_diameter, p.aspect_ratio)),
+        ]
         for p in particles.table
     ]
     return header, rows
+
+
+def _known(value: float) -> float | str:
+    """Return a number, or nothing where it is not known."""
+    return "" if math.isnan(value) else float(value)
 
 
 def _yes(value: bool) -> str:

@@ -13,6 +13,7 @@ from unmixel.dataset.positions import PositionMatches
 from unmixel.dataset.result import Result
 from unmixel.dataset.results import Factors, Groups, Particles
 from unmixel.dataset.scan import Scan
+from unmixel.interpret.memberships import memberships
 from unmixel.pipeline.entries import Entry
 from unmixel.pipeline.naming import Naming
 from unmixel.pipeline.recipe import Recipe
@@ -33,10 +34,10 @@ def answered(result: Result, recipe: Recipe, prepared: Callable[[], Scan], note:
     note : callable(str)
         Hears what is left out, and why.
     """
-    factors = _flag(result.factors)
-    groups, particles = _interpret(factors, recipe, note)
-    phases = _name_phases(groups, recipe, note)
-    orientations, grains = _orient(factors, groups, phases, recipe)
+    factors = flag(result.factors)
+    groups, particles = interpret(factors, recipe, note)
+    phases = name_phases(groups, recipe, note)
+    orientations, grains = orient(factors, groups, phases, recipe)
     return replace(
         result,
         factors=factors,
@@ -45,18 +46,18 @@ def answered(result: Result, recipe: Recipe, prepared: Callable[[], Scan], note:
         phases=phases,
         orientations=orientations,
         grains=grains,
-        positions=_match(groups, recipe, prepared, note),
+        positions=match(groups, recipe, prepared, note),
     )
 
 
-def _flag(factors: Factors) -> Factors:
+def flag(factors: Factors) -> Factors:
     """Return the factors, each component with its remarks."""
     from unmixel.interpret.flags import flag_components
 
     return replace(factors, flags=tuple(flag_components(factors)))
 
 
-def _interpret(factors: Factors, recipe: Recipe, note: Tell) -> tuple[Groups | None, Particles | None]:
+def interpret(factors: Factors, recipe: Recipe, note: Tell) -> tuple[Groups | None, Particles | None]:
     """Return groups and particles, None for what the recipe does not ask for or the scan cannot give."""
     how, seed = recipe.interpret, recipe.factorize.seed
     if not isinstance(how.group, Entry):
@@ -64,6 +65,8 @@ def _interpret(factors: Factors, recipe: Recipe, note: Tell) -> tuple[Groups | N
     groups: Groups = registry.load("clusterers", how.group.name)(**how.group.parameters).group(
         factors, seed=seed
     )
+    if len(groups.pattern_axes) == 2:
+        groups = replace(groups, membership=memberships(factors, groups).weights)
     if how.measure is None:
         return groups, None
     if len(factors.scan_axes) != 2:
@@ -79,7 +82,7 @@ def _interpret(factors: Factors, recipe: Recipe, note: Tell) -> tuple[Groups | N
     return groups, particles
 
 
-def _name_phases(groups: Groups | None, recipe: Recipe, note: Tell) -> Phases | None:
+def name_phases(groups: Groups | None, recipe: Recipe, note: Tell) -> Phases | None:
     """Return the phases of the groups, None where the recipe names no candidates or there are no groups."""
     if recipe.interpret.identify is None:
         return None
@@ -92,7 +95,7 @@ def _name_phases(groups: Groups | None, recipe: Recipe, note: Tell) -> Phases | 
     return phases
 
 
-def _orient(
+def orient(
     factors: Factors, groups: Groups | None, phases: Phases | None, recipe: Recipe
 ) -> tuple[Orientations | None, Grains | None]:
     """Return how the crystals lie and the grains, None where no crystal has a name (grains need two scan axes)."""
@@ -106,7 +109,7 @@ def _orient(
     return found, grain_boundaries(found) if len(found.axes) == 2 else None
 
 
-def _match(
+def match(
     groups: Groups | None, recipe: Recipe, prepared: Callable[[], Scan], note: Tell
 ) -> PositionMatches | None:
     """Return which group each position shows on its own, None where the recipe does not ask for it."""

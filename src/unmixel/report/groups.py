@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+NOTICEABLE = 0.15
+"""Share of a component's counts from which a second group is told: less may be noise."""
+
+
 def group_panels(result: Result, group: int) -> tuple[Panel, Panel]:
     """Return the panels of a group's aligned pattern and of its summed map.
 
@@ -48,6 +52,17 @@ def kind_words(groups: Groups, group: int) -> str:
     if len(groups.pattern_axes) < 2:
         return "spectrum"
     return "spots (crystalline)" if bool(groups.crystalline[group]) else "rings or smooth (not crystalline)"
+
+
+def mixture_words(groups: Groups | None, component: int) -> tuple[str, ...]:
+    """Return what a component is made of, where other groups explain a noticeable share of it."""
+    if groups is None or groups.membership is None:
+        return ()
+    shares = groups.membership[component, : groups.n_groups]
+    some = [int(group) for group in np.argsort(-shares) if shares[group] >= NOTICEABLE]
+    if all(group == int(groups.labels[component]) for group in some):
+        return ()
+    return ("mixed: " + ", ".join(f"{percent(shares[group])} group {group}" for group in some),)
 
 
 def figure_groups(result: Result, *, width: float = 2.8) -> Figure:

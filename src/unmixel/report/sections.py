@@ -14,7 +14,7 @@ from unmixel.dataset.result import Result
 from unmixel.dataset.results import Groups, Particle, Particles
 from unmixel.report.canvas import group_colour, png
 from unmixel.report.components import component_panels, figure_panel
-from unmixel.report.groups import group_panels, group_share, kind_words
+from unmixel.report.groups import group_panels, group_share, kind_words, mixture_words
 from unmixel.report.orientations import X, Z, figure_orientations
 from unmixel.report.panels import Panel
 from unmixel.report.particles import figure_particle_map, figure_size_histogram
@@ -168,7 +168,7 @@ def component_cards(result: Result) -> tuple[ComponentCard, ...]:
                 rotation=_rotation(groups, index),
                 flags=tuple(factors.flags[index]) if index < len(factors.flags) else (),
                 pictures=pair(component_panels(result, index), alts, **size),
-                trust=trust_words(factors, index),
+                trust=(*trust_words(factors, index), *mixture_words(groups, index)),
                 errors=error_pictures(result, index) if factors.n_components <= MANY else (),
             )
         )
@@ -322,6 +322,8 @@ def particle_facts(particles: Particles) -> dict[str, str]:
         "Number density": f"{scientific(particles.number_density)} per {unit}²",
         "Area covered": percent(particles.area_fraction),
     }
+    if np.isfinite(particles.volume_fraction):
+        facts["Volume filled"] = percent(particles.volume_fraction)
     if particles.unit == "nm":
         facts["Number density"] += f" = {scientific(particles.number_density * 1e6)} per µm²"
     return facts

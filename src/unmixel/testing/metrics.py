@@ -298,7 +298,8 @@ def rotation_error(
     Parameters
     ----------
     alignment_deg : ndarray, shape (n,)
-        Rotation that was found to align each member with its group (`Groups.rotation_deg`).
+        Rotation that was found to align each member with its group: minus `Groups.rotation_deg`, which says by how much
+        it is turned.
     true_rotation_deg : ndarray, shape (n,)
         `Truth.rotation_deg` of the partners.
     groups : sequence, length n

@@ -106,10 +106,11 @@ def test_similar_phases_are_parted_at_the_gap() -> None:
 
     angles = np.radians([0, 20, 50, 70, 10, 35, 60, 85])
     patterns = [rectangle(1.0 if i < 4 else 1.12, a) for i, a in enumerate(angles)]
-    groups = ROTATION.group(make_factors(patterns, used=beam_mask((64, 64))), seed=0)
+    whole = RotationClusterer(compare="intensities")
+    groups = whole.group(make_factors(patterns, used=beam_mask((64, 64))), seed=0)
     assert groups.labels.tolist() == [0] * 4 + [1] * 4
     assert "gap" in groups.cut_reason
-    together = RotationClusterer(cut=0.5).group(make_factors(patterns, used=beam_mask((64, 64))), seed=0)
+    together = replace(whole, cut=0.5).group(make_factors(patterns, used=beam_mask((64, 64))), seed=0)
     assert together.n_groups == 1
     assert "given" in together.cut_reason
 

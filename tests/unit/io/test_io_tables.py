@@ -47,7 +47,7 @@ def a_result() -> Result:
     particles = Particles(
         table=(
             Particle(1, 0, 0, 1.25, 0.5, 3.0, 2.0, False),
-            Particle(2, 0, 2, 1.0, 0.25, 5.0, 4.0, False),
+            Particle(2, 0, 2, 1.0, 0.25, 5.0, 4.0, False, 4.2, 1.5),
             Particle(3, 0, -1, 2.0, 0.0, 9.0, 9.0, True),
         ),
         labels=np.zeros((2, 3, 4), int),
@@ -86,8 +86,11 @@ def test_particles_name_their_unit() -> None:
     particles = a_result().particles
     assert particles is not None
     header, rows = particles_table(particles)
-    assert header == ["id", "group", "y_nm", "x_nm", "area_nm2", "diameter_nm", "on_border"]
-    assert rows[2] == [3, 0, 2.0, 0.0, 9.0, 9.0, "true"]
+    assert header == [
+        "id", "group", "y_nm", "x_nm", "area_nm2", "diameter_nm", "on_border", "fit_diameter_nm", "aspect_ratio",
+    ]  # fmt: skip
+    assert rows[1] == [2, 0, 1.0, 0.25, 5.0, 4.0, "false", 4.2, 1.5]
+    assert rows[2] == [3, 0, 2.0, 0.0, 9.0, 9.0, "true", "", ""], "what is not known is left empty"
     assert particles_table(replace(particles, unit="px"))[0][2:6] == [
         "y_px",
         "x_px",

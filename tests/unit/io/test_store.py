@@ -101,9 +101,13 @@ def a_result(
         mirrored=np.zeros(k, bool),
         distance_unturned=None,
         used_pixels=rng.random((min(k, 2), *pattern)) > 0.5,
+        membership=rng.random((k, min(k, 2))),
     )
     particles = Particles(
-        table=(Particle(1, 0, -1, 1.5, 2.5, 12.25, 3.9, False), Particle(2, 1, 0, 0.1, 2.5, 1.0, 1.1, True)),
+        table=(
+            Particle(1, 0, -1, 1.5, 2.5, 12.25, 3.9, False, 4.0, 1.25),
+            Particle(2, 1, 0, 0.1, 2.5, 1.0, 1.1, True, float("nan"), 1.0),
+        ),
         labels=rng.integers(0, 3, (min(k, 2), *scan)),
         unit="nm",
         number_density=0.01,
@@ -113,6 +117,7 @@ def a_result(
         median_diameter=float("nan"),
         median_interval=(1.0, 2.0),
         notes=("smallest area 8 px",),
+        volume_fraction=0.125,
     )
     return Result(
         factors,

@@ -244,7 +244,7 @@ def test_a_run_that_failed_with_nothing_in_hand_is_no_hindrance(
 
 @pytest.mark.parametrize(
     ("module", "stage"),
-    [(answers, "_flag"), (answers, "_interpret"), (answers, "_name_phases"), (stages, "report")],
+    [(answers, "flag"), (answers, "interpret"), (answers, "name_phases"), (stages, "report")],
 )
 def test_a_late_crash_keeps_the_factors(
     module: Any, stage: str, file: Path, quick: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

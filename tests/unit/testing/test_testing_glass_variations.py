@@ -113,3 +113,21 @@ def test_any_variation_gives_a_sound_phantom(
     assert np.allclose(truth.maps.sum(axis=0), 300)
     assert np.allclose(truth.patterns.sum(axis=(1, 2)), 1)
     assert np.all(truth.maps >= 0)
+
+
+def test_even_tilts_stay_below_the_angle_and_the_rest_of_the_scene_as_it_is() -> None:
+    from unmixel.io.glass_scene import balls_of
+    from unmixel.io.glass_spec import GlassSpec
+
+    def scene(**keys):
+        return balls_of(GlassSpec(precipitates=200, scan=(200, 200), **keys), np.random.default_rng([1, 1]))
+
+    normal, even, flat = scene(tilt=50.0), scene(tilt=50.0, tilts="even"), scene()
+    reach = np.array([np.hypot(*ball.tilt_mrad) for ball in even])
+    assert reach.max() <= 50
+    # even over a disk: half of them lie beyond 1 / sqrt(2) of its radius
+    assert np.median(reach) == pytest.approx(50 / np.sqrt(2), rel=0.08)
+    for one, other, none in zip(normal, even, flat, strict=True):
+        assert np.arctan2(*one.tilt_mrad) == pytest.approx(np.arctan2(*other.tilt_mrad))
+        assert (one.y, one.x, one.rotation_deg) == (other.y, other.x, other.rotation_deg)
+        assert (none.y, none.tilt_mrad) == (one.y, (0.0, 0.0))
