@@ -196,11 +196,11 @@ def test_an_uncalibrated_scan_says_px(quick: Any, scan: Scan, tmp_path: Path) ->
     heard = Heard()
     run(Scan.from_array(scan.data), quick, out=tmp_path / "o", progress=heard)
     header = (tmp_path / "o" / "particles.csv").read_text().splitlines()[0]
-    assert header == "id,group,y_px,x_px,area_px2,diameter_px,on_border"
+    assert header == "id,group,y_px,x_px,area_px2,diameter_px,on_border,fit_diameter_px,aspect_ratio"
     assert any("not calibrated" in note for note in heard.notes)
     calibrated = run(scan, quick, out=tmp_path / "c")
     header = (tmp_path / "c" / "particles.csv").read_text().splitlines()[0]
-    assert header == "id,group,y_nm,x_nm,area_nm2,diameter_nm,on_border"
+    assert header == "id,group,y_nm,x_nm,area_nm2,diameter_nm,on_border,fit_diameter_nm,aspect_ratio"
     rows = table(tmp_path / "c" / "particles.csv")
     assert calibrated.particles is not None
     assert [float(row["diameter_nm"]) for row in rows] == pytest.approx(
