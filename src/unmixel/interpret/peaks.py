@@ -17,6 +17,10 @@ Float = NDArray[np.float64]
 TRIED = 1.5
 """Standard deviation of a spot with which spots are looked for to measure it, in pixels."""
 
+LOOKS, SURE, EXTENT, FREE = 4, 5.0, 2.5, 0.2
+"""How often spots are looked for; significance from which one is left out of what is noise, and how far it reaches, in
+standard deviations; least share of a ring that gives its level."""
+
 MAD = 1.4826
 """Standard deviation of normal noise over its median absolute deviation."""
 
@@ -83,7 +87,9 @@ def find_spots(
     The level of every ring is taken off: halo and diffuse background. What a Gaussian at each pixel would have to
     be, by least squares over the used pixels, is ``A = sum K r / sum K^2``; its local maxima are the spots, their
     places refined by a parabola. The noise of A is that of counting, ``c sqrt(ring)``, with c from the median of
-    ``|A|`` over all rings: most places have no spot.
+    ``|A|`` over all rings: most places have no spot. Where spots are wide that is not so, and they hide in the level of
+    their own ring: what was found is left out of levels and noise, and spots are looked for again until there are no
+    more.
 
     The place of a spot of amplitude A and width s on a background with a variance V a pixel scatters by
     ``(16 / 9) G s^2 / A + 8 pi s^4 V / A^2`` (variance), G the gain: what counting noise does to the maximum of this
@@ -109,41 +115,50 @@ def find_spots(
         )
     radius, seen = radii(image.shape, center, steps), seen & np.isfinite(image)
     widths = (sigma / steps[0], sigma / steps[1])
-    rest, ring = _above_rings(image, radius, seen)
     narrower = (widths[0] / np.sqrt(2), widths[1] / np.sqrt(2))
     weight = scipy.ndimage.gaussian_filter(seen.astype(float), narrower, mode="constant")
-    # of K^2 the sum is 1 / (4 pi sigma^2) of that of a Gaussian narrower by a root of two
-    amplitude = (
-        scipy.ndimage.gaussian_filter(rest, widths, mode="constant") * 4 * np.pi * widths[0] * widths[1]
-    )
-    amplitude /= np.maximum(weight, 0.25)
-    # small rings have few pixels: their neighbours help to say what noise there is
-    level = scipy.ndimage.gaussian_filter(ring, 2.0, mode="nearest")
-    level = np.sqrt(np.maximum(level, 1e-3 * max(float(level.max()), 1e-300)))
     open_ = seen & (weight > 0.5) & (radius >= inner)
     if not open_.any():
         return Spots(np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0))
-    noise = MAD * float(np.median(np.abs(amplitude[open_]) / level[open_])) * level
-    significance = amplitude / np.maximum(noise, 1e-12 * max(float(amplitude.max()), 1e-300))
     size = tuple(2 * max(1, round(1.5 * width)) + 1 for width in widths)
-    peak = (amplitude == scipy.ndimage.maximum_filter(amplitude, size)) & open_ & (significance >= least)
-    peak &= amplitude >= share * amplitude[open_].max()
-    places = np.argwhere(peak)
-    order = np.argsort(-significance[peak], kind="stable")
-    places = _apart(places[order], size)
+    free, places = seen, np.zeros((0, 2), np.intp)
+    for _ in range(LOOKS):
+        rest, ring = _above_rings(image, radius, seen, free)
+        # of K^2 the sum is 1 / (4 pi sigma^2) of that of a Gaussian narrower by a root of two
+        amplitude = (
+            scipy.ndimage.gaussian_filter(rest, widths, mode="constant") * 4 * np.pi * widths[0] * widths[1]
+        )
+        amplitude /= np.maximum(weight, 0.25)
+        # small rings have few pixels: their neighbours help to say what noise there is
+        level = scipy.ndimage.gaussian_filter(ring, 2.0, mode="nearest")
+        level = np.sqrt(np.maximum(level, 1e-3 * max(float(level.max()), 1e-300)))
+        around = open_ & free if (open_ & free).any() else open_
+        noise = MAD * float(np.median(np.abs(amplitude[around]) / level[around])) * level
+        significance = amplitude / np.maximum(noise, 1e-12 * max(float(amplitude.max()), 1e-300))
+        peak = (amplitude == scipy.ndimage.maximum_filter(amplitude, size)) & open_ & (significance >= least)
+        peak &= amplitude >= share * amplitude[open_].max()
+        seen_before, places = len(places), np.argwhere(peak)
+        order = np.argsort(-significance[peak], kind="stable")
+        places = _apart(places[order], size)
+        if len(places) <= seen_before:
+            break
+        sure = places[significance[tuple(places.T)] >= SURE]
+        free = seen & (_nearest(sure, image.shape, steps) > EXTENT * sigma)
     rows, columns = places.T
-    between = open_ & (_nearest(places, image.shape) > 4 * sigma)
+    between = open_ & (_nearest(places, image.shape, steps) > 4 * sigma)
     per_root = MAD * float(np.median((np.abs(amplitude) / level)[between if between.any() else open_]))
     error = place_errors(amplitude[rows, columns], per_root * level[rows, columns], per_root, sigma)
     found = places + _offsets(amplitude, places)
     return Spots(found, amplitude[rows, columns], significance[rows, columns], error)
 
 
-def _nearest(places: NDArray[np.intp], shape: tuple[int, ...]) -> Float:
-    """Return how far each pixel is from the nearest of some places."""
+def _nearest(places: NDArray[np.intp], shape: tuple[int, ...], steps: tuple[float, float]) -> Float:
+    """Return how far each pixel is from the nearest of some places, in units of the pixels' shorter side."""
+    if not len(places):
+        return np.full(shape, np.inf)
     free = np.ones(shape, bool)
     free[tuple(places.T)] = False
-    return np.asarray(scipy.ndimage.distance_transform_edt(free)) if len(places) else np.full(shape, np.inf)
+    return np.asarray(scipy.ndimage.distance_transform_edt(free, sampling=steps))
 
 
 def place_errors(amplitude: Float, noise: Float, per_root: float, sigma: float) -> Float:
@@ -202,10 +217,22 @@ def radii(
     return found
 
 
-def _above_rings(image: Float, radius: Float, used: NDArray[np.bool_]) -> tuple[Float, Float]:
-    """Return an image less the level of its rings, 0 where a pixel is not used, and that level."""
+def _above_rings(
+    image: Float, radius: Float, used: NDArray[np.bool_], free: NDArray[np.bool_] | None = None
+) -> tuple[Float, Float]:
+    """Return an image less the level of its rings, 0 where a pixel is not used, and that level.
+
+    The level is that of the free pixels, where a fifth of a ring is free.
+    """
     image = np.where(used, image, 0.0)
-    ring = ring_levels(image, radius, used)
+    basis = used
+    if free is not None and free is not used:
+        number = np.round(radius).astype(np.intp)
+        share = np.bincount(number[free], minlength=number.max() + 1) / np.maximum(
+            np.bincount(number[used], minlength=number.max() + 1), 1
+        )
+        basis = used & (free | (share < FREE)[number])
+    ring = ring_levels(image, radius, basis)
     return np.where(used, image - ring, 0.0), ring
 
 
