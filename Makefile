@@ -28,6 +28,8 @@ HYPERSPY_BIN := $(VENV)-hyperspy/bin
 
 GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
 
+CANDIDATES := CuZr CuZr2 ZrCu2Al ZrO2 Zr Cu
+
 .NOTPARALLEL:
 .PHONY: help demo test test-hyperspy check lint types imports spelling security docs bench bench-recovery bench-answers bench-regression clean env-test
 
@@ -36,7 +38,7 @@ help:
 
 demo: $(VENV)/.core
 	$(BIN)/unmixel run examples/data/mgo_crop.hspy --recipe examples/mgo.yaml --out $(RUNS)/mgo --force
-	$(BIN)/unmixel run '$(GLASS)' --recipe examples/glass.yaml --out $(RUNS)/glass --force
+	$(BIN)/unmixel run '$(GLASS)' --recipe examples/glass.yaml --out $(RUNS)/glass --force $(CANDIDATES:%=--cif %)
 	@$(BIN)/python examples/demo_summary.py $(RUNS)/mgo $(RUNS)/glass
 
 test: $(VENV)/.test

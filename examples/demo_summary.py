@@ -23,10 +23,18 @@ def judged(result: unmixel.Result) -> list[str]:
         used_pixels=result.factors.used_pixels,
     )
     n_found = metrics.found(match, truth.crystals)
-    return [
+    lines = [
         f"truth        {n_found} of {len(truth.crystals)} precipitates found (pattern and map agree to 0.8)",
         f"             their mean diameter is {truth.diameters[truth.crystals].mean():.3g} nm",
     ]
+    if result.phases is not None:
+        right = [
+            result.phases.answers[int(result.groups.labels[component])].phase == kind.split(" ")[0]
+            for component, kind in ((match.component[i], truth.phases[i]) for i in truth.crystals)
+            if component >= 0
+        ]
+        lines.append(f"             the phase of {sum(right)} of them is named right")
+    return lines
 
 
 def told(result: unmixel.Result) -> list[str]:
@@ -40,6 +48,9 @@ def told(result: unmixel.Result) -> list[str]:
     ]
     if groups is not None:
         lines.append(f"groups       {groups.n_groups}, {int(groups.crystalline.sum())} of them crystalline")
+    if result.phases is not None:
+        named = [f"{answer.phase} (group {number})" for number, answer in enumerate(result.phases)]
+        lines.append(f"phases       {', '.join(named)}")
     if particles is not None and np.isfinite(particles.mean_diameter):
         size = f"{particles.mean_diameter:.3g} {particles.unit}"
         lines.append(f"particles    {len(particles.table)}, mean diameter {size}")
