@@ -57,6 +57,56 @@ def turned(
     return np.asarray(map_coordinates(np.asarray(pattern, np.float64), places.round(9), order=1), np.float64)
 
 
+def made_round(
+    patterns: Float,
+    used: NDArray[np.bool_],
+    ellipse: tuple[float, float],
+    *,
+    center: tuple[float, float],
+    steps: tuple[float, float],
+) -> tuple[Float, NDArray[np.bool_]]:
+    """Return patterns as the detector would have them without an elliptical distortion, and the pixels known then.
+
+    Bilinear. Nothing is turned and no area changed: the long axis shrinks by the root of the ratio, the short one
+    grows by it.
+
+    Parameters
+    ----------
+    patterns : ndarray, shape (k, v, u)
+    used : ndarray of bool, shape (v, u)
+    ellipse : (float, float)
+        Long over short axis of what should be a circle, >= 1, and where the long axis lies, in degrees
+        counter-clockwise as displayed from +u; `Calibration.ellipse` is such a pair.
+    center : (float, float)
+        (v, u) in pixels.
+    steps : (float, float)
+        Height and width of a pixel.
+
+    Examples
+    --------
+    >>> image = np.zeros((1, 9, 9))
+    >>> image[0, 4, 8] = 1.0
+    >>> found, _ = made_round(image, np.ones((9, 9), bool), (16 / 9, 0.0), center=(4, 4), steps=(1.0, 1.0))
+    >>> np.argwhere(found[0] > 0.5).tolist()  # 4 px along the long axis become 3
+    [[4, 7]]
+    """
+    from scipy.ndimage import map_coordinates
+
+    ratio, angle = ellipse[0], math.radians(ellipse[1])
+    along = np.array([-math.sin(angle), math.cos(angle)])
+    across = np.array([math.cos(angle), math.sin(angle)])
+    stretch = math.sqrt(ratio) * np.outer(along, along) + np.outer(across, across) / math.sqrt(ratio)
+    scale = np.asarray(steps)
+    grid = np.indices(used.shape, dtype=np.float64).reshape(2, -1).T - np.asarray(center)
+    source = ((grid * scale) @ stretch.T / scale + np.asarray(center)).T.reshape(2, *used.shape)
+    cover = map_coordinates(used.astype(np.float64), source, order=1)
+    known = cover >= LEAST_COVER
+    parts = [
+        map_coordinates(np.where(used, one, 0.0).astype(np.float64), source, order=1) for one in patterns
+    ]
+    return np.asarray(np.where(known, np.array(parts) / np.where(known, cover, 1.0), 0.0)), known
+
+
 def aligned_sum(
     patterns: Float,
     used: NDArray[np.bool_],

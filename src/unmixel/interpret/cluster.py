@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.results import Factors, Groups
-from unmixel.interpret.align import aligned_sum
+from unmixel.interpret.align import aligned_sum, made_round
 from unmixel.interpret.center import Center, pattern_center
 from unmixel.interpret.contrast import azimuthal_contrast, smoothed
 from unmixel.interpret.correlate import Pairs, all_pairs, correlate, spectra
@@ -64,6 +64,9 @@ class RotationClusterer:
         Whether mirror images count as the same.
     center : (float, float) or None
         (v, u) in pixels; None takes coordinate 0 of the axes, or finds it.
+    ellipse : (float, float) or None
+        Long over short axis of what should be a circle on the detector, 1 to 1.5, and the angle of the long axis (see
+        `made_round`): patterns are made round first, and the groups' patterns are round.
 
     References
     ----------
@@ -80,9 +83,17 @@ class RotationClusterer:
     smooth: float = 1.0
     mirror: bool = False
     center: tuple[float, float] | None = None
+    ellipse: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         _check_cut(self.cut)
+        if self.ellipse is not None and not (len(self.ellipse) == 2 and 1 <= self.ellipse[0] <= 1.5):
+            raise InputError(
+                "ellipse",
+                expected="long over short axis, 1 to 1.5, and an angle in degrees",
+                got=f"{self.ellipse}",
+                hint="take it from unmixel.calibrate(...).calibration.ellipse",
+            )
         if not 0 < self.significance < 0.5 or not 0 < self.power <= 1 or self.smooth < 0:
             raise InputError(
                 "RotationClusterer",
@@ -114,6 +125,8 @@ class RotationClusterer:
                 hint="use the clusterer 'spectrum' for spectra",
             )
         where = self._center(factors)
+        if self.ellipse is not None:
+            factors = _round(factors, self.ellipse, (where.v, where.u))
         used = np.asarray(factors.used_pixels, bool)
         grid = polar_grid(factors.pattern_axes, used, center=(where.v, where.u))
         if len(grid.radii) == 0:
@@ -141,6 +154,7 @@ class RotationClusterer:
             "components have spots"
             + ("" if spots.all() else ", the others are compared by their ring profiles")
             + ("; mirror images count as the same" if self.mirror else "")
+            + (f"; made round (axes 1 to {self.ellipse[0]:.4f})" if self.ellipse else "")
         )
         return _groups(factors, found, (cut, reason), (spots, (where.v, where.u), words))
 
@@ -301,6 +315,12 @@ class _Comparison:
         if self.places is None or head == member or min(pair) < 0:
             return turn
         return refined(self.places, pair, turn, mirrored=bool(self.mirrored[head, member]))
+
+
+def _round(factors: Factors, ellipse: tuple[float, float], center: tuple[float, float]) -> Factors:
+    steps, used = pixel_steps(factors.pattern_axes), np.asarray(factors.used_pixels, bool)
+    patterns, known = made_round(factors.patterns, used, ellipse, center=center, steps=steps)
+    return replace(factors, patterns=patterns, used_pixels=known)
 
 
 def _check_cut(cut: float | None) -> None:

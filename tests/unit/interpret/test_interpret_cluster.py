@@ -20,6 +20,7 @@ from interpret_phantoms import (
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.axes import Axis
+from unmixel.interpret.align import made_round
 from unmixel.interpret.cluster import RotationClusterer, SpectrumClusterer
 from unmixel.interpret.tree import strongest
 from unmixel.testing.metrics import grouping
@@ -250,3 +251,23 @@ def test_axes_of_groups_are_those_of_the_factors() -> None:
     assert groups.scan_axes == factors.scan_axes
     assert groups.pattern_axes == pattern_axes((64, 64))
     np.testing.assert_allclose(groups.maps.sum(axis=0), factors.maps.sum(axis=0))
+
+
+def test_an_elliptical_detector_is_allowed_for() -> None:
+    """The same lattice at many angles on a detector with axes that differ by 10 %."""
+    shape, center = (64, 64), middle((64, 64))
+    detector = (1.1, 25.0)
+    back = (1.1, 115.0)  # the round pattern seen through the inverse of the distortion's inverse
+    angles = np.arange(8) * 23.0
+    images = np.array([spots(kind, angle) for angle in angles for kind in (0, 2)])
+    used = beam_mask(shape)
+    seen, _ = made_round(images, np.ones(shape, bool), back, center=center, steps=(1.0, 1.0))
+    factors = make_factors(np.random.default_rng(0).poisson(300 * seen * used), used=used)
+    plain = ROTATION.group(factors, seed=0)
+    allowed = RotationClusterer(ellipse=detector).group(factors, seed=0)
+    own = 1 - allowed.distance[::2, ::2]
+    assert own.mean() > (1 - plain.distance[::2, ::2]).mean() + 0.05
+    assert grouping(allowed.labels, np.tile([0, 1], len(angles))) == 1.0
+    assert "made round" in allowed.method
+    with pytest.raises(InputError, match="ellipse"):
+        RotationClusterer(ellipse=(0.9, 0.0))
