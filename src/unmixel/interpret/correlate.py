@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.engines.numpy_engine import NumpyEngine
+
 Float = NDArray[np.floating[Any]]
 
 LEAST_SEEN = 0.25  # a rotation that hides more than three quarters of a pattern's energy does not count
@@ -130,13 +132,16 @@ def correlate(a: Spectra, b: Spectra) -> Pairs:
 def all_pairs(patterns: Spectra) -> Pairs:
     """Return the best rotation between all pairs of patterns: each pair is computed once.
 
-    The similarities are symmetric with 1 on the diagonal, the rotations antisymmetric.
+    The similarities are symmetric with 1 on the diagonal, the rotations antisymmetric. Threads share the rows.
     """
     k = patterns.n_patterns
     similarity, unturned, rotation = np.eye(k), np.eye(k), np.zeros((k, k))
     rows = max(1, min(16, k))
-    for start in range(0, k, rows):
-        part = correlate(patterns[start : start + rows], patterns[start:])
+    starts = range(0, k, rows)
+    parts = NumpyEngine().each(
+        lambda start: correlate(patterns[start : start + rows], patterns[start:]), starts
+    )
+    for start, part in zip(starts, parts, strict=True):
         stop = start + part.similarity.shape[0]
         above = np.triu(np.ones(part.similarity.shape, bool), 1)
         for whole, some, sign in (

@@ -242,11 +242,13 @@ def ring_levels(image: Float, radius: Float, used: NDArray[np.bool_]) -> Float:
     The mean of a ring without what stands out by more than three standard deviations, taken out again and again:
     a median would be 0 where most pixels counted nothing.
     """
-    number = np.round(radius[used]).astype(np.uint16)  # short whole numbers are sorted in one pass
-    if not number.size:
+    if not used.any():
         return np.zeros(image.shape)
-    places, count = np.unique(number, return_counts=True)
-    values = image[used][np.argsort(number, kind="stable")]
+    order, number = _by_ring(radius.tobytes(), radius.shape)
+    kept = used.ravel()[order]
+    count = np.bincount(number[kept])
+    places = np.flatnonzero(count)
+    count, values = count[places], image.ravel()[order][kept]
     for _ in range(11):
         start = np.concatenate([[0], np.cumsum(count)[:-1]])
         level = np.add.reduceat(values, start) / count
@@ -257,6 +259,14 @@ def ring_levels(image: Float, radius: Float, used: NDArray[np.bool_]) -> Float:
             break
         values, count = values[kept], np.add.reduceat(kept, start, dtype=np.intp)
     return np.asarray(np.interp(radius, places, level))
+
+
+@lru_cache(maxsize=8)
+def _by_ring(radius: bytes, shape: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the pixels in the order of their rings, and the ring of each; kept for the next pattern."""
+    number = np.round(np.frombuffer(radius).reshape(shape)).astype(np.intp).ravel()
+    order = np.argsort(number, kind="stable")
+    return order, number[order]
 
 
 def _apart(places: NDArray[np.intp], size: tuple[int, ...]) -> NDArray[np.intp]:
