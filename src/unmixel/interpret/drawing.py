@@ -82,7 +82,9 @@ def places_of(
     """
     from scipy.ndimage import distance_transform_edt
 
-    sigma = float(np.median([spot_sigma(one, center, used, steps=steps) for one in patterns[:MEASURED]]))
+    engine = NumpyEngine()
+    widths = engine.each(lambda one: spot_sigma(one, center, used, steps=steps), patterns[:MEASURED])
+    sigma = float(np.median(list(widths)))
     inner = distance_transform_edt(np.pad(used, 1), sampling=steps)[1:-1, 1:-1] > max(1.0, sigma / 2)
 
     def seen(pattern: NDArray[Any]) -> Spots:
@@ -93,7 +95,7 @@ def places_of(
             spots.place[kept], spots.amplitude[kept], spots.significance[kept], spots.place_error[kept]
         )
 
-    found = NumpyEngine().each(seen, patterns)
+    found = engine.each(seen, patterns)
     return Places(tuple(found), sigma, inner, center, steps)
 
 

@@ -21,6 +21,9 @@ LOOKS, SURE, EXTENT, FREE = 4, 5.0, 2.5, 0.2
 """How often spots are looked for; significance from which one is left out of what is noise, and how far it reaches, in
 standard deviations; least share of a ring that gives its level."""
 
+TAILS = 3.0
+"""Standard deviations up to which a spot is compared: a hundredth of it lies farther out."""
+
 MAD = 1.4826
 """Standard deviation of normal noise over its median absolute deviation."""
 
@@ -115,8 +118,7 @@ def find_spots(
         )
     radius, seen = radii(image.shape, center, steps), seen & np.isfinite(image)
     widths = (sigma / steps[0], sigma / steps[1])
-    narrower = (widths[0] / np.sqrt(2), widths[1] / np.sqrt(2))
-    weight = scipy.ndimage.gaussian_filter(seen.astype(float), narrower, mode="constant")
+    weight = _cover(seen.tobytes(), seen.shape, (widths[0] / np.sqrt(2), widths[1] / np.sqrt(2)))
     open_ = seen & (weight > 0.5) & (radius >= inner)
     if not open_.any():
         return Spots(np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0))
@@ -126,7 +128,11 @@ def find_spots(
         rest, ring = _above_rings(image, radius, seen, free)
         # of K^2 the sum is 1 / (4 pi sigma^2) of that of a Gaussian narrower by a root of two
         amplitude = (
-            scipy.ndimage.gaussian_filter(rest, widths, mode="constant") * 4 * np.pi * widths[0] * widths[1]
+            scipy.ndimage.gaussian_filter(rest, widths, mode="constant", truncate=TAILS)
+            * 4
+            * np.pi
+            * widths[0]
+            * widths[1]
         )
         amplitude /= np.maximum(weight, 0.25)
         # small rings have few pixels: their neighbours help to say what noise there is
@@ -150,6 +156,15 @@ def find_spots(
     error = place_errors(amplitude[rows, columns], per_root * level[rows, columns], per_root, sigma)
     found = places + _offsets(amplitude, places)
     return Spots(found, amplitude[rows, columns], significance[rows, columns], error)
+
+
+@lru_cache(maxsize=8)
+def _cover(used: bytes, shape: tuple[int, ...], widths: tuple[float, float]) -> Float:
+    """Return what share of a Gaussian about each pixel is on used ones; kept for the next pattern."""
+    mask = np.frombuffer(used, bool).reshape(shape)
+    found = np.asarray(scipy.ndimage.gaussian_filter(mask.astype(float), widths, mode="constant"))
+    found.setflags(write=False)
+    return found
 
 
 def _nearest(places: NDArray[np.intp], shape: tuple[int, ...], steps: tuple[float, float]) -> Float:
