@@ -7,6 +7,8 @@
     sizes      mean diameters of 5, 7 and 10 nm through the whole pipeline, with their intervals
     pairs      seconds for all pairs of 200 patterns of 256 x 256 pixels
     grains     a scan that somebody else simulated, grain by grain (left out where it is absent)
+    phases     simulated patterns of six structures along random directions: named right, and "unknown" where the right
+               structure is not among the candidates
 
 Every measurement is a process of its own and is written to the JSON file at once; what is there is not measured again.
 """
@@ -22,14 +24,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from answers_cases import DIAMETERS, GRAINS, TILTS
+from answers_cases import DIAMETERS, DYNAMICAL, GRAINS, TILTS
 from child import ChildFailedError, run
 from inputs import ROOT
 from pairs import machine, write
 from recovery import revision
 
 ONCE = Path(__file__).with_name("answers_once.py")
-ONLY = ("grouping", "sizes", "pairs", "grains")
+ONLY = ("grouping", "sizes", "pairs", "grains", "phases")
 Record = Mapping[str, Any]
 
 
@@ -67,6 +69,11 @@ def within(low: float, high: float) -> Callable[[Sequence[float]], bool]:
     return lambda values: all(low <= value <= high for value in values)
 
 
+def on_average(least: float) -> Callable[[Sequence[float]], bool]:
+    """Return the rule that the mean reaches a limit."""
+    return lambda values: statistics.mean(values) >= least
+
+
 def anything(values: Sequence[float]) -> bool:
     """Return True: a number that is told, without a target."""
     return True
@@ -82,6 +89,9 @@ def jobs(asked: argparse.Namespace) -> Iterator[tuple[str, ...]]:
         if "sizes" in asked.only:
             for diameter in asked.diameters:
                 yield "sizes", diameter, seed
+        if "phases" in asked.only:
+            for dynamical in DYNAMICAL:
+                yield "phases", dynamical, seed
     if "pairs" in asked.only:
         for number in range(asked.repeats):
             yield "pairs", asked.pairs, str(number + 1)
@@ -153,6 +163,19 @@ def rows(records: Mapping[str, Record]) -> list[Row]:
     for size in sorted({key.split("|")[1] for key in records if key.startswith("pairs|")}):
         many = column(f"pairs|{size}", "wall_s")
         table.append(Row(f"{size}: seconds, all pairs", many, "best < 5", lambda values: min(values) < 5))
+    for dynamical, words in DYNAMICAL.items():
+        start = f"phases|{dynamical}"
+        table += [
+            Row(f"phases, {words}: right one first", column(start, "first"), "mean >= 0.9", on_average(0.9)),
+            Row(f"phases, {words}: named right", column(start, "right"), "", anything),
+            Row(f"phases, {words}: named wrong", column(start, "wrong"), "", anything),
+            Row(
+                f"phases, {words}: absent one unknown",
+                column(start, "absent_unknown"),
+                "mean >= 0.8",
+                on_average(0.8),
+            ),
+        ]
     for name, words in (("grains", "grains"), ("phases", "phases")):
         seen = tuple(float(r[name]) for key, r in records.items() if key == "grains")
         table.append(Row(f"grains of others: adjusted Rand index of {words}", seen, "", anything))

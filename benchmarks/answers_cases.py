@@ -8,6 +8,7 @@ from inputs import ROOT
 
 DOSE = 40_000
 TILTS = {"0": "on zone axes", "3": "tilted by up to 3 degrees"}
+DYNAMICAL = {"0": "kinematic", "0.3": "intensities scattered by 30 %"}
 DIAMETERS = ("5", "7", "10")
 PROBE_FWHM = 1.0  # nm; the scan step is 1 nm
 FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))

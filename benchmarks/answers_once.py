@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 GLASS = ROOT / "examples" / "glass.yaml"
+PATTERNS = 60  # of each seed whose phases are named
 NEAR = 0.5  # a particle lies within so many true radii of a true one, or it does not exist
 
 
@@ -257,8 +258,15 @@ def grains(keep: Path | None) -> dict[str, Any]:
     return judge_grains(dataset, factors, scan) | {"table": table, "components": factors.n_components}
 
 
+def phases(dynamical: str, seed: str, keep: Path | None) -> dict[str, Any]:
+    """Return shares of 60 simulated patterns: right phase first, named right, named wrong, absent one "unknown"."""
+    import answers_phases
+
+    return answers_phases.phases(int(seed), PATTERNS, float(dynamical))
+
+
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
-    job.__name__: job for job in (patterns, components, sizes, pairs, grains)
+    job.__name__: job for job in (patterns, components, sizes, pairs, grains, phases)
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import answers_once
 import numpy as np
+import pytest
 from answers_phases import cases, phases
 
 
@@ -19,3 +21,8 @@ def test_shares_of_a_few_patterns() -> None:
     assert all(0 <= found[key] <= 1 for key in ("first", "right", "wrong", "absent_unknown"))
     assert found["first"] >= 0.5
     assert found["right"] + found["wrong"] <= 1
+
+
+def test_the_benchmark_of_the_answers_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers_once, "PATTERNS", 3)
+    assert answers_once.main(["phases", "0", "5"])["drawn"] == 3
