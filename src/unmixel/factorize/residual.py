@@ -17,8 +17,8 @@ from unmixel.engines.base import Array, Blocks
 COLUMNS = 512
 """Least number of columns that are worked on at once, where there are as many."""
 
-LARGER = 2
-"""How much larger than the engine's tiles those here are: products over all rows of a block cost a third less."""
+LARGER = 4
+"""How much larger than an engine's tiles those here are: longer products, and threads wait less for each other."""
 
 ENTRIES = 2**17
 """Numbers of a gathered factor that stay in fast memory."""
