@@ -23,6 +23,7 @@ from unmixel.dataset.phases import (
 from unmixel.dataset.results import Groups
 from unmixel.interpret.calibration import chosen_calibration
 from unmixel.interpret.identify import Identifier
+from unmixel.interpret.marks import beam_radius
 from unmixel.interpret.peaks import MAD, find_spots, radii, spot_sigma
 from unmixel.interpret.powder import RingIdentifier
 from unmixel.interpret.rings import find_rings, radial_profile
@@ -161,8 +162,8 @@ def _spots(groups: Groups, number: int, where: Calibration, size: float | None) 
     if not groups.crystalline[number]:
         return None
     pattern, used = groups.patterns[number], _used(groups, number)
-    sigma = size or spot_sigma(pattern, where.center, used, inner=_inner(used, where.center, 1.5))
-    inner = _inner(used, where.center, sigma)
+    sigma = size or spot_sigma(pattern, where.center, used, inner=beam_radius(used, where.center, 1.5))
+    inner = beam_radius(used, where.center, sigma)
     spots = find_spots(pattern, where.center, sigma=sigma, used=used, inner=inner)
     step = float(np.mean(np.abs(where.step)))
     return _Seen(where.g(spots.place), spots.amplitude, sigma * step, inner * step, where.reach(used.shape))
@@ -239,17 +240,10 @@ def _together(
     return (f"if the {len(some)} groups that fit no single crystal are of one phase: {_odds(matches, n)}",)
 
 
-def _inner(used: NDArray[np.bool_], center: tuple[float, float], sigma: float) -> float:
-    """Return the radius in pixels from which on spots are seen: outside a masked beam, or outside the beam itself."""
-    radius = radii(used.shape, center)
-    masked = radius[~used & (radius < 0.25 * min(used.shape))]
-    return float(masked.max() + 0.5 * sigma) if masked.size else 4 * sigma
-
-
 def _halo(groups: Groups, number: int, where: Calibration) -> PhaseAnswer:
     """Return what can be said of a pattern without spots: its rings, how wide they are."""
     used = _used(groups, number)
-    seen = used & (radii(used.shape, where.center) >= _inner(used, where.center, 1.0))
+    seen = used & (radii(used.shape, where.center) >= beam_radius(used, where.center, 1.0))
     if not seen.any() or not np.any(groups.patterns[number]):
         return PhaseAnswer("amorphous", "no spots, and too few rings to say more", BY_HALO)
     step = (abs(where.step[0]), abs(where.step[1]))
