@@ -113,8 +113,13 @@ class Engine(Protocol):
         """
         ...
 
-    def sum_rows(self, values: Array, groups: NDArray[Any], size: int, factors: NDArray[Any]) -> Array:
-        """Return ``sum over i in group g of factors[i] values[i]`` of values (b, m), shape (size, m), as factors."""
+    def sum_rows(
+        self, values: Array, groups: NDArray[Any], size: int, factors: NDArray[Any]
+    ) -> tuple[Array, Array]:
+        """Return ``sum over i in group g of factors[i] values[i]`` of values (b, m), shape (size, m), as factors.
+
+        Beside it stands the sum of squares of every row, shape (b,), float64: the values are looked at once for both.
+        """
         ...
 
 

@@ -180,15 +180,15 @@ class NumpyEngine:
 
     def sum_rows(
         self, values: NDArray[Any], groups: NDArray[Any], size: int, factors: NDArray[Any]
-    ) -> NDArray[Any]:
-        """Return ``sum over i in group g of factors[i] values[i]``, shape (size, m)."""
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return ``sum over i in group g of factors[i] values[i]``, (size, m), and squares of the rows, (b,)."""
         import scipy.sparse
 
         n = len(values)
         sums = scipy.sparse.csr_matrix((factors, (groups, np.arange(n))), shape=(size, n))
-        if values.dtype == factors.dtype:
-            return np.asarray(sums @ values)
-        out = np.empty((size, values.shape[1]), factors.dtype)
+        out, squares = np.empty((size, values.shape[1]), factors.dtype), np.zeros(n)
         for columns in self._columns(values):
-            out[:, columns] = sums @ values[:, columns].astype(factors.dtype)
-        return out
+            part = values[:, columns].astype(factors.dtype, copy=False)
+            out[:, columns] = sums @ part
+            squares += np.linalg.vecdot(part, part)
+        return out, squares

@@ -243,16 +243,20 @@ class TorchEngine:
         """Return the one total of ``add(total, function(item))`` over all items."""
         return [reduce(add, map(function, items), None)]
 
-    def sum_rows(self, values: Any, groups: NDArray[Any], size: int, factors: NDArray[Any]) -> Any:
-        """Return ``sum over i in group g of factors[i] values[i]``, shape (size, m), always the same."""
+    def sum_rows(
+        self, values: Any, groups: NDArray[Any], size: int, factors: NDArray[Any]
+    ) -> tuple[Any, Any]:
+        """Return ``sum over i in group g of factors[i] values[i]``, (size, m), always the same, and rows' squares."""
         torch = _torch()
         groups = np.asarray(groups, np.int64)
         # sorted: adding where an index says would leave the order, and the rounding, to chance on a GPU
         order = self.asarray(np.argsort(groups, kind="stable"))
         lengths = self.asarray(np.bincount(groups, minlength=size))
         own = self.asarray(factors)
-        rows = values.to(own.dtype)[order] * own[order][:, None]
-        return torch.segment_reduce(rows, "sum", lengths=lengths, axis=0)
+        cast = values.to(own.dtype)
+        squares = torch.linalg.vecdot(cast, cast).to(torch.float64)
+        rows = cast[order] * own[order][:, None]
+        return torch.segment_reduce(rows, "sum", lengths=lengths, axis=0), squares
 
 
 @contextmanager

@@ -130,32 +130,35 @@ class BlockProducts:
         )
         return xp.sum(squares * positions[index], dtype=xp.float64)
 
-    def _checked(self, i: int) -> tuple[NDArray[np.intp], Array, Array]:
-        """Return positions, values and weighted squared norm of a block whose numbers can be counts."""
+    def _checked(self, i: int) -> tuple[NDArray[np.intp], Array]:
+        """Return positions and values of a block whose numbers can be counts."""
         block = self.reader.load(i)
         check_counts(block.values, self.engine.xp)
-        values = self.engine.asarray(block.values)
-        index = self.engine.asarray(block.positions.astype(np.int64))
-        return block.positions, values, self._square(index, values)
+        return block.positions, self.engine.asarray(block.values)
+
+    def _block_norm2(self, i: int) -> Array:
+        positions, values = self._checked(i)
+        return self._square(self.engine.asarray(positions.astype(np.int64)), values)
 
     @cached_property
     def norm2(self) -> float:
         """Weighted squared norm of the data (one pass, which also checks that the numbers can be counts)."""
-        return float(sum(self.engine.each(lambda i: self._checked(i)[2], range(len(self.reader)))))
+        return float(sum(self.engine.each(self._block_norm2, range(len(self.reader)))))
 
     def mixed(self, groups: NDArray[np.intp], signs: NDArray[Any], size: int) -> Array:
         """Return the signed sums of root-weighted positions in `size` groups, shape (size, m)."""
         factors = (np.sqrt(self.matrix.position_weights) * signs).astype(self.dtype)
 
         def on_block(i: int) -> tuple[list[int], Array, Array]:
-            positions, values, square = self._checked(i)
+            positions, values = self._checked(i)
             # a block of large patterns has fewer positions than there are groups
             present, own = np.unique(groups[positions], return_inverse=True)
-            return (
-                present.tolist(),
-                self.engine.sum_rows(values, own, present.size, factors[positions]),
-                square,
-            )
+            sums, squares = self.engine.sum_rows(values, own, present.size, factors[positions])
+            if not self._alike:
+                index = self.engine.asarray(positions.astype(np.int64))
+                return present.tolist(), sums, self._square(index, values)
+            weights = self.engine.asarray(self.matrix.position_weights[positions], "float64")
+            return present.tolist(), sums, self.engine.xp.sum(squares * weights)
 
         def add(total: Any, answer: tuple[list[int], Array, Array]) -> Any:
             sums, norm2 = total or (self.engine.zeros((size, self.matrix.n_pixels), self.dtype), 0.0)

@@ -30,11 +30,13 @@ def test_products_are_those_of_whole_arrays(b: int, k: int, m: int, kind: str, d
     for found, wanted in (
         (engine.project(operand, rows), rows @ whole.T),
         (engine.combine(columns, operand), columns @ whole),
-        (engine.sum_rows(operand, np.arange(b) % 3, 3, columns[0]),
+        (engine.sum_rows(operand, np.arange(b) % 3, 3, columns[0])[0],
          np.array([(columns[0] * (np.arange(b) % 3 == g)) @ whole for g in range(3)])),
     ):  # fmt: skip
         assert found.dtype == dtype
         np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol)
+    squares = engine.sum_rows(operand, np.arange(b) % 3, 3, columns[0])[1]
+    np.testing.assert_allclose(squares, (whole**2).sum(axis=1), rtol=rtol)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])

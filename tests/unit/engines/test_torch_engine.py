@@ -93,9 +93,10 @@ def test_sums_of_rows_agree(torch, dtype: str) -> None:
     groups = rng.choice([0, 1, 3, 6], 41)  # some have no row
     factors = rng.choice([-1.0, 2.0], 41).astype(dtype)
     here, there = NumpyEngine(), TorchEngine("cpu")
-    sums = there.to_host(there.sum_rows(there.asarray(values), groups, 8, factors))
+    sums, squares = map(there.to_host, there.sum_rows(there.asarray(values), groups, 8, factors))
     assert sums.dtype == dtype
-    np.testing.assert_allclose(sums, here.sum_rows(values, groups, 8, factors), rtol=1e-6)
+    for found, wanted in zip((sums, squares), here.sum_rows(values, groups, 8, factors), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
     np.testing.assert_array_equal(sums[[2, 4, 5, 7]], 0)
 
 
