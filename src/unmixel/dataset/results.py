@@ -237,6 +237,10 @@ class Groups:
     membership : ndarray, shape (k, g + 1), in [0, 1], or None
         Share of each component's counts that each group's pattern explains, the last column what none does; rows of
         sum 1. A mixture of two kinds has parts of both, `labels` says where it was put.
+    shifted_maps : ndarray, shape (g, y, x), or None
+        Members' maps moved onto the strongest one and averaged by strength: what a particle of the group looks like.
+    shifts : ndarray, shape (k, 2), or None
+        (y, x) in positions by which each map was moved for that.
     """
 
     labels: Array
@@ -256,6 +260,8 @@ class Groups:
     distance_unturned: Array | None = None
     used_pixels: Array | None = None
     membership: Array | None = None
+    shifted_maps: Array | None = None
+    shifts: Array | None = None
 
     @property
     def n_groups(self) -> int:

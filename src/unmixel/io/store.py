@@ -138,7 +138,9 @@ def _write_residual(entry: Any, residual: Residual, factors: Factors) -> None:
 
 
 _GROUP_ARRAYS = ("labels", "distance", "rotation_deg", "linkage", "crystalline")
-_GROUP_OPTIONAL = ("mirrored", "distance_unturned", "used_pixels", "membership")
+_GROUP_OPTIONAL = (
+    "mirrored", "distance_unturned", "used_pixels", "membership", "shifted_maps", "shifts",
+)  # fmt: skip
 
 
 def _write_groups(entry: Any, groups: Groups) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from unmixel.core import registry
 from unmixel.dataset.orientations import Grains, Orientations
 from unmixel.dataset.phases import Phases
@@ -13,6 +15,7 @@ from unmixel.dataset.positions import PositionMatches
 from unmixel.dataset.result import Result
 from unmixel.dataset.results import Factors, Groups, Particles
 from unmixel.dataset.scan import Scan
+from unmixel.interpret.align import shifted_mean
 from unmixel.interpret.memberships import memberships
 from unmixel.pipeline.entries import Entry
 from unmixel.pipeline.naming import Naming
@@ -67,6 +70,8 @@ def interpret(factors: Factors, recipe: Recipe, note: Tell) -> tuple[Groups | No
     )
     if len(groups.pattern_axes) == 2:
         groups = replace(groups, membership=memberships(factors, groups).weights)
+    if len(factors.scan_axes) == 2:
+        groups = _with_shifted_maps(factors, groups)
     if how.measure is None:
         return groups, None
     if len(factors.scan_axes) != 2:
@@ -80,6 +85,18 @@ def interpret(factors: Factors, recipe: Recipe, note: Tell) -> tuple[Groups | No
             "The scan is not calibrated: particles have positions and sizes in px, and so says particles.csv."
         )
     return groups, particles
+
+
+def _with_shifted_maps(factors: Factors, groups: Groups) -> Groups:
+    """Return the groups with their members' maps moved onto the strongest and averaged."""
+    strengths = np.maximum(np.asarray(factors.strengths, np.float64), 1e-12)
+    means, shifts = [], np.zeros((factors.n_components, 2))
+    for group in range(groups.n_groups):
+        members = np.flatnonzero(groups.labels == group)
+        order = members[np.argsort(-strengths[members], kind="stable")]
+        mean, shifts[order] = shifted_mean(factors.maps[order], strengths[order])
+        means.append(mean)
+    return replace(groups, shifted_maps=np.array(means), shifts=shifts)
 
 
 def name_phases(groups: Groups | None, recipe: Recipe, note: Tell) -> Phases | None:

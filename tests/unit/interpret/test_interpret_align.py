@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interpret_phantoms import beam_mask, few, middle, spots
 
-from unmixel.interpret.align import aligned_sum, made_round, turned
+from unmixel.interpret.align import aligned_sum, made_round, shifted_mean, turned
 
 SHAPE = (61, 80)
 CENTER = (29.0, 41.5)
@@ -109,3 +109,26 @@ def test_an_ellipse_is_made_round_again(ratio, angle) -> None:
     found, known = made_round(seen[None], used, (ratio, angle), center=center, steps=(1.0, 1.0))
     near = ~beam_mask((64, 64), radius=26) & known
     assert np.abs(found[0] - true)[near].max() < 0.09  # bilinear: an eighth of the curvature a side
+
+
+@few
+@given(st.floats(-9, 9), st.floats(-9, 9), st.floats(0.1, 5.0))
+def test_maps_of_one_particle_are_moved_onto_each_other(down, right, height) -> None:
+    y, x = np.indices((40, 44), dtype=float)
+    first, second = (
+        np.exp(-(((y - 20 - a) / 3) ** 2) - ((x - 22 - b) / 2) ** 2) for a, b in ((0, 0), (down, right))
+    )
+    mean, moves = shifted_mean(np.array([first, height * second]), np.array([1.0, 1.0]))
+    np.testing.assert_allclose(moves[1], [-down, -right], atol=0.06)
+    assert not moves[0].any()
+    shape = first / first.sum()
+    assert np.abs(mean / mean.sum() - shape).max() < 0.05 * shape.max()
+
+
+def test_maps_that_leave_the_scan_and_empty_ones_are_no_trouble() -> None:
+    maps = np.zeros((3, 10, 12))
+    maps[0, 1:3, 1:3], maps[1, 8:, 10:] = 2.0, 1.0
+    mean, moves = shifted_mean(maps, np.array([2.0, 1.0, 1.0]))
+    np.testing.assert_allclose(moves, [[0, 0], [-7, -9], [0, 0]])
+    assert mean[1, 1] > 0
+    assert mean[8:, 10:].max() == 0

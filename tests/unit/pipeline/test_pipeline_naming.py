@@ -93,6 +93,10 @@ def test_orientations_are_kept_written_and_shown(result: unmixel.Result) -> None
     assert found.known.mean() > 0.9
     assert grains.n_grains == 2
     again = unmixel.load(folder)
+    assert again.groups is not None
+    assert result.groups is not None
+    for key in ("membership", "shifted_maps", "shifts"):
+        np.testing.assert_array_equal(getattr(again.groups, key), getattr(result.groups, key))
     assert again.orientations is not None
     assert again.grains is not None
     for key in ("phase", "matrices", "confidence", "zone_axis"):
