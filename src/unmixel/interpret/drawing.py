@@ -116,7 +116,8 @@ def drawn(places: Places, grid: PolarGrid) -> NDArray[np.float32]:
     >>> from unmixel.dataset.axes import Axis
     >>> from unmixel.interpret.polar import polar_grid
     >>> used, center = np.ones((41, 41), bool), (20.0, 20.0)
-    >>> one = Spots(np.array([[20.0, 32.0], [10.0, 20.0]]), np.array([16.0, 1.0]), np.array([9.0, 9.0]))
+    >>> at, strength, sure = np.array([[20.0, 32.0], [10.0, 20.0]]), np.array([16.0, 1.0]), np.array([9.0, 9.0])
+    >>> one = Spots(at, strength, sure, 0.1 * sure)
     >>> rings = drawn(
     ...     Places((one,), 2.0, used, center, (1.0, 1.0)),
     ...     polar_grid((Axis("v", 41), Axis("u", 41)), used, center=center),
