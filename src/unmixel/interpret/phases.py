@@ -40,7 +40,7 @@ SHARP, FEWEST_RINGS = 0.1, 3
 """Width over position up to which a ring may be of crystals (a glass has about 0.2), and how many it takes."""
 
 FEWEST_FOR_SCALE = 3
-"""Groups that must agree about the scale of the detector before the others are held to it."""
+"""Groups that must agree about the scale of the detector before all are held to it."""
 
 
 def identify(
@@ -58,7 +58,7 @@ def identify(
 
     Places of spots are compared with those of one crystal of each candidate. Where none fits (several crystals overlap,
     or the crystal is far off any zone axis) the radii alone are compared with rings: that tells the phase, not the
-    orientation. Where three groups or more agree about the scale of the detector, the others are held to it.
+    orientation. Where three groups or more agree about the scale of the detector, all are held to it.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def identify(
         if spots is None:
             answers[number] = _powder(answers[number], step, where.reach(groups.patterns.shape[1:]), rings)
             continue
-        if notes and answers[number].by != BY_SPOTS:
+        if notes:
             answers[number] = spots.answer(identifier)
         if answers[number].by != BY_SPOTS:
             answers[number] = _by_rings(answers[number], spots, rings)
@@ -193,7 +193,7 @@ def _held_to_scale(
         return identifier, ()
     note = (
         f"{len(found)} groups agree that spatial frequencies are {middle:.4f} times what the calibration says "
-        f"(spread {spread:.4f}); the other groups were held to it within {tolerance:.2%}"
+        f"(spread {spread:.4f}); all groups were held to it within {tolerance:.2%}"
     )
     return replace(identifier, scale=middle, scale_tolerance=tolerance), (note,)
 
