@@ -39,8 +39,9 @@ def answered(result: Result, recipe: Recipe, prepared: Callable[[], Scan], note:
     """
     factors = flag(result.factors)
     groups, particles = interpret(factors, recipe, note)
-    phases = name_phases(groups, recipe, note)
-    orientations, grains = orient(factors, groups, phases, recipe)
+    naming = None if recipe.interpret.identify is None else Naming.of(recipe.interpret.identify)
+    phases = name_phases(groups, naming, note)
+    orientations, grains = orient(factors, groups, phases, naming)
     return replace(
         result,
         factors=factors,
@@ -99,30 +100,29 @@ def _with_shifted_maps(factors: Factors, groups: Groups) -> Groups:
     return replace(groups, shifted_maps=np.array(means), shifts=shifts)
 
 
-def name_phases(groups: Groups | None, recipe: Recipe, note: Tell) -> Phases | None:
+def name_phases(groups: Groups | None, naming: Naming | None, note: Tell) -> Phases | None:
     """Return the phases of the groups, None where the recipe names no candidates or there are no groups."""
-    if recipe.interpret.identify is None:
+    if naming is None:
         return None
     if groups is None:
         note("Phases are not named: the recipe groups nothing.")
         return None
-    phases = Naming.of(recipe.interpret.identify).phases(groups)
+    phases = naming.phases(groups)
     for text in phases.notes:
         note(f"Phases: {text}.")
     return phases
 
 
 def orient(
-    factors: Factors, groups: Groups | None, phases: Phases | None, recipe: Recipe
+    factors: Factors, groups: Groups | None, phases: Phases | None, naming: Naming | None
 ) -> tuple[Orientations | None, Grains | None]:
     """Return how the crystals lie and the grains, None where no crystal has a name (grains need two scan axes)."""
-    if groups is None or phases is None or all(answer.crystal is None for answer in phases):
+    if groups is None or phases is None or naming is None or all(answer.crystal is None for answer in phases):
         return None, None
     from unmixel.interpret.grains import grain_boundaries
     from unmixel.interpret.orient import orientation_map
 
-    crystals = Naming.of(recipe.interpret.identify or {}).crystals()
-    found = orientation_map(factors, groups, phases, crystals)
+    found = orientation_map(factors, groups, phases, naming.crystals)
     return found, grain_boundaries(found) if len(found.axes) == 2 else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class Naming:
         InputError
             When a candidate is no structure, or the patterns are not calibrated: before anything is computed.
         """
-        crystals = self.crystals()
+        crystals = self.crystals
         units = {axis.unit for axis in scan.pattern_axes}
         if len(scan.pattern_axes) != 2 or units not in ({"1/angstrom"}, {"mrad"}):
             raise InputError(
@@ -89,8 +90,9 @@ class Naming:
         done = replace(self, candidates=paths, voltage_kV=float(voltage))
         return {key: _plain(value) for key, value in vars(done).items()}, tuple(notes)
 
+    @cached_property
     def crystals(self) -> list[Crystal]:
-        """Return the candidates."""
+        """The candidates, read once."""
         found: list[Crystal] = []
         for one in self.candidates:
             if self.elements is not None and Path(one).is_dir():
@@ -105,7 +107,7 @@ class Naming:
 
         return identify(
             groups,
-            self.crystals(),
+            self.crystals,
             voltage_kV=self.voltage_kV or USUAL_VOLTAGE,
             spot_size=self.spot_size,
             scale_tolerance=self.scale_tolerance,
@@ -115,7 +117,7 @@ class Naming:
 
     def described(self) -> list[dict[str, Any]]:
         """Return what the record says of each candidate: cell, space group, atoms, and the hash of all of it."""
-        return [_described(crystal) for crystal in self.crystals()]
+        return [_described(crystal) for crystal in self.crystals]
 
 
 def _plain(value: Any) -> Any:
