@@ -1,0 +1,81 @@
+"""The contract of an exporter: one class per format, found by the entry point ``unmixel.exporters``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unmixel.dataset.result import Result
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is handed to an exporter: a result and the files that unmixel writes of it.
+
+    Nothing in it tells a user name, a host name or an absolute path, unless the user asked to keep them:
+    exporters add none of their own.
+
+    Parameters
+    ----------
+    result : Result
+    name : str
+        Name for files and titles, such as ``mgo``.
+    folder : Path
+        Holds ``result.nxs``, ``recipe.yaml``, ``record.json``, ``report.html`` and the tables (``*.csv``) of
+        this result, written for this export; only to be read and copied from.
+    """
+
+    result: Result
+    name: str
+    folder: Path
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Writes a result in a format of others.
+
+    An exporter is a class without arguments. Its module imports nothing heavy at the top: libraries are
+    imported in `write` and `check`, and one that is missing is a `MissingExtraError` that names the extra.
+
+    What `write` promises (checked by `unmixel.testing.exporters.ExporterLaws`):
+
+    - it writes `target` and nothing else; `target` does not exist yet and lies in a folder that does;
+    - the same parcel gives the same file, but for what the format itself dates;
+    - numbers are those of the result, to the precision of the format; units are written where the format has them;
+    - a result without groups, particles, phases or orientations is exported without them.
+
+    Attributes
+    ----------
+    name : str
+        The registered name, as in ``unmixel export RUN --to NAME``.
+    suffix : str
+        What the name of the target ends with; empty where the target is a folder.
+    """
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+
+    def write(self, parcel: Parcel, target: Path) -> None:
+        """Write the parcel to `target`, a file or, where `suffix` is empty, a folder.
+
+        Raises
+        ------
+        InputError
+            When the format cannot hold this result: says why and what to do.
+        MissingExtraError
+            When an optional package is not installed.
+        """
+        ...
+
+    def check(self, target: Path) -> tuple[str, ...]:
+        """Return what the format's own judge finds wrong with an export, in words; empty where nothing is.
+
+        Raises
+        ------
+        MissingExtraError
+            When the judge is not installed.
+        """
+        ...
