@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from unmixel.interpret.rotation import scan_rotation
     from unmixel.interpret.spacings import d_spacings
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
+    from unmixel.pipeline.export import export
     from unmixel.pipeline.recipe import Recipe
     from unmixel.pipeline.run import load, run
     from unmixel.prepare.detectors import Annulus, Disk, center_of_mass, virtual_image
@@ -64,6 +65,7 @@ _HOMES = {
     "calibrate": "unmixel.interpret.calibrate",
     "center_of_mass": "unmixel.prepare.detectors",
     "d_spacings": "unmixel.interpret.spacings",
+    "export": "unmixel.pipeline.export",
     "identify": "unmixel.interpret.phases",
     "load": "unmixel.pipeline.run",
     "match_positions": "unmixel.interpret.positions",
@@ -102,6 +104,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "calibrate",
     "center_of_mass",
     "d_spacings",
+    "export",
     "identify",
     "load",
     "match_positions",
