@@ -45,10 +45,10 @@ def _print(done: Sequence[Exported]) -> None:
 
 def lines(one: Exported) -> Iterator[str]:
     """Yield what is printed of an export that was written."""
-    verdicts = {None: "", (): " (checked: nothing wrong)"}
-    found = one.findings or ()
-    yield f"{one.format}: {one.path}{verdicts.get(one.findings, f' (checked: {len(found)} found)')}"
-    yield from (f"  {finding}" for finding in found)
+    found = one.findings
+    checked = "" if found is None else f" (checked: {f'{len(found)} found' if found else 'nothing wrong'})"
+    yield f"{one.format}: {one.path}{checked}"
+    yield from (f"  {finding}" for finding in found or ())
 
 
 def verdict(done: Sequence[Exported]) -> int:

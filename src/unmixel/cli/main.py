@@ -218,7 +218,8 @@ def report(folder: Annotated[str, typer.Argument(metavar="DIR", help="Run folder
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT,...", help="Formats, such as hspy,csv; a wrong name lists all.")
+        str,
+        typer.Option("--to", metavar="FORMAT,...", help="Formats, such as hspy,csv; a wrong name lists all."),
     ],
     out: Annotated[
         str | None, typer.Option("--out", metavar="DIR", help="Where to; <run>.export here by default.")

@@ -1,7 +1,7 @@
 """The layout of a HyperSpy signal in HDF5 (.hspy) and zarr (.zspy): data, axes, metadata, learning results.
 
-It is that of RosettaSciIO's ``hspy`` and ``zspy`` writers, format version 3.3, and is written without HyperSpy. zarr stores are of
-format 2, which HyperSpy reads with zarr 2 and zarr 3.
+It is that of RosettaSciIO's ``hspy`` and ``zspy`` writers, format version 3.3, and is written without HyperSpy. zarr
+stores are of format 2, which HyperSpy reads with zarr 2 and zarr 3.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def write_hspy(path: Path, signal: SignalLayout) -> None:
 
     def put(group: Any, name: str, values: NDArray[Any]) -> None:
         # HyperSpy reads lazily only what has chunks
-        packing = {"chunks": True, "compression": "gzip", "shuffle": True} if values.size and values.ndim else {}
+        packing = (
+            {"chunks": True, "compression": "gzip", "shuffle": True} if values.size and values.ndim else {}
+        )
         group.create_dataset(name, data=values, track_times=False, **packing)
 
     with h5py.File(path, "w") as root:

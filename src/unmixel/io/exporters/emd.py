@@ -1,4 +1,4 @@
-"""EMD 1.0 (Berkeley), the HDF5 layout of emdfile and py4DSTEM: arrays with calibrated axes, particles as a list of points.
+"""EMD 1.0 (Berkeley), the HDF5 layout of emdfile and py4DSTEM: arrays with calibrated axes, particles as points.
 
 The layout is written with h5py as emdfile 0.0.16 writes it, so that no further package is needed, files are the same
 every time, and nothing says who wrote them. https://emdatasets.com/format
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel import __version__
 from unmixel.core.errors import MissingExtraError
 from unmixel.io.nexus import put, to_json
 
@@ -28,7 +27,18 @@ if TYPE_CHECKING:
 _SPELLED = {"1/angstrom": "A^-1", "px": "pixels"}
 """Canonical unit -> unit as py4DSTEM writes it."""
 
-_COLUMNS = ("id", "group", "component", "y", "x", "area", "diameter", "fit_diameter", "aspect_ratio", "on_border")
+_COLUMNS = (
+    "id",
+    "group",
+    "component",
+    "y",
+    "x",
+    "area",
+    "diameter",
+    "fit_diameter",
+    "aspect_ratio",
+    "on_border",
+)
 
 
 class EmdExporter:
@@ -46,8 +56,13 @@ class EmdExporter:
 
         result = parcel.result
         with h5py.File(target, "w") as file:
-            told = {"emd_group_type": "file", "version_major": 1, "version_minor": 0, "UUID": _identity(result)}
-            file.attrs.update({**told, "authoring_program": f"unmixel {__version__}", "authoring_user": ""})
+            told = {
+                "emd_group_type": "file",
+                "version_major": 1,
+                "version_minor": 0,
+                "UUID": _identity(result),
+            }
+            file.attrs.update({**told, "authoring_program": _program(result), "authoring_user": ""})
             root = _node(file, parcel.name.replace("/", "-"), "root", "Root", _metadata(result))
             _factors(root, result)
             if result.particles is not None:
@@ -63,7 +78,7 @@ class EmdExporter:
             tree = emdfile.read(target)
         except Exception as error:  # noqa: BLE001 - emdfile raises whatever it comes to
             return (f"emdfile cannot read it: {error}",)
-        missing = [name for name in ("maps", "patterns") if name not in tree._branch.keys()]  # noqa: SLF001,SIM118
+        missing = [name for name in ("maps", "patterns") if name not in tree._branch.keys()]  # noqa: SIM118
         return tuple(f"emdfile finds no {name}" for name in missing)
 
 
@@ -73,6 +88,12 @@ def _identity(result: Result) -> str:
     for values in (result.maps, result.patterns):
         digest.update(np.ascontiguousarray(values).tobytes())
     return str(uuid.UUID(bytes=digest.digest()[:16], version=4))
+
+
+def _program(result: Result) -> str:
+    """Return the program that found a result, with its version where the record has it."""
+    version = result.record.get("versions", {}).get("unmixel", "")
+    return f"unmixel {version}".strip()
 
 
 def _factors(root: Any, result: Result) -> None:

@@ -65,7 +65,7 @@ def layout(parcel: Parcel) -> SignalLayout:
         title=parcel.name,
         axes=(*factors.scan_axes, *factors.pattern_axes),
         n_navigation=len(factors.scan_axes),
-        dtype="float32",
+        dtype="float16",
         metadata={"General": {"notes": _NOTES}, "Signal": {"signal_type": "", "quantity": "counts"}},
         original_metadata={"unmixel": _unmixel(result)},
         learning_results=_learning_results(result),
