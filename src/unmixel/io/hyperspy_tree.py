@@ -1,15 +1,16 @@
-"""A description in the words of HyperSpy's files: axes, metadata and original metadata."""
+"""The words of HyperSpy's files: axes, metadata, and how trees of them lie in HDF5 and in zarr."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from unmixel.io.described import Description
 from unmixel.io.faithful import Faithful
+from unmixel.io.messages import heard
 
 LONGEST = 60_000
 """Bytes of a text in an attribute; HDF5 takes no more."""
@@ -18,19 +19,21 @@ LONGEST = 60_000
 def axes(description: Description) -> list[dict[str, Any]]:
     """Return one mapping for each axis, in the order of the data."""
     n_scan = int(description.said["n_scan_axes"])
-    return [
-        {
-            "_type": "UniformDataAxis",
-            "name": axis["name"],
-            "units": "" if axis["unit"] == "px" else axis["unit"],
-            "size": axis["size"],
-            "scale": axis["scale"],
-            "offset": axis["offset"],
-            "navigate": index < n_scan,
-            "is_binned": False,
-        }
-        for index, axis in enumerate(description.said["axes"])
-    ]
+    return [axis_words(axis, navigate=index < n_scan) for index, axis in enumerate(description.said["axes"])]
+
+
+def axis_words(axis: Mapping[str, Any], *, navigate: bool) -> dict[str, Any]:
+    """Return one axis, given by the fields of `unmixel.dataset.axes.Axis`."""
+    return {
+        "_type": "UniformDataAxis",
+        "name": axis["name"],
+        "units": "" if axis["unit"] == "px" else axis["unit"],
+        "size": axis["size"],
+        "scale": axis["scale"],
+        "offset": axis["offset"],
+        "navigate": navigate,
+        "is_binned": False,
+    }
 
 
 def metadata(description: Description) -> dict[str, dict[str, Any]]:
@@ -106,3 +109,51 @@ def _leaf(value: Any) -> Any:
     text = value.isoformat() if hasattr(value, "isoformat") else str(value)
     text = text.replace("\x00", "").encode("utf-8", "replace").decode()  # neither store takes them
     return text if len(text.encode()) <= LONGEST else f"({len(text)} characters: see the description)"
+
+
+def grow_hdf5(group: Any, tree: Mapping[str, Any], **packing: Any) -> None:
+    """Write a tree of values as `plain` leaves them to a group of an HDF5 file, as HyperSpy does.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    tree : mapping
+    **packing
+        How h5py stores arrays, such as ``compression="gzip"``.
+    """
+    from rsciio.hspy._api import HyperspyWriter
+
+    with heard():
+        HyperspyWriter(group.file, None, group).dict2group(tree, group, **packing)
+
+
+def grow_zarr(
+    group: Any, tree: Mapping[str, Any], put: Callable[[Any, str, np.ndarray[Any, Any]], None]
+) -> None:
+    """Write the same to a zarr group: mappings are groups, arrays of numbers arrays, all else attributes.
+
+    Parameters
+    ----------
+    group : zarr.Group
+    tree : mapping
+    put : callable(group, name, values)
+        Stores an array.
+    """
+    attributes = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            grow_zarr(group.require_group(key), value, put)
+        elif isinstance(value, np.ndarray):
+            put(group, key, value)
+        else:
+            attributes[key] = "_None_" if value is None else _listed(value)
+    group.attrs.update(attributes)
+
+
+def _listed(value: Any) -> Any:
+    """Return lists with their arrays as lists, which JSON knows."""
+    if isinstance(value, list):
+        return [_listed(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import MissingExtraError
-from unmixel.io.hyperspy_layout import SignalLayout, write_hspy, write_zspy
+from unmixel.io.decomposed_signal import DecomposedSignal, write_hspy, write_zspy
 
 if TYPE_CHECKING:
     from unmixel.dataset.result import Result
@@ -35,7 +35,7 @@ class HspyExporter:
 
     def write(self, parcel: Parcel, target: Path) -> None:
         """Write the file."""
-        write_hspy(target, layout(parcel))
+        write_hspy(target, decomposed(parcel))
 
     def check(self, target: Path) -> tuple[str, ...]:
         """Return what HyperSpy does not find when it loads the file."""
@@ -50,22 +50,21 @@ class ZspyExporter:
 
     def write(self, parcel: Parcel, target: Path) -> None:
         """Write the folder."""
-        write_zspy(target, layout(parcel))
+        write_zspy(target, decomposed(parcel))
 
     def check(self, target: Path) -> tuple[str, ...]:
         """Return what HyperSpy does not find when it loads the folder."""
         return judged(target)
 
 
-def layout(parcel: Parcel) -> SignalLayout:
+def decomposed(parcel: Parcel) -> DecomposedSignal:
     """Return a result as HyperSpy has the outcome of a decomposition."""
     result = parcel.result
     factors = result.factors
-    return SignalLayout(
+    return DecomposedSignal(
         title=parcel.name,
         axes=(*factors.scan_axes, *factors.pattern_axes),
         n_navigation=len(factors.scan_axes),
-        dtype="float16",
         metadata={"General": {"notes": _NOTES}, "Signal": {"signal_type": "", "quantity": "counts"}},
         original_metadata={"unmixel": _unmixel(result)},
         learning_results=_learning_results(result),

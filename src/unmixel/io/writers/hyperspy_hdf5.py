@@ -14,9 +14,8 @@ import numpy as np
 
 from unmixel.core.errors import InputError
 from unmixel.io.converted import EXPERIMENT
-from unmixel.io.hyperspy_tree import axes, metadata
+from unmixel.io.hyperspy_tree import axes, grow_hdf5, metadata
 from unmixel.io.layout import laid_out
-from unmixel.io.messages import heard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +55,10 @@ class HyperspyHdf5:
         """Return chunks of a few whole patterns, and tiles of them."""
         if sample.dtype.kind not in "buifc":
             raise InputError(
-                "data", expected="numbers of a type that HDF5 stores", got=str(sample.dtype), hint="cast them first"
+                "data",
+                expected="numbers of a type that HDF5 stores",
+                got=str(sample.dtype),
+                hint="cast them first",
             )
         return laid_out(scan, sample, budget, shuffle="shuffle")
 
@@ -136,20 +138,18 @@ def _dataset(group: Any, layout: Layout) -> Any:
 
 def _describe(file: Any, description: Description) -> None:
     """Write the groups of HyperSpy's layout, and the whole description beside them."""
-    from rsciio.hspy._api import HyperspyWriter
-
     file.attrs.update({"file_format": "HyperSpy", "file_format_version": VERSION})
     experiment = file.create_group(EXPERIMENT)
     trees = {f"axis-{index}": axis for index, axis in enumerate(axes(description))}
     trees |= {**metadata(description), "learning_results": {}, "attributes": {}}
-    writer = HyperspyWriter(file, None, experiment)
-    with heard():  # what it cannot write stands in the description
-        for name, tree in trees.items():
-            writer.dict2group(tree, experiment.create_group(name))
+    for name, tree in trees.items():
+        grow_hdf5(experiment.create_group(name), tree)  # what it cannot write stands in the description
     ours = experiment.create_group("unmixel")
     ours.create_dataset("description", data=json.dumps(dict(description.said)), track_times=False)
     for number, array in enumerate(description.arrays):
-        ours.create_dataset(f"array-{number}", data=array, fletcher32=True, chunks=array.shape, track_times=False)
+        ours.create_dataset(
+            f"array-{number}", data=array, fletcher32=True, chunks=array.shape, track_times=False
+        )
 
 
 def _make_room(beside: Path, n_bytes: int) -> None:

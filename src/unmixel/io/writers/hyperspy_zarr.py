@@ -11,7 +11,7 @@ import numpy as np
 from unmixel.core.errors import InputError
 from unmixel.io.compression import best_shuffle, number_of
 from unmixel.io.converted import EXPERIMENT
-from unmixel.io.hyperspy_tree import axes, metadata
+from unmixel.io.hyperspy_tree import axes, grow_zarr, metadata
 from unmixel.io.layout import laid_out
 
 if TYPE_CHECKING:
@@ -47,9 +47,14 @@ class HyperspyZarr:
 
     def lay_out(self, scan: Scan, sample: NDArray[Any], budget: int) -> Layout:
         """Return chunks of some 8 MB, one in each tile."""
-        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (16 if sample.dtype.kind == "c" else 8):
+        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (
+            16 if sample.dtype.kind == "c" else 8
+        ):
             raise InputError(
-                "data", expected="numbers of a type that zarr stores", got=str(sample.dtype), hint="cast them first"
+                "data",
+                expected="numbers of a type that zarr stores",
+                got=str(sample.dtype),
+                hint="cast them first",
             )
         layout = laid_out(scan, sample, budget, shuffle=best_shuffle(sample), tile_bytes=_CHUNK_BYTES)
         return replace(layout, chunk=layout.tile_shape)
@@ -70,7 +75,7 @@ class HyperspyZarr:
         for index, axis in enumerate(axes(description)):
             experiment.create_group(f"axis-{index}").attrs.update(axis)
         for name, tree in metadata(description).items():
-            _grow(experiment.create_group(name), tree)
+            grow_zarr(experiment.create_group(name), tree, _put)
         for name in ("learning_results", "attributes"):
             experiment.create_group(name)
         experiment.create_array(
@@ -106,25 +111,3 @@ def _put(group: Any, name: str, values: NDArray[Any]) -> None:
         name, shape=values.shape, dtype=values.dtype, chunks=values.shape, compressors=CRC32(), fill_value=0
     )
     array[...] = values
-
-
-def _grow(group: Any, tree: dict[str, Any]) -> None:
-    """Write a tree as HyperSpy does: mappings are groups, arrays of numbers arrays, all else attributes."""
-    attributes = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            _grow(group.require_group(key), value)
-        elif isinstance(value, np.ndarray):
-            _put(group, key, value)
-        else:
-            attributes[key] = "_None_" if value is None else _listed(value)
-    group.attrs.update(attributes)
-
-
-def _listed(value: Any) -> Any:
-    """Return lists with their arrays as lists, which JSON knows."""
-    if isinstance(value, list):
-        return [_listed(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _listed(item) for key, item in value.items()}
-    return value.tolist() if isinstance(value, np.ndarray) else value
