@@ -121,12 +121,7 @@ class ConvertedReader:
             )
         description = Description(said, arrays_of(names, get))
         n_scan = int(said["n_scan_axes"])
-        pick(
-            [Offer("data", tuple(array.shape), description.dtype, n_scan)],
-            options.dataset,
-            path=path,
-            form=form,
-        )
+        pick([Offer("data", tuple(array.shape), description.dtype, n_scan)], options.dataset, path=path, form=form)
         typed = Typed(array, description.dtype.newbyteorder("="))
         data = lazy(typed, typed.ndim - n_scan)
         return description.scan(data, path=path, form=form, reader=f"{self.name} ({_version(suffix)})")

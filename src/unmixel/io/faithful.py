@@ -153,7 +153,8 @@ def same(first: Any, second: Any) -> bool:
     """
     left, right = Faithful(), Faithful()
     texts = [
-        json.dumps(keeper.encode(value), sort_keys=True) for keeper, value in ((left, first), (right, second))
+        json.dumps(keeper.encode(value), sort_keys=True)
+        for keeper, value in ((left, first), (right, second))
     ]
     return texts[0] == texts[1] and all(
         a.shape == b.shape and a.tobytes() == b.tobytes()

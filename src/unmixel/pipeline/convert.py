@@ -248,10 +248,7 @@ def _check(place: Unfinished, *, resume: bool, force: bool) -> None:
         )
     if not place.target.parent.is_dir():
         raise InputError(
-            "target",
-            expected="a name in a folder that exists",
-            got=f"'{place.target}'",
-            hint="make the folder",
+            "target", expected="a name in a folder that exists", got=f"'{place.target}'", hint="make the folder"
         )
 
 

@@ -1,4 +1,4 @@
-"""The exporter of tables: what scikit-image says of the label images, what unmixel measured, orientations as they were."""
+"""Tables: what scikit-image says of the label images, what unmixel measured, orientations as they were."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -194,7 +193,7 @@ USER, HOST, PLACE = "ottilie-planted", "planted-host-77", "attic-of-ottilie"
 
 
 @pytest.fixture
-def planted_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]) -> Iterator[Path]:
+def planted_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]) -> Path:
     """Return the folder of a run whose record tells a user, a host and whole paths."""
     for key in ("USER", "LOGNAME", "USERNAME"):
         monkeypatch.setenv(key, USER)
@@ -219,7 +218,7 @@ def planted_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str
         out=folder / "scan.run",
         command=f"unmixel run {folder}/scan.npz --recipe {folder}/quick.yaml  # {USER}@{HOST}",
     )
-    yield folder / "scan.run"
+    return folder / "scan.run"
 
 
 def leaks(folder: Path, tmp_path: Path) -> list[str]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from unmixel.core.errors import InputError
 from unmixel.io.compression import best_shuffle, number_of
 from unmixel.io.converted import EXPERIMENT
@@ -47,14 +45,9 @@ class HyperspyZarr:
 
     def lay_out(self, scan: Scan, sample: NDArray[Any], budget: int) -> Layout:
         """Return chunks of some 8 MB, one in each tile."""
-        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (
-            16 if sample.dtype.kind == "c" else 8
-        ):
+        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (16 if sample.dtype.kind == "c" else 8):
             raise InputError(
-                "data",
-                expected="numbers of a type that zarr stores",
-                got=str(sample.dtype),
-                hint="cast them first",
+                "data", expected="numbers of a type that zarr stores", got=str(sample.dtype), hint="cast them first"
             )
         layout = laid_out(scan, sample, budget, shuffle=best_shuffle(sample), tile_bytes=_CHUNK_BYTES)
         return replace(layout, chunk=layout.tile_shape)

@@ -44,9 +44,7 @@ class ShardedZarr:
 
     def lay_out(self, scan: Scan, sample: NDArray[Any], budget: int) -> Layout:
         """Return chunks of a few positions and a piece of the detector, and tiles of them."""
-        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (
-            16 if sample.dtype.kind == "c" else 8
-        ):
+        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (16 if sample.dtype.kind == "c" else 8):
             raise InputError(
                 "data",
                 expected="numbers of a type that zarr stores",
