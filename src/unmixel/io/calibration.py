@@ -44,12 +44,13 @@ def write_calibration(entry: Any, fit: CalibrationFit) -> None:
 
 def read_calibration(group: Any) -> CalibrationFit:
     """Return the calibration that `write_calibration` wrote."""
+    told: dict[str, Any] = {name: float(group.attrs[name]) for name in _NUMBERS}
+    told |= {name: str(group.attrs[name]) for name in _WORDS}
     return CalibrationFit(
         calibration=get_calibration(group),
         covariance=group["covariance"][()],
         spots=SpotResiduals(**{name: group["spots"][name][()] for name in _SPOTS}),
         degrees_of_freedom=int(group.attrs["degrees_of_freedom"]),
         trusted=bool(group.attrs["trusted"]),
-        **{name: float(group.attrs[name]) for name in _NUMBERS},
-        **{name: str(group.attrs[name]) for name in _WORDS},
+        **told,
     )
