@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.pipeline.convert import convert
     from unmixel.pipeline.export import export
+    from unmixel.pipeline.kept import load
     from unmixel.pipeline.recipe import Recipe
-    from unmixel.pipeline.run import load, run
+    from unmixel.pipeline.run import run
     from unmixel.prepare.detectors import Annulus, Disk, center_of_mass, virtual_image
     from unmixel.prepare.region_profiles import region_profiles
     from unmixel.prepare.variance import variance_profile
@@ -69,7 +70,7 @@ _HOMES = {
     "d_spacings": "unmixel.interpret.spacings",
     "export": "unmixel.pipeline.export",
     "identify": "unmixel.interpret.phases",
-    "load": "unmixel.pipeline.run",
+    "load": "unmixel.pipeline.kept",
     "match_positions": "unmixel.interpret.positions",
     "open": "unmixel.io.open",
     "orientation_map": "unmixel.interpret.orient",

@@ -38,6 +38,11 @@ def packed_array(folder: Path) -> None:
         file.create_dataset("g/a", data=LETTERS, compression="gzip", chunks=(77,), shuffle=True)
 
 
+def packed_array_behind_a_block(folder: Path) -> None:
+    with h5py.File(folder / "a.h5", "w", userblock_size=1024) as file:
+        file.create_dataset("g/a", data=LETTERS, compression="gzip", chunks=(77,), shuffle=True)
+
+
 def packed_strings(folder: Path) -> None:
     with h5py.File(folder / "a.h5", "w") as file:
         file["words"] = np.array([SECRET, "b"], dtype=object)
@@ -88,7 +93,7 @@ def embedded(folder: Path) -> None:
 
 
 HIDERS = [
-    text, name, attribute, packed_array, packed_strings, member_name, zipped, hdf5_in_zip, gzipped, packed_image, tag,
+    text, name, attribute, packed_array, packed_array_behind_a_block, packed_strings, member_name, zipped, hdf5_in_zip, gzipped, packed_image, tag,
     zarr_array, zarr_3_array, embedded,
 ]  # fmt: skip
 

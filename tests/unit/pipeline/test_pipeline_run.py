@@ -16,9 +16,10 @@ from unmixel.dataset.scan import Scan
 from unmixel.io.nexus import jsonable
 from unmixel.pipeline import stages
 from unmixel.pipeline.folder import OURS
+from unmixel.pipeline.kept import load, rewrite_report
 from unmixel.pipeline.plan import plan
 from unmixel.pipeline.recipe import Recipe
-from unmixel.pipeline.run import load, rewrite_report, run
+from unmixel.pipeline.run import run
 from unmixel.pipeline.summary import lines, summary
 
 pytestmark = pytest.mark.usefixtures("no_page")
@@ -65,7 +66,15 @@ def test_a_run_writes_everything_and_load_gives_it_back(file: Path, quick: Any, 
     heard = Heard()
     result = run(file, quick, out=tmp_path / "o", progress=heard)
     assert sorted(member.name for member in (tmp_path / "o").iterdir()) == sorted(
-        set(OURS) - {"checkpoint.npz", "sketch.npz", "use_pixels.npy"}
+        {
+            "recipe.yaml",
+            "result.nxs",
+            "components.csv",
+            "groups.csv",
+            "particles.csv",
+            "report.html",
+            "record.json",
+        }
     )
     assert heard.stages == [
         "read",
@@ -100,7 +109,9 @@ def test_the_record_tells_how(file: Path, quick: Any, tmp_path: Path) -> None:
     assert record["error"] is None
     assert record["command"] == "unmixel run scan.npz"
     assert record["seed"] == 0
-    assert record["input"]["path"] == str(file)
+    assert record["input"]["path"] == file.name
+    assert record["code"]["unmixel"]["version"] == record["versions"]["unmixel"]
+    assert len(record["code"]["unmixel"]["sha256"]) == 64
     assert record["input"]["covers"] == "the whole file"
     assert len(record["input"]["sha256"]) == 64
     assert record["input"]["shape"] == [13, 17, 21, 18]
