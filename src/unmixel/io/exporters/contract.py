@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
+from unmixel.dataset.about import About
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,11 +28,15 @@ class Parcel:
     folder : Path
         Holds ``result.nxs``, ``recipe.yaml``, ``record.json``, ``report.html`` and the tables (``*.csv``) of
         this result, written for this export; only to be read and copied from.
+    about : About
+        What the user says of the data: title, licence, authors, sample. What is not said there is not known: an
+        exporter leaves it out, or says so where the format must have it.
     """
 
     result: Result
     name: str
     folder: Path
+    about: About = About()
 
 
 @runtime_checkable
