@@ -105,6 +105,20 @@ def _check_moment(name: str, text: str) -> None:
 
 
 @dataclass(frozen=True)
+class Microscope:
+    """Who made the microscope.
+
+    Parameters
+    ----------
+    vendor, model : str
+        As the maker writes them.
+    """
+
+    vendor: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True)
 class About:
     """Facts that no file of a microscope and no run can tell; all may be left out, none is ever invented.
 
@@ -120,6 +134,7 @@ class About:
     measured : str
         When the measurement began: ISO 8601 with date, time and zone.
     sample : Sample
+    microscope : Microscope
 
     Examples
     --------
@@ -134,6 +149,7 @@ class About:
     authors: tuple[Person, ...] = ()
     measured: str = ""
     sample: Sample = Sample()
+    microscope: Microscope = Microscope()
 
     def __post_init__(self) -> None:
         _check_moment("measured", self.measured)
@@ -191,7 +207,7 @@ def _plain(noun: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in fields(noun):
         value = getattr(noun, field.name)
-        if isinstance(value, Sample):
+        if isinstance(value, (Sample, Microscope)):
             value = _plain(value)
         elif isinstance(value, tuple):
             value = [item if isinstance(item, str) else _plain(item) for item in value]
