@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from unmixel.prepare.detectors import Annulus, Disk, center_of_mass, virtual_image
     from unmixel.prepare.region_profiles import region_profiles
     from unmixel.prepare.variance import variance_profile
+    from unmixel.report.citation import citation
 
 __version__ = "0.1.0"
 
@@ -63,6 +64,7 @@ _HOMES = {
     "UnmixelError": "unmixel.core.errors",
     "calibrate": "unmixel.interpret.calibrate",
     "center_of_mass": "unmixel.prepare.detectors",
+    "citation": "unmixel.report.citation",
     "d_spacings": "unmixel.interpret.spacings",
     "identify": "unmixel.interpret.phases",
     "load": "unmixel.pipeline.run",
@@ -101,6 +103,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "UnmixelError",
     "calibrate",
     "center_of_mass",
+    "citation",
     "d_spacings",
     "identify",
     "load",

@@ -48,11 +48,10 @@ class Person:
 
 def _checks(orcid: str) -> bool:
     """Return whether the last character of an ORCID is the one that the others give (ISO 7064, 11-2)."""
-    *digits, last = orcid.replace("-", "")
-    total = 0
-    for digit in digits:
+    plain, total = orcid.replace("-", ""), 0
+    for digit in plain[:-1]:
         total = 2 * (total + int(digit))
-    return "0123456789X"[(12 - total % 11) % 11] == last
+    return "0123456789X"[(12 - total % 11) % 11] == plain[-1]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from unmixel.io.nexus import jsonable
 
 OURS = (
     "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html",
-    "checkpoint.npz", "sketch.npz", "record.json", "use_pixels.npy",
+    "methods.md", "references.bib", "checkpoint.npz", "sketch.npz", "record.json", "use_pixels.npy",
 )  # fmt: skip
 """Every file of a run folder; nothing else in it is ever touched."""
 

@@ -157,7 +157,7 @@ class _Job:
             self.result = replace(self.result, record={**self.log.values, "status": "finished"})
             with replacing(self.folder.report) as draft:
                 stages.report(self.result, draft)
-            self.log.values["files"].append("report.html")
+            self.log.values["files"] += ["report.html", *stages.cite(self.result, self.folder.path)]
 
     def _kept(self, earlier: Mapping[str, Any] | None) -> Result | None:
         """Return the factors of an unfinished run that had them already, or None."""
@@ -383,6 +383,7 @@ def rewrite_report(folder: str | Path) -> Path:
     place = RunFolder(result.folder or Path(folder))
     with replacing(place.report) as draft:
         stages.report(result, draft)
+    stages.cite(result, place.path)
     return place.report
 
 
