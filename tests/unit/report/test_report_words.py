@@ -203,6 +203,6 @@ def test_methods_tell_runs_and_papers(result):
         {"step": "prune", "before": 23, "after": 21},
     ]
     written = methods(with_settings(result, refinements=told))
-    assert "averaged over the runs (2 runs, 21 became 23)." in written.text
+    assert "averaged over the runs (2 runs, 21 became 23) [" in written.text
     assert "had seen were left out (23 became 21)." in written.text
     assert PAPERS["neufeld2024"] in written.references
