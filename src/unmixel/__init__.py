@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from unmixel.prepare.detectors import Annulus, Disk, center_of_mass, virtual_image
     from unmixel.prepare.region_profiles import region_profiles
     from unmixel.prepare.variance import variance_profile
+    from unmixel.report.citation import citation
 
 __version__ = "0.1.0"
 
@@ -66,6 +67,7 @@ _HOMES = {
     "UnmixelError": "unmixel.core.errors",
     "calibrate": "unmixel.interpret.calibrate",
     "center_of_mass": "unmixel.prepare.detectors",
+    "citation": "unmixel.report.citation",
     "convert": "unmixel.pipeline.convert",
     "d_spacings": "unmixel.interpret.spacings",
     "export": "unmixel.pipeline.export",
@@ -106,6 +108,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "UnmixelError",
     "calibrate",
     "center_of_mass",
+    "citation",
     "convert",
     "d_spacings",
     "export",

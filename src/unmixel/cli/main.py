@@ -229,12 +229,17 @@ def export(
     keep_names: Annotated[
         bool, typer.Option("--keep-names", help="Keep names of users and machines, and whole paths.")
     ] = False,
+    about: Annotated[
+        str | None,
+        typer.Option(metavar="ABOUT.yaml", help="What only you can say: title, licence, authors, sample."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write a run in the formats of others: HyperSpy, py4DSTEM, ImageJ, tables and more."""
     from unmixel.cli.export import hand_over
 
-    hand_over(run, to=to, out=out, check=check, force=force, keep_names=keep_names, as_json=json)
+    options = {"out": out, "check": check, "force": force, "keep_names": keep_names, "about": about}
+    hand_over(run, to=to, as_json=json, **options)
 
 
 @app.command()

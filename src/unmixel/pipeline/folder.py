@@ -26,7 +26,7 @@ from unmixel.io.nexus import jsonable
 OURS = (
     "result.nxs", "partial.nxs", "checkpoint.npz", "sketch.npz", "resume.json", "recipe.yaml", "components.csv",
     "groups.csv", "phases.csv", "particles.csv", "orientations.ang", "orientations.ctf", "report.html",
-    "use_pixels.npy", "record.json",
+    "methods.md", "references.bib", "use_pixels.npy", "record.json",
 )  # fmt: skip
 """Every file of a run folder, in the order in which they are removed; nothing else in it is ever touched."""
 

@@ -89,6 +89,7 @@ def rewrite_report(folder: str | Path) -> Path:
     place = RunFolder(result.folder or Path(folder))
     with replacing(place.report) as draft:
         stages.report(result, draft)
+    stages.cite(result, place.path)
     return place.report
 
 

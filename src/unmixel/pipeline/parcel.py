@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unmixel.dataset.about import About
 from unmixel.dataset.privacy import private, scrubbed
 from unmixel.dataset.result import Result
 from unmixel.io.ebsd import write_maps
@@ -15,8 +16,10 @@ from unmixel.pipeline.folder import RunFolder
 from unmixel.pipeline.written import commented
 
 
-def packed(result: Result, name: str, folder: Path, *, keep_names: bool = False) -> Parcel:
-    """Return a result as a parcel: bundle, recipe, record, report and tables are written to `folder`.
+def packed(
+    result: Result, name: str, folder: Path, *, about: About | None = None, keep_names: bool = False
+) -> Parcel:
+    """Return a result as a parcel: bundle, recipe, record, report, citations and tables are written to `folder`.
 
     Parameters
     ----------
@@ -25,6 +28,8 @@ def packed(result: Result, name: str, folder: Path, *, keep_names: bool = False)
         For files and titles.
     folder : Path
         Empty; it is there.
+    about : About, optional
+        What the owner of the data says of them.
     keep_names : bool
         Whether user names, host names and absolute paths stay where the result has them.
     """
@@ -40,4 +45,5 @@ def packed(result: Result, name: str, folder: Path, *, keep_names: bool = False)
     write_tables(folder, result)
     write_maps(folder, result.orientations)
     stages.report(result, place.report)
-    return Parcel(result, name, folder)
+    stages.cite(result, folder)
+    return Parcel(result, name, folder, about or About(), stages.references(result))

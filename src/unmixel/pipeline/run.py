@@ -174,7 +174,7 @@ class _Job:
             self.result = replace(private(replace(self.result, record=record)), folder=self.folder.path)
             with replacing(self.folder.report) as draft:
                 stages.report(self.result, draft)
-            self.log.values["files"].append("report.html")
+            self.log.values["files"] += ["report.html", *stages.cite(self.result, self.folder.path)]
 
     def _kept(self, earlier: Mapping[str, Any] | None) -> Result | None:
         """Return the factors of an unfinished run that had them already, or None."""

@@ -21,6 +21,7 @@ from unmixel.pipeline.plan import plan
 from unmixel.pipeline.recipe import Recipe
 from unmixel.pipeline.run import run
 from unmixel.pipeline.summary import lines, summary
+from unmixel.report.citation import citation
 
 pytestmark = pytest.mark.usefixtures("no_page")
 
@@ -97,6 +98,7 @@ def test_a_run_writes_everything_and_load_gives_it_back(file: Path, quick: Any, 
     assert set(found.extras) == set(result.extras) >= {"mean_pattern", "mean_map", "virtual_inner"}
     assert found.factors.settings == jsonable(result.factors.settings)
     assert (tmp_path / "o" / "report.html").read_text() == "finished"
+    assert citation(result).endswith((tmp_path / "o" / "references.bib").read_text())
     from_file = load(tmp_path / "o" / "result.nxs")
     assert_same_result(from_file, result)
     assert from_file.record["status"] == "finished"
@@ -121,7 +123,8 @@ def test_the_record_tells_how(file: Path, quick: Any, tmp_path: Path) -> None:
         "read", "card", "prepare", "overview", "factorize", "judge", "interpret", "write", "report",
     }  # fmt: skip
     assert record["files"] == [
-        "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html",
+        "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html", "methods.md",
+        "references.bib",
     ]  # fmt: skip
 
 
