@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import Reference
 from unmixel.dataset.card import DataCard
 from unmixel.dataset.result import Result
 from unmixel.dataset.results import Factors

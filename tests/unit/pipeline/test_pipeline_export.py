@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ import pytest
 import unmixel
 from unmixel.core import registry
 from unmixel.core.errors import InputError, MissingExtraError, PluginError, ReadError, RunExistsError
+from unmixel.dataset.card import CardRow, DataCard
 from unmixel.io.pieces import pieces
 from unmixel.io.store import read_array, write_bundle
 from unmixel.pipeline import export as module
@@ -20,6 +22,7 @@ from unmixel.pipeline import stages
 from unmixel.pipeline.export import export
 from unmixel.pipeline.parcel import packed
 from unmixel.pipeline.recipe import Recipe
+from unmixel.testing.exporters import ABOUT
 from unmixel.testing.results import example_result
 
 
@@ -208,16 +211,20 @@ def planted_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str
     axes = [{"name": name, "scale": 0.5, "offset": 0.0, "unit": "nm"} for name in "yx"]
     axes += [{"name": name, "scale": 0.1, "offset": -0.7, "unit": "1/angstrom"} for name in "vu"]
     np.savez(folder / "scan.npz", data=data, axes=np.array(json.dumps(axes)))
-    np.save(folder / "use.npy", np.ones((14, 13)))
-    quick["prepare"] = [{"mask_image": {"image": str(folder / "use.npy")}}]
-    (folder / "quick.yaml").write_text(json.dumps(quick))
     monkeypatch.chdir(folder)
-    unmixel.run(
-        folder / "scan.npz",
-        folder / "quick.yaml",
-        out=folder / "scan.run",
-        command=f"unmixel run {folder}/scan.npz --recipe {folder}/quick.yaml  # {USER}@{HOST}",
-    )
+    result = unmixel.run(folder / "scan.npz", quick, out=folder / "scan.run")
+    # as runs of earlier versions have it
+    record = {
+        **result.record,
+        "input": {**result.record["input"], "path": str(folder / "scan.npz"), "notes": [f"read on {HOST}"]},
+        "command": f"unmixel run {folder}/scan.npz --recipe {folder}/quick.yaml  # {USER}@{HOST}",
+        "operator": USER,
+    }
+    card = DataCard(f"{folder}/scan.npz", (CardRow("operator", USER), CardRow("file", str(folder / "scan.npz"))))
+    recipe = {**result.recipe, "note": f"by {USER} from {folder}/scan.npz"}
+    planted = replace(result, record=record, card=card, recipe=recipe)
+    write_bundle(folder / "scan.run" / "result.nxs", planted)
+    (folder / "scan.run" / "record.json").write_text(json.dumps(record))
     return folder / "scan.run"
 
 
@@ -234,9 +241,11 @@ def leaks(folder: Path, tmp_path: Path) -> list[str]:
 @pytest.mark.filterwarnings("default")  # libraries of other formats warn about one another
 def test_no_export_tells_a_user_a_host_or_a_path(planted_run: Path, tmp_path: Path) -> None:
     assert leaks(planted_run, tmp_path), "the run itself tells them: otherwise this test could not fail"
-    done = export(planted_run, registry.names("exporters"), out=tmp_path / "out")
+    done = export(planted_run, registry.names("exporters"), out=tmp_path / "out", about=ABOUT)
+    wanting = {one.format: one.error for one in done if "which is not installed" not in one.error and one.error}
+    assert wanting == {}
     written = {one.format for one in done if not one.error}
-    assert written >= {"csv", "emd", "hspy", "tiff", "zspy"}
+    assert written >= {"csv", "emd", "hspy", "nxs", "tiff", "zspy"}
     assert leaks(tmp_path / "out", tmp_path) == []
     assert np.isfinite(unmixel.load(planted_run).maps).all()  # the run stays as it was
     assert leaks(planted_run, tmp_path)
@@ -246,7 +255,7 @@ def test_no_export_tells_a_user_a_host_or_a_path(planted_run: Path, tmp_path: Pa
 def test_names_stay_where_that_is_asked_for(planted_run: Path, tmp_path: Path) -> None:
     export(planted_run, "emd,hspy", out=tmp_path / "out", keep_names=True)
     found = leaks(tmp_path / "out", tmp_path)
-    assert any(USER in leak and "scan.emd" in leak for leak in found)
+    assert any(str(tmp_path) in leak and "scan.emd" in leak for leak in found)
     assert any(USER in leak and "scan.hspy" in leak for leak in found)
 
 
