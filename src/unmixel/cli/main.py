@@ -105,7 +105,7 @@ def unmixel(
 
 @app.command()
 def info(file: File, json: Json = False, scan_shape: ScanShape = None, drop_flyback: Flyback = False) -> None:
-    """Show what a file holds and whether its numbers can be trusted: the data card."""
+    """Show what a file holds and whether its numbers can be trusted: the data card. Of a run, show how far it got."""
     from unmixel.cli.info import show
 
     show(file, as_json=json, scan_shape=scan_shape, drop_flyback=drop_flyback)

@@ -57,6 +57,8 @@ def replacing(path: Path, *, n_bytes: int | None = None) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in _FULL and error.filename != str(draft):
             raise  # about something else
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)  # so that what is free is told without it
         raise _refused(path, error, n_bytes) from error
     finally:
         with suppress(OSError):

@@ -9,7 +9,7 @@ from typing import Any
 from unmixel.core.errors import ReadError
 from unmixel.dataset.result import Result
 from unmixel.io.atomic import replacing
-from unmixel.io.store import read_bundle
+from unmixel.io.store import read_bundle, schema_of
 from unmixel.pipeline import stages
 from unmixel.pipeline.folder import OURS, RunFolder
 
@@ -60,6 +60,42 @@ def record_of(place: RunFolder) -> dict[str, Any] | None:
     if record is not None and record.get("status") == "running" and not place.is_held:
         return {**record, "status": "interrupted"}
     return record
+
+
+def state_of(folder: str | Path) -> dict[str, Any] | None:
+    """Return how far a run got and in which layouts it is stored, without reading its arrays.
+
+    Parameters
+    ----------
+    folder : path
+        A run folder or a bundle.
+
+    Returns
+    -------
+    dict or None
+        ``status``, ``bundle_schema``, ``record_schema``, ``unmixel``, ``input``, ``started``, ``finished``, ``stage``,
+        ``error``, ``checkpoint``, ``files``; None where there is neither.
+    """
+    path = Path(folder)
+    place, record = RunFolder(path), {}
+    bundle = path if path.is_file() else next(filter(Path.is_file, (place.bundle, place.partial)), path)
+    schema = schema_of(bundle)
+    if path.is_dir():
+        record = record_of(place) or {}
+    elif schema is not None:
+        record = dict(read_bundle(path).record)
+    if schema is None and not record:
+        return None
+    keys = ("started", "finished", "stage", "error", "checkpoint")
+    return {
+        "status": record.get("status"),
+        "bundle_schema": schema,
+        "record_schema": record.get("schema"),
+        "unmixel": (record.get("versions") or {}).get("unmixel"),
+        "input": (record.get("input") or {}).get("path"),
+        **{key: record.get(key) for key in keys},
+        "files": [name for name in OURS if (path / name).exists()],
+    }
 
 
 def _what_is_there(place: RunFolder, record: dict[str, Any] | None) -> str:

@@ -148,12 +148,12 @@ class _Job:
         self.log.folder = self.folder
         self.result = self._kept(earlier)
         self.log.write()
-        self.folder.save_given(self.log.values["input"]["path"], self.log.values["command"])
         header = (
             "Resolved recipe of an unmixel run. It reproduces the run:",
             f"  unmixel run {told(self.log.values)['input']['path']} --recipe recipe.yaml",
         )
         write_text(self.folder.recipe, write(beside(self.recipe, self.folder.path), header=header))
+        self.folder.save_given(self.log.values["input"]["path"], self.log.values["command"])
         if self.result is None:
             self.result = self._separate(earlier, marks)
             self._store(self.result, self.folder.bundle)
@@ -369,6 +369,8 @@ def resume(folder: str | Path, *, progress: Progress | None = None) -> Result:
         raise no_run(place.path, "no record.json that can be read")
     if record.get("status") == "finished" and place.bundle.is_file():
         return load(folder)
+    if not place.recipe.is_file():
+        raise no_run(place.path, "a run that ended before its recipe was written")
     if given is None:  # older runs tell it in their record
         given = {"input": record.get("input", {}).get("path", "memory"), "command": record.get("command")}
     if given["input"] == "memory":

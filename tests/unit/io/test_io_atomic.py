@@ -93,7 +93,7 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path) 
 
 
 def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(WriteError, match="No such file.*What to do: check that the folder"):
+    with pytest.raises(WriteError, match=r"No such file.*What to do: check that the folder"):
         write_bytes(tmp_path / "none" / "a", b"x")
 
 

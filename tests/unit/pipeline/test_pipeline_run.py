@@ -15,7 +15,6 @@ from unmixel.core.errors import InputError, ReadError, RecipeError, RunExistsErr
 from unmixel.dataset.scan import Scan
 from unmixel.io.nexus import jsonable
 from unmixel.pipeline import stages
-from unmixel.pipeline.folder import OURS
 from unmixel.pipeline.kept import load, rewrite_report
 from unmixel.pipeline.plan import plan
 from unmixel.pipeline.recipe import Recipe
