@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from unmixel.core.errors import InputError
-from unmixel.io.compression import best_shuffle, number_of
+from unmixel.io.compression import best_shuffle, block_bytes, number_of
 from unmixel.io.converted import EXPERIMENT
 from unmixel.io.hyperspy_tree import axes, metadata
 from unmixel.io.layout import laid_out
@@ -73,6 +74,7 @@ class HyperspyZarr:
             _grow(experiment.create_group(name), tree)
         for name in ("learning_results", "attributes"):
             experiment.create_group(name)
+        block = block_bytes(math.prod(layout.chunk), np.dtype(layout.dtype).itemsize, layout.shuffle)
         experiment.create_array(
             "data",
             shape=layout.shape,
@@ -80,7 +82,7 @@ class HyperspyZarr:
             chunks=layout.chunk,
             fill_value=0,
             # compressed values and their checksum: what comes first in the list is done first
-            filters=[Blosc("zstd", 1, number_of(layout.shuffle))],
+            filters=[Blosc("zstd", 1, number_of(layout.shuffle), block)],
             compressors=CRC32(),
         )
 
