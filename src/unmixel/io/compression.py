@@ -14,8 +14,8 @@ _TRIED = 2_000_000
 def block_bytes(n_values: int, itemsize: int, shuffle: str) -> int:
     """Return how many bytes of a chunk blosc is to compress at once: 1 MB, or the whole chunk.
 
-    Larger blocks become smaller (measured: 4 to 12 % against blosc's own choice). But blosc shuffles bits in blocks of a
-    multiple of 8 values only; the rest of a chunk, which is none, has to be short.
+    Larger blocks become smaller (measured: 4 to 12 % against blosc's own choice). But blosc shuffles bits in blocks
+    of a multiple of 8 values only; the rest of a chunk, which is none, has to be short.
 
     Parameters
     ----------

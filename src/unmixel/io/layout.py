@@ -121,8 +121,8 @@ def pattern_pieces(pattern: tuple[int, ...], n_bytes: float) -> tuple[int, ...]:
 def near(wanted: float, size: int, stored: int) -> int:
     """Return a chunk length near the wanted one that goes well with how the source is stored.
 
-    Each chunk of the source is then read for one tile only: the length divides the source's, or is a multiple. Where the
-    source has no chunks, it is a power of two.
+    Each chunk of the source is then read for one tile only: the length divides the source's, or is a multiple. Where
+    the source has no chunks, it is a power of two.
 
     Examples
     --------
@@ -214,7 +214,9 @@ def _whole_rows(chunk: list[int], shape: tuple[int, ...], allowed: int) -> list[
     return rows
 
 
-def _tile(chunk: list[int], shape: tuple[int, ...], stored: list[int], room_for: tuple[int, int]) -> tuple[int, ...]:
+def _tile(
+    chunk: list[int], shape: tuple[int, ...], stored: list[int], room_for: tuple[int, int]
+) -> tuple[int, ...]:
     """Return tile lengths: whole chunks, whole chunks of the source where there is room, the last axis first.
 
     `room_for` are the positions that are aimed at, and those that there is room for.

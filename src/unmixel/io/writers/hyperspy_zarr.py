@@ -32,8 +32,8 @@ _CHUNK_BYTES = 8_000_000
 class HyperspyZarr:
     """HyperSpy's zspy; a tile is a chunk, which is a file.
 
-    Chunks are compressed by blosc (zstd, level 1) and carry a CRC-32, both codecs of numcodecs. RosettaSciIO cannot write
-    the layout with zarr 3 (rosettasciio#539); it reads it.
+    Chunks are compressed by blosc (zstd, level 1) and carry a CRC-32, both codecs of numcodecs. RosettaSciIO cannot
+    write the layout with zarr 3 (rosettasciio#539); it reads it.
 
     Examples
     --------
@@ -48,9 +48,14 @@ class HyperspyZarr:
 
     def lay_out(self, scan: Scan, sample: NDArray[Any], budget: int) -> Layout:
         """Return chunks of some 8 MB, one in each tile."""
-        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (16 if sample.dtype.kind == "c" else 8):
+        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (
+            16 if sample.dtype.kind == "c" else 8
+        ):
             raise InputError(
-                "data", expected="numbers of a type that zarr stores", got=str(sample.dtype), hint="cast them first"
+                "data",
+                expected="numbers of a type that zarr stores",
+                got=str(sample.dtype),
+                hint="cast them first",
             )
         layout = laid_out(scan, sample, budget, shuffle=best_shuffle(sample), tile_bytes=_CHUNK_BYTES)
         return replace(layout, chunk=layout.tile_shape)
@@ -91,7 +96,8 @@ class HyperspyZarr:
         import zarr
 
         place = folder / "store.zspy" / EXPERIMENT / "data"
-        array = zarr.open_array(str(place), mode="r+", zarr_format=2, config={"write_empty_chunks": True})
+        array = zarr.open_array(str(place), mode="r+", zarr_format=2)
+        array = array.with_config({"write_empty_chunks": True})
         array[layout.tiles[tile]] = values
         pattern = (0,) * (len(layout.shape) - layout.n_scan_axes)
         return place / str(array.metadata.encode_chunk_key((*layout.place(tile), *pattern)))

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from unmixel.io.described import Description
     from unmixel.io.layout import Layout
 
+
 @dataclass(frozen=True)
 class ShardedZarr:
     """zarr format 3: a group with the array ``data``; a tile is a shard, which is a file.
 
-    Codecs are those of the zarr specification: bytes, blosc (zstd, level 1), crc32c for every chunk and for the index of
-    every shard. What describes the scan is the attribute ``unmixel`` of the group, with the group ``described`` for large
-    arrays of metadata.
+    Codecs are those of the zarr specification: bytes, blosc (zstd, level 1), crc32c for every chunk and for the
+    index of every shard. What describes the scan is the attribute ``unmixel`` of the group, with the group
+    ``described`` for large arrays of metadata.
 
     Examples
     --------
@@ -41,7 +42,9 @@ class ShardedZarr:
 
     def lay_out(self, scan: Scan, sample: NDArray[Any], budget: int) -> Layout:
         """Return chunks of a few positions and a piece of the detector, and tiles of them."""
-        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (16 if sample.dtype.kind == "c" else 8):
+        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (
+            16 if sample.dtype.kind == "c" else 8
+        ):
             raise InputError(
                 "data",
                 expected="numbers of a type that zarr stores",
@@ -89,9 +92,8 @@ class ShardedZarr:
 
         place = folder / "store.zarr"
         # chunks of zeros are written as well: "missing" would also be what was lost
-        array = zarr.open_array(
-            str(place / "data"), mode="r+", zarr_format=3, config={"write_empty_chunks": True}
-        )
+        array = zarr.open_array(str(place / "data"), mode="r+", zarr_format=3)
+        array = array.with_config({"write_empty_chunks": True})
         array[layout.tiles[tile]] = values
         pattern = (0,) * (len(layout.shape) - layout.n_scan_axes)  # a tile holds whole patterns
         return place / "data" / str(array.metadata.encode_chunk_key((*layout.place(tile), *pattern)))
