@@ -100,7 +100,9 @@ class Unfinished:
 
     def clear(self) -> None:
         """Remove plan, journal and store."""
-        (self.folder / "plan.json").unlink(missing_ok=True)  # first: what is left has no plan and is no conversion
+        (self.folder / "plan.json").unlink(
+            missing_ok=True
+        )  # first: what is left has no plan and is no conversion
         self._journal.unlink(missing_ok=True)
         shutil.rmtree(self.store, ignore_errors=True)
 

@@ -99,7 +99,9 @@ def verify(scan: Scan, store: Path, layout: Layout, listener: Progress) -> str:
         raise VerificationError(f"'{store.name}' was read back with other metadata.")
     tiles, shape = layout.tiles, (*scan.scan_shape, *scan.pattern_shape)
     if back.data.shape != shape or back.data.dtype != scan.data.dtype:
-        raise VerificationError(f"'{store.name}' was read back as {back.data.dtype} of shape {back.data.shape}.")
+        raise VerificationError(
+            f"'{store.name}' was read back as {back.data.dtype} of shape {back.data.shape}."
+        )
     sources = [
         ReadAhead(partial(_tile, data, tiles), [1] * len(tiles), only_in_order(data))
         for data in (scan.data, as_array(back.data, len(scan.scan_axes)))
@@ -109,7 +111,9 @@ def verify(scan: Scan, store: Path, layout: Layout, listener: Progress) -> str:
         was, values = (source.take(i, 0) for source in sources)
         if not np.array_equal(_bits(was), _bits(values)):
             where = tuple(run.start for run in tile)
-            raise VerificationError(f"'{store.name}' differs from the source in the tile that begins at {where}.")
+            raise VerificationError(
+                f"'{store.name}' differs from the source in the tile that begins at {where}."
+            )
         digest.take(tile, values)
         moved += values.nbytes
         listener.moved(moved, scan.n_bytes)

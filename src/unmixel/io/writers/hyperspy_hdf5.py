@@ -55,7 +55,10 @@ class HyperspyHdf5:
         """Return chunks of a few whole patterns, and tiles of them."""
         if sample.dtype.kind not in "buifc":
             raise InputError(
-                "data", expected="numbers of a type that HDF5 stores", got=str(sample.dtype), hint="cast them first"
+                "data",
+                expected="numbers of a type that HDF5 stores",
+                got=str(sample.dtype),
+                hint="cast them first",
             )
         return laid_out(scan, sample, budget, shuffle="shuffle")
 
@@ -144,7 +147,9 @@ def _describe(file: Any, description: Description) -> None:
     ours = experiment.create_group("unmixel")
     ours.create_dataset("description", data=json.dumps(dict(description.said)), track_times=False)
     for number, array in enumerate(description.arrays):
-        ours.create_dataset(f"array-{number}", data=array, fletcher32=True, chunks=array.shape, track_times=False)
+        ours.create_dataset(
+            f"array-{number}", data=array, fletcher32=True, chunks=array.shape, track_times=False
+        )
 
 
 def _make_room(beside: Path, n_bytes: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unmixel.core.errors import InputError
-from unmixel.io.compression import best_shuffle, number_of
+from unmixel.io.compression import best_shuffle, block_bytes, number_of
 from unmixel.io.converted import EXPERIMENT
 from unmixel.io.hyperspy_tree import axes, grow_zarr, metadata
 from unmixel.io.layout import laid_out
@@ -29,8 +30,8 @@ _CHUNK_BYTES = 8_000_000
 class HyperspyZarr:
     """HyperSpy's zspy; a tile is a chunk, which is a file.
 
-    Chunks are compressed by blosc (zstd, level 1) and carry a CRC-32, both codecs of numcodecs. RosettaSciIO cannot write
-    the layout with zarr 3 (rosettasciio#539); it reads it.
+    Chunks are compressed by blosc (zstd, level 1) and carry a CRC-32, both codecs of numcodecs. RosettaSciIO cannot
+    write the layout with zarr 3 (rosettasciio#539); it reads it.
 
     Examples
     --------
@@ -45,9 +46,14 @@ class HyperspyZarr:
 
     def lay_out(self, scan: Scan, sample: NDArray[Any], budget: int) -> Layout:
         """Return chunks of some 8 MB, one in each tile."""
-        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (16 if sample.dtype.kind == "c" else 8):
+        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (
+            16 if sample.dtype.kind == "c" else 8
+        ):
             raise InputError(
-                "data", expected="numbers of a type that zarr stores", got=str(sample.dtype), hint="cast them first"
+                "data",
+                expected="numbers of a type that zarr stores",
+                got=str(sample.dtype),
+                hint="cast them first",
             )
         layout = laid_out(scan, sample, budget, shuffle=best_shuffle(sample), tile_bytes=_CHUNK_BYTES)
         return replace(layout, chunk=layout.tile_shape)
@@ -71,6 +77,7 @@ class HyperspyZarr:
             grow_zarr(experiment.create_group(name), tree, _put)
         for name in ("learning_results", "attributes"):
             experiment.create_group(name)
+        block = block_bytes(math.prod(layout.chunk), np.dtype(layout.dtype).itemsize, layout.shuffle)
         experiment.create_array(
             "data",
             shape=layout.shape,
@@ -78,7 +85,7 @@ class HyperspyZarr:
             chunks=layout.chunk,
             fill_value=0,
             # compressed values and their checksum: what comes first in the list is done first
-            filters=[Blosc("zstd", 1, number_of(layout.shuffle))],
+            filters=[Blosc("zstd", 1, number_of(layout.shuffle), block)],
             compressors=CRC32(),
         )
 
@@ -87,7 +94,8 @@ class HyperspyZarr:
         import zarr
 
         place = folder / "store.zspy" / EXPERIMENT / "data"
-        array = zarr.open_array(str(place), mode="r+", zarr_format=2, config={"write_empty_chunks": True})
+        array = zarr.open_array(str(place), mode="r+", zarr_format=2)
+        array = array.with_config({"write_empty_chunks": True})
         array[layout.tiles[tile]] = values
         pattern = (0,) * (len(layout.shape) - layout.n_scan_axes)
         return place / str(array.metadata.encode_chunk_key((*layout.place(tile), *pattern)))
