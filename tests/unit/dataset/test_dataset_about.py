@@ -69,7 +69,7 @@ def test_an_orcid_with_one_wrong_digit_is_refused(place: int, by: int) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"titel": "Glass"}, "titel"),
+        ({"heading": "Glass"}, "heading"),
         ({"sample": {"element": ["Zr"]}}, "about: sample: expected only name, elements, prepared"),
         ({"sample": {"elements": ["Zz"]}}, "'Zz'"),
         ({"sample": {"elements": ["zr"]}}, "'zr'"),
