@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from unmixel.core.errors import MissingExtraError
+from unmixel.dataset.about import Person
 from unmixel.dataset.record import is_simulated
 from unmixel.dataset.result import Result
 from unmixel.io.exporters.contract import Parcel
@@ -140,15 +141,7 @@ def _describe(crate: Any, parcel: Parcel) -> None:
         root["license"] = _entity(crate, about.licence_url, properties)
     else:
         root["license"] = "No licence was given: ask the authors before you use it."
-    authors = [
-        _entity(
-            crate,
-            f"https://orcid.org/{person.orcid}" if person.orcid else f"#author-{number}",
-            {"@type": "Person", "name": person.name}
-            | ({"affiliation": person.affiliation} if person.affiliation else {}),
-        )
-        for number, person in enumerate(about.authors, start=1)
-    ]
+    authors = [_author(crate, number, person) for number, person in enumerate(about.authors, start=1)]
     if authors:
         root["author"] = authors if len(authors) > 1 else authors[0]
     papers = [
@@ -162,6 +155,16 @@ def _describe(crate: Any, parcel: Parcel) -> None:
     ]
     if papers:
         root["citation"] = papers
+
+
+def _author(crate: Any, number: int, person: Person) -> Any:
+    """Return an author with the institute, where it was given."""
+    identifier = f"https://orcid.org/{person.orcid}" if person.orcid else f"#author-{number}"
+    author = _entity(crate, identifier, {"@type": "Person", "name": person.name})
+    if person.affiliation:
+        institute = {"@type": "Organization", "name": person.affiliation}
+        author["affiliation"] = _entity(crate, f"#institute-{number}", institute)
+    return author
 
 
 def _action(crate: Any, parcel: Parcel) -> Any:
@@ -183,7 +186,7 @@ def _action(crate: Any, parcel: Parcel) -> Any:
     properties = {
         "@type": "CreateAction",
         "name": f"Separation of {parcel.name} into components",
-        "description": "Non-negative matrix factorisation by the recipe, and what it lets one read out of the components",
+        "description": "Non-negative matrix factorisation by the recipe, and what was read out of its components",
     }
     for name, key in (("startTime", "started"), ("endTime", "finished")):
         if record.get(key):
