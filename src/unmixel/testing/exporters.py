@@ -182,7 +182,7 @@ class ExporterLaws:
             _check(target.exists(), "nothing was written")
 
     def law_other_shapes(self) -> None:
-        """Spectra, line scans, results without calibration and without facts are written, or refused with what to do."""
+        """Spectra, line scans, results without calibration or facts are written, or refused with what to do."""
         for example in ("uncalibrated", "spectra", "line", "untold"):
             with self._target() as target:
                 try:

@@ -93,8 +93,8 @@ def embedded(folder: Path) -> None:
 
 
 HIDERS = [
-    text, name, attribute, packed_array, packed_array_behind_a_block, packed_strings, member_name, zipped, hdf5_in_zip, gzipped, packed_image, tag,
-    zarr_array, zarr_3_array, embedded,
+    text, name, attribute, packed_array, packed_array_behind_a_block, packed_strings, member_name, zipped, hdf5_in_zip,
+    gzipped, packed_image, tag, zarr_array, zarr_3_array, embedded,
 ]  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from unmixel.core.errors import InputError
 from unmixel.io.compression import best_shuffle, block_bytes, number_of
 from unmixel.io.converted import EXPERIMENT
