@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from unmixel.dataset.about import About
@@ -9,6 +10,7 @@ from unmixel.dataset.privacy import private, scrubbed
 from unmixel.dataset.result import Result
 from unmixel.io.ebsd import write_maps
 from unmixel.io.exporters.contract import Parcel
+from unmixel.io.nexus import jsonable
 from unmixel.io.store import read_arrays, write_bundle
 from unmixel.io.tables import write_tables
 from unmixel.pipeline import stages
@@ -41,7 +43,8 @@ def packed(
     write_bundle(place.bundle, result, arrays=arrays)
     header = (f"Resolved recipe of an unmixel run, exported as {name}.",)
     place.recipe.write_text(commented(result.recipe, header=header), encoding="utf-8")
-    place.save_record(result.record)
+    record = json.dumps(jsonable(result.record), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "record.json").write_text(record + "\n", encoding="utf-8")
     write_tables(folder, result)
     write_maps(folder, result.orientations)
     stages.report(result, place.report)
