@@ -9,9 +9,10 @@ import numpy as np
 
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.orientations import Grains, Orientations
+from unmixel.dataset.phases import Phases
 from unmixel.dataset.result import Result
 from unmixel.dataset.results import Array, Factors, Groups, Particles, Residual
-from unmixel.io.nexus import make, put, text, to_json
+from unmixel.io.nexus import dataset_name, make, put, text, to_json
 from unmixel.io.tables import Table, components_table, groups_table, particles_table, phases_table
 
 
@@ -20,8 +21,8 @@ def write_processes(roi: Any, result: Result) -> None:
     version = str(dict(result.record.get("versions") or {}).get("unmixel", ""))
     order = iter(range(1, 99))
 
-    def process(name: str, default: str) -> Any:
-        group = make(roi, name, "NXprocess", default=default)
+    def process(name: str, default: str = "") -> Any:
+        group = make(roi, name, "NXprocess", **({"default": default} if default else {}))
         text(group, "program", "unmixel")
         if version:
             text(group, "version", version)
@@ -34,10 +35,7 @@ def write_processes(roi: Any, result: Result) -> None:
     if result.groups is not None:
         _write_groups(process("grouping", "maps"), result, result.groups)
     if result.phases is not None:
-        group = make(roi, "phases", "NXprocess")
-        text(group, "program", "unmixel")
-        put(group, "sequence_index", next(order))
-        _write_table(group, phases_table(result.phases))
+        _write_phases(process("phases"), result.phases)
     if result.particles is not None:
         _write_particles(process("particles", "labels"), result.particles, result.factors.scan_axes)
     if result.orientations is not None:
@@ -62,16 +60,16 @@ def plot(group: Any, name: str, values: Any, axes: Sequence[Axis], *, title: str
     array = np.asarray(values)
     array = array.astype(np.uint8) if array.dtype == np.bool_ else array
     data = make(group, name, "NXdata", signal=name)
-    names = [axis.name for axis in axes]
+    names = [dataset_name(axis, index) for index, axis in enumerate(axes)]
     if names:
         data.attrs["axes"] = np.array(names, dtype=object)
     text(data, "title", title)
     put(data, name, array, long_name=f"{title} ({unit})" if unit else title, units=unit or None)
-    for index, axis in enumerate(axes):
-        data.attrs[f"{axis.name}_indices"] = index
+    for index, (axis, word) in enumerate(zip(axes, names, strict=True)):
+        data.attrs[f"{word}_indices"] = index
         told = f"{axis.name} ({axis.unit})" if axis.unit else axis.name
         ticks = axis.values if axis.unit else np.arange(axis.size)
-        put(data, axis.name, ticks, units=axis.unit or None, long_name=told)
+        put(data, word, ticks, units=axis.unit or None, long_name=told)
     return data
 
 
@@ -205,6 +203,12 @@ def _write_groups(group: Any, result: Result, groups: Groups) -> None:
     )
     _write_table(group, groups_table(result))
     told = {"cut": groups.cut, "cut_reason": groups.cut_reason, "method": groups.method}
+    _write_parameters(group, "configuration", told)
+
+
+def _write_phases(group: Any, phases: Phases) -> None:
+    _write_table(group, phases_table(phases))
+    told = {"candidates": list(phases.candidates), "notes": list(phases.notes)}
     _write_parameters(group, "configuration", told)
 
 

@@ -14,6 +14,7 @@ from unmixel.dataset.axes import Axis
 from unmixel.dataset.bibliography import papers
 from unmixel.dataset.card import DataCard
 from unmixel.dataset.orientations import Orientations, PhaseCell
+from unmixel.dataset.phases import PhaseAnswer, Phases
 from unmixel.dataset.result import Result
 from unmixel.dataset.results import Convergence, Factors, Groups, Particle, Particles, Residual, Uncertainty
 from unmixel.io.exporters.contract import Parcel
@@ -130,6 +131,11 @@ def with_orientations(result: Result) -> Result:
     return replace(result, orientations=found)
 
 
+def with_phases(result: Result) -> Result:
+    answers = (PhaseAnswer("amorphous", "one ring", "halo"), PhaseAnswer("unknown", "too few spots"))
+    return replace(result, phases=Phases(answers, ("CuZr", "Zr"), notes=("Both were tried",)))
+
+
 def parcel_of(result: Result, folder: Path, about: About = ABOUT) -> Parcel:
     """Return a parcel whose folder holds a few small files."""
     folder.mkdir(exist_ok=True)
@@ -140,10 +146,11 @@ def parcel_of(result: Result, folder: Path, about: About = ABOUT) -> Parcel:
 
 CASES = {
     "patterns": make_result(),
-    "everything": with_orientations(with_particles(make_result())),
+    "everything": with_orientations(with_phases(with_particles(make_result()))),
     "not calibrated": make_result(units=("px", "px")),
     "EELS": make_result(pattern=(40,), units=("nm", "eV")),
     "EDX of a line": make_result(scan=(11,), pattern=(40,), units=("nm", "eV")),
+    "one pattern": make_result(scan=()),
     "simulated": make_result(record=SIMULATED),
     "without groups": make_result(grouped=False),
     "same shape": make_result(scan=(8, 8), pattern=(8, 8)),

@@ -81,7 +81,10 @@ def test_groups_particles_and_orientations_where_there_are_any(written) -> None:
     result = CASES["everything"]
     roi = written(result)["entry/roi1"]
     order = {name: int(roi[name]["sequence_index"][()]) for name in roi}
-    assert sorted(order, key=order.get) == ["scan", "factorisation", "grouping", "particles", "orientations"]
+    assert sorted(order, key=order.get) == [
+        "scan", "factorisation", "grouping", "phases", "particles", "orientations",
+    ]  # fmt: skip
+    assert list(roi["phases/table/phase"].asstr()) == ["amorphous", "unknown"]
     np.testing.assert_array_equal(roi["grouping/maps/maps"], result.groups.maps)
     np.testing.assert_array_equal(roi["grouping/labels/labels"], result.groups.labels)
     assert roi["grouping/rotation/rotation"].attrs["units"] == "deg"
@@ -191,6 +194,16 @@ def test_what_nxem_demands_is_asked_for_and_never_invented(tmp_path, about, lack
     for name in ("measured", "prepared", "elements"):
         assert (f"{name}'" in got) == (name in lacking)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parcel"]
+
+
+def test_an_axis_of_any_name_is_written(written) -> None:
+    result = make_result(grouped=False)
+    odd = (replace(result.factors.scan_axes[0], name="time / s"), result.factors.scan_axes[1])
+    data = written(replace(result, factors=replace(result.factors, scan_axes=odd)))[
+        "entry/roi1/factorisation/maps"
+    ]
+    assert list(data.attrs["axes"]) == ["component", "time___s", "x"]
+    assert data["time___s"].attrs["long_name"] == "time / s (nm)"
 
 
 def test_the_same_parcel_gives_the_same_file(tmp_path) -> None:
