@@ -84,9 +84,7 @@ class Parcels:
             folder = Path(self._place.name) / example
             folder.mkdir()
             about = None if example == "untold" else ABOUT
-            self._packed[example] = packed(
-                example_result(**EXAMPLES[example]), "sample", folder, about=about
-            )
+            self._packed[example] = packed(example_result(**EXAMPLES[example]), "sample", folder, about=about)
         return self._packed[example]
 
 

@@ -220,7 +220,9 @@ def planted_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str
         "command": f"unmixel run {folder}/scan.npz --recipe {folder}/quick.yaml  # {USER}@{HOST}",
         "operator": USER,
     }
-    card = DataCard(f"{folder}/scan.npz", (CardRow("operator", USER), CardRow("file", str(folder / "scan.npz"))))
+    card = DataCard(
+        f"{folder}/scan.npz", (CardRow("operator", USER), CardRow("file", str(folder / "scan.npz")))
+    )
     recipe = {**result.recipe, "note": f"by {USER} from {folder}/scan.npz"}
     planted = replace(result, record=record, card=card, recipe=recipe)
     write_bundle(folder / "scan.run" / "result.nxs", planted)
@@ -242,7 +244,9 @@ def leaks(folder: Path, tmp_path: Path) -> list[str]:
 def test_no_export_tells_a_user_a_host_or_a_path(planted_run: Path, tmp_path: Path) -> None:
     assert leaks(planted_run, tmp_path), "the run itself tells them: otherwise this test could not fail"
     done = export(planted_run, registry.names("exporters"), out=tmp_path / "out", about=ABOUT)
-    wanting = {one.format: one.error for one in done if "which is not installed" not in one.error and one.error}
+    wanting = {
+        one.format: one.error for one in done if "which is not installed" not in one.error and one.error
+    }
     assert wanting == {}
     written = {one.format for one in done if not one.error}
     assert written >= {"csv", "emd", "hspy", "nxs", "tiff", "zspy"}

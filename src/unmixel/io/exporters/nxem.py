@@ -65,6 +65,10 @@ class NxemExporter:
 
     def check(self, target: Path) -> tuple[str, ...]:
         """Return what pynxtools finds wrong, and whether silx finds no default plot; see `Exporter.check`."""
+        import h5py
+
+        if not h5py.is_hdf5(target):  # pynxtools would end in an error
+            return ("it is no HDF5 file",)
         return (*_complaints(target), *_without_plot(target))
 
 
