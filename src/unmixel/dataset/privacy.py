@@ -41,12 +41,13 @@ _OWN_WORDS = frozenset({"by", "fill", "kind", "light"})
 
 _START = r"(?:/|~(?:[A-Za-z_][\w.-]*)?[\\/]|[A-Za-z]:[\\/]|\\\\)"
 _WHOLE = re.compile(rf"\s*{_START}")
+_QUOTED = re.compile(rf"(?<=[\"'`]){_START}[^\"'`\n]*(?=[\"'`])")
+_REST = r"[^\s\"'<>|;`]*"
 _PATH = re.compile(
     r"(?P<web>https?://)(?:[^\s/@\"']*@)?"  # an address stays, without who logs in
-    r"|[A-Za-z][\w+.-]*://[^\s\"'<>|;`]*"
-    rf"|(?<=[\"'`]){_START}[^\"'`\n]*(?=[\"'`])"
-    rf"|(?:(?<=[\s\"'`=:,;(\[{{<>|@])|^){_START}[^\s\"'<>|;`]*"
-    r"|(?<![A-Za-z0-9])[A-Za-z]:[\\/][^\s\"'<>|;`]*"
+    rf"|[A-Za-z][\w+.-]*://{_REST}"
+    rf"|(?:(?<=[\s\"'`=:,;(\[{{<>|@])|^){_START}{_REST}"
+    rf"|(?<![A-Za-z0-9])[A-Za-z]:[\\/]{_REST}"
 )
 _HOME = re.compile(r"(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+|~)([^\\/\n\"'`:;<>|]+)[\\/]", re.IGNORECASE)
 
@@ -204,7 +205,10 @@ class _Cleaner:
 
     def __init__(self, names: Names, kept: frozenset[str]) -> None:
         self.kept = kept
-        self.places = sorted((place for place in names.places if len(place) > 1), key=len, reverse=True)
+        places = sorted((place for place in names.places if len(place) > 1), key=len, reverse=True)
+        self.places = (
+            re.compile(rf"(?:{'|'.join(map(re.escape, places))})(?:[\\/]+{_REST})?") if places else None
+        )
         groups = ((names.users, USER), (names.hosts, HOST))
         self.words = [(_any(group), mark) for group, mark in groups if group]
 
@@ -251,12 +255,19 @@ class _Cleaner:
     def text(self, text: str) -> str:
         """Return text with paths cut to their last part, then names replaced."""
         if "/" in text or "\\" in text:
-            for place in self.places:
-                text = text.replace(place, _last(place))
-            text = "\n".join(_last(line) if _WHOLE.match(line) else _cut(line) for line in text.split("\n"))
+            text = "\n".join(map(self.line, text.split("\n")))
         for pattern, mark in self.words:
             text = pattern.sub(mark, text)
         return text
+
+    def line(self, line: str) -> str:
+        """Return a line of text with paths cut: quoted and known ones, which may hold blanks, before others."""
+        if _WHOLE.match(line):
+            return _last(line)
+        line = _QUOTED.sub(lambda found: _last(found[0]), line)
+        if self.places is not None:
+            line = self.places.sub(lambda found: _last(found[0]), line)
+        return _PATH.sub(lambda found: found["web"] or _last(found[0]), line)
 
 
 def _any(names: frozenset[str]) -> re.Pattern[str]:
@@ -269,7 +280,3 @@ def _last(path: str) -> str:
     """Return the last part of a path, or the text itself where it has no part."""
     parts = [part for part in re.split(r"[\\/]+", path.strip()) if part.strip()]
     return parts[-1].strip() if parts else path
-
-
-def _cut(line: str) -> str:
-    return _PATH.sub(lambda found: found["web"] or _last(found[0]), line)

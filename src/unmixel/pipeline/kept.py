@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unmixel.core.errors import ReadError
+from unmixel.dataset.privacy import private
 from unmixel.dataset.result import Result
 from unmixel.io.atomic import replacing
 from unmixel.io.store import read_bundle, schema_of
@@ -19,7 +20,8 @@ def load(folder: str | Path) -> Result:
 
     A run that has not ended gives what it has, and its record says how far that is: ``status`` is ``running``,
     ``interrupted`` (by whatever, a crash or a cut of power among it) or ``failed``; ``partial`` is in words what the
-    factors are where the factorisation has not ended (those of ``partial.nxs``, at most 20 s older than the end).
+    factors are where the factorisation has not ended (those of ``partial.nxs``, written every 20 s or, where that would
+    take more than a twentieth of the time, less often).
 
     Parameters
     ----------
@@ -124,8 +126,8 @@ def rewrite_report(folder: str | Path) -> Path:
     result = load(folder)
     place = RunFolder(result.folder or Path(folder))
     with replacing(place.report) as draft:
-        stages.report(result, draft)
-    stages.cite(result, place.path)
+        stages.report(private(result), draft)
+    stages.cite(private(result), place.path)
     return place.report
 
 

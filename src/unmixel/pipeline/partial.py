@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+
 import numpy as np
 
 from unmixel.dataset.results import Convergence, Factors
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import State
+
+
+@dataclass
+class Pace:
+    """Holds work that is done again and again to a share of the time.
+
+    Parameters
+    ----------
+    share : float, 0 to 1
+        Of the time that the work may take.
+    """
+
+    share: float = 0.05
+    _free_at: float = field(default=float("-inf"), init=False, repr=False)
+
+    @property
+    def allows(self) -> bool:
+        """Whether the work may be done now."""
+        return monotonic() >= self._free_at
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Time the work."""
+        begin = monotonic()
+        try:
+            yield
+        finally:
+            self._free_at = begin + (monotonic() - begin) / self.share
 
 
 def so_far(scan: Scan, state: State, *, fill: str) -> Factors | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from unmixel.pipeline.kept import load, no_run
 from unmixel.pipeline.logbook import Logbook
 from unmixel.pipeline.naming import Naming
 from unmixel.pipeline.overview import overview
-from unmixel.pipeline.partial import so_far
+from unmixel.pipeline.partial import Pace, so_far
 from unmixel.pipeline.progress import Progress, Silent
 from unmixel.pipeline.provenance import fingerprint, versions
 from unmixel.pipeline.recipe import Recipe
@@ -112,6 +112,7 @@ class _Job:
     result: Result | None = None
     result_so_far: Callable[[Factors], Result] | None = None
     prepared: Scan | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def go(self, earlier: Mapping[str, Any] | None, *, force: bool) -> Result:
         """Do everything; whatever ends it early leaves a record that says so."""
@@ -171,10 +172,11 @@ class _Job:
             self._store(self.result, self.folder.bundle, status="finished")
         with self.log.stage("report"):
             record = {**self.log.values, "status": "finished"}
-            self.result = replace(private(replace(self.result, record=record)), folder=self.folder.path)
+            shown = private(replace(self.result, record=record))
+            self.result = replace(shown, folder=self.folder.path)
             with replacing(self.folder.report) as draft:
-                stages.report(self.result, draft)
-            self.log.values["files"] += ["report.html", *stages.cite(self.result, self.folder.path)]
+                stages.report(shown, draft)
+            self.log.values["files"] += ["report.html", *stages.cite(shown, self.folder.path)]
 
     def _kept(self, earlier: Mapping[str, Any] | None) -> Result | None:
         """Return the factors of an unfinished run that had them already, or None."""
@@ -280,8 +282,9 @@ class _Job:
         def on_sweep(state: State) -> None:
             due = marks.state.offer(state)
             self._keep(marks, due)
-            if due:
-                self._show(marks)
+            if due and self.pace.allows:
+                with self.pace.work():
+                    self._show(marks)
             if state.sweep and not state.settled.size:
                 self.log.progress.sweep(state.sweep, limit, state.objective[-1])
 

@@ -178,7 +178,8 @@ def test_the_names_of_this_process_are_known(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(getpass, "getuser", lambda: "zoe")
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "zoes place")
     told = scrubbed(f"zoe on lab-pc7, {tmp_path}/zoes place/x.h5, lab-pc7.example.org")
-    assert told == f"{USER} on {HOST}, {USER}/x.h5, {HOST}"
+    assert told == f"{USER} on {HOST}, x.h5, {HOST}"
+    assert scrubbed(f"run '{tmp_path}/zoes place/a b/c d.h5'") == "run 'c d.h5'"
 
 
 def test_a_result_keeps_its_numbers_and_its_own_words(tmp_path: Path) -> None:

@@ -12,9 +12,12 @@ import os
 import signal
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ from unmixel.core.errors import ReadError
 from unmixel.dataset.result import Result
 from unmixel.io.atomic import write_bytes
 from unmixel.io.store import read_bundle, write_bundle
-from unmixel.pipeline import folder, stages
+from unmixel.pipeline import folder, partial, stages
 from unmixel.pipeline.kept import load
 from unmixel.pipeline.run import resume, run
 
@@ -36,17 +39,33 @@ RECIPE: dict[str, Any] = {
 }
 
 
-def killed(work: Callable[[], None], after_s: float) -> bool:
-    """Do work in a child, which is killed after a time; return whether it was still at work."""
+def begun(work: Callable[[], Any]) -> int:
+    """Do work in a child and return its number. The parent itself has no threads, which a fork would lose."""
+    sys.stdout.flush()
     child = os.fork()
-    if not child:
-        try:
-            work()
-        finally:
-            os._exit(0)
+    if child:
+        return child
+    try:
+        work()
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - told, and the child ends here
+        traceback.print_exc()
+        os._exit(1)
+
+
+def killed(work: Callable[[], Any], after_s: float) -> None:
+    """Do work in a child, which is killed after a time."""
+    child = begun(work)
     time.sleep(after_s)
     os.kill(child, signal.SIGKILL)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    os.waitpid(child, 0)
+
+
+def done(work: Callable[[], Any]) -> float:
+    """Do work in a child to its end and return how many seconds it took."""
+    begin = time.perf_counter()
+    assert os.waitpid(begun(work), 0)[1] == 0
+    return time.perf_counter() - begin
 
 
 def tell(**values: Any) -> None:
@@ -131,14 +150,22 @@ def jobs(n: int, rng: np.random.Generator, place: Path) -> None:
     """Kill whole runs, look at what they left, and go on with them."""
     stages.report = lambda result, path: path.write_text("page " * 20_000)  # type: ignore[assignment]
     folder.Checkpoint.__init__.__defaults__ = (0.0,)  # written after every sweep, not every 20 s
+    partial.Pace.__init__.__defaults__ = (1.0,)
     file = a_file(place)
-    wanted = run(file, RECIPE, out=place / "whole.run")
-    begin = time.perf_counter()
-    run(file, RECIPE, out=place / "again.run")
-    takes = time.perf_counter() - begin
+
+    def first() -> None:
+        run(file, RECIPE, out=place / "whole.run")
+        (place / "modules").write_text("\n".join(sys.modules))
+
+    done(first)
+    for name in (place / "modules").read_text().split("\n"):  # so that no child spends its time on imports
+        with suppress(ImportError):
+            import_module(name)
+    wanted = load(place / "whole.run")
+    takes = done(lambda: run(file, RECIPE, out=place / "again.run"))
     for number in range(n):
         out = place / f"{number}.run"
-        killed(lambda out=out: run(file, RECIPE, out=out), float(rng.uniform(0.02, takes)))  # type: ignore[misc]
+        killed(lambda out=out: run(file, RECIPE, out=out), float(rng.uniform(0.1 * takes, takes)))  # type: ignore[misc]
         status, seen, words = "none", "nothing", ""
         try:
             found = load(out)
@@ -149,9 +176,10 @@ def jobs(n: int, rng: np.random.Generator, place: Path) -> None:
         except ReadError as error:
             correct, words = True, str(error)
         record = folder.RunFolder(out).record()
-        end = load(out) if record and record["status"] == "finished" else None
-        if end is None:
-            end = resume(out) if folder.RunFolder(out).given.exists() else run(file, RECIPE, out=out)
+        if record is None or record["status"] != "finished":
+            can = folder.RunFolder(out).given.exists()
+            done(lambda out=out, can=can: resume(out) if can else run(file, RECIPE, out=out))
+        end = load(out)
         left = {member.name for member in out.iterdir()}
         tell(
             status=status, seen=seen, correct=correct, words=words, ends=same(end, wanted),

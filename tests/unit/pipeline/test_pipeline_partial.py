@@ -14,7 +14,7 @@ import unmixel
 from unmixel.core.errors import ReadError
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import State
-from unmixel.pipeline import stages
+from unmixel.pipeline import partial, stages
 from unmixel.pipeline.folder import RunFolder
 from unmixel.pipeline.kept import load
 from unmixel.pipeline.partial import so_far
@@ -93,6 +93,19 @@ def test_partial_factors_go_when_the_run_has_ended(file: Path, quick: Any, tmp_p
     resume(out)
     assert not {"partial.nxs", "resume.json", "checkpoint.npz"} & {member.name for member in out.iterdir()}
     assert "partial" not in load(out).record
+
+
+def test_showing_takes_a_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(partial, "monotonic", lambda: clock[0])
+    pace, worked = partial.Pace(0.05), 0.0
+    for _ in range(4_000):
+        if pace.allows:
+            with pace.work():
+                clock[0] += 1.5
+                worked += 1.5
+        clock[0] += 0.25
+    assert 0.04 < worked / (clock[0] - 100) <= 0.055
 
 
 def test_a_state_from_the_disk_shows_nothing(scan: Scan) -> None:

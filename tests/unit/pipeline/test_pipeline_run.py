@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from unmixel.core.errors import InputError, ReadError, RecipeError, RunExistsError
+from unmixel.dataset.calibration import Calibration, CalibrationFit, SpotResiduals
 from unmixel.dataset.scan import Scan
 from unmixel.io.nexus import jsonable
 from unmixel.pipeline import stages
@@ -125,6 +126,30 @@ def test_the_record_tells_how(file: Path, quick: Any, tmp_path: Path) -> None:
         "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html", "methods.md",
         "references.bib",
     ]  # fmt: skip
+
+
+def test_a_calibrated_scan_keeps_its_calibration(scan: Scan, quick: Any, tmp_path: Path) -> None:
+    none = np.zeros(0)
+    spots = SpotResiduals(
+        none.astype(int), np.zeros((0, 2)), none, none, none, np.zeros((0, 3), int), none, none > 0, none > 0
+    )
+    where = Calibration.from_steps((10.5, 9.25), (0.04, 0.05))
+    covariance = np.diag([0.01, 0.04, 1e-6, 1e-4, np.inf])
+    fit = CalibrationFit(where, covariance, "Al", spots, 0.0, 0, 0.0, 1.0, 0.1, True, "as written")
+    quick["prepare"] = [{"crop": {"pattern": [[1, 20], [2, 17]]}}]
+    result = run(fit.on(scan), quick, out=tmp_path / "o")
+    found = load(tmp_path / "o")
+    for one in (result, found):
+        assert one.calibration is not None
+        assert one.calibration.calibration == where
+        np.testing.assert_array_equal(one.calibration.covariance, covariance)
+        assert [axis.scale for axis in one.factors.pattern_axes] == pytest.approx([0.04, 0.05])
+        assert [step["name"] for step in one.record["steps"]] == ["calibrate", "crop"]
+        values = one.record["steps"][0]["values"]
+        assert values["center_u_error_px"] == pytest.approx(0.2)
+        assert values["scale_error"] == pytest.approx(1e-3 * where.scale)
+        assert values["ratio_error"] is None  # which nothing determines
+    assert run(scan, quick, out=tmp_path / "bare").calibration is None
 
 
 def test_the_resolved_recipe_reproduces_the_run(file: Path, tmp_path: Path) -> None:
