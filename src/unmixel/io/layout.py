@@ -25,7 +25,7 @@ CHUNK_BYTES = 2_000_000
 TILE_BYTES = 32_000_000
 """Bytes of a tile at most, whatever the budget."""
 
-TILES_AT_ONCE = 24
+TILES_AT_ONCE = 32
 """Share of the budget that one tile may take: tiles are read ahead, compressed and written at the same time."""
 
 _MOST_POSITIONS = 32
@@ -169,8 +169,15 @@ def laid_out(
     Raises
     ------
     InputError
-        When not even one pattern fits into a tile.
+        When the values are no plain numbers, or not even one pattern fits into a tile.
     """
+    if sample.dtype.kind not in "buif" or sample.dtype.itemsize > 8:
+        raise InputError(
+            "data",
+            expected="numbers of at most 8 bytes, not complex",
+            got=str(sample.dtype),
+            hint="cast them first",
+        )
     itemsize = max(np.dtype(scan.data.dtype).itemsize, sample.dtype.itemsize)
     frame = scan.n_pixels * itemsize
     most = max(1, min(budget // TILES_AT_ONCE, TILE_BYTES) // frame)

@@ -92,10 +92,13 @@ class Unfinished:
             return None
         return found if isinstance(found, dict) else None
 
-    def begin(self, plan: Mapping[str, Any]) -> None:
-        """Clear the folder; keep the plan (JSON-safe)."""
+    def begin(self) -> None:
+        """Clear the folder; without a plan it is no conversion yet."""
         self.clear()
         self.store.mkdir(parents=True)
+
+    def keep(self, plan: Mapping[str, Any]) -> None:
+        """Keep the plan (JSON-safe): from now on there is something to resume."""
         write_text(self.folder / "plan.json", json.dumps(plan, indent=1) + "\n")
 
     def clear(self) -> None:

@@ -149,10 +149,10 @@ def convert(
     started = perf_counter()
     _check(place, resume=resume, force=force)
     with interruptible(), place.claimed():
-        job, done = _planned(scan, writer, place, budget, resume=resume)
-        n_resumed = len(done)
+        job, plan = _planned(scan, writer, place, budget, resume=resume)
         try:
-            job = _all_tiles(job, done, listener)
+            done = _done(job, begun=plan is not None)
+            job, n_resumed = _all_tiles(job, done, listener), len(done)
             listener.stage("finish")
             product = writer.finish(place.store, job.description, job.layout)
         except Exception as error:
@@ -189,10 +189,11 @@ class _Job:
 
     def begin(self) -> None:
         """Begin, with nothing written."""
-        self.place.begin(
+        self.place.begin()
+        self.writer.begin(self.place.store, self.description, self.layout)
+        self.place.keep(
             {"identity": self.identity, "writer": self.writer.name, "layout": self.layout.to_dict()}
         )
-        self.writer.begin(self.place.store, self.description, self.layout)
 
     def read(self, todo: Sequence[int], i: int) -> NDArray[Any]:
         """Return the values of the tile that comes as number `i` of those to do."""
@@ -257,8 +258,8 @@ def _check(place: Unfinished, *, resume: bool, force: bool) -> None:
 
 def _planned(
     scan: Scan, writer: Writer, place: Unfinished, budget: int, *, resume: bool
-) -> tuple[_Job, list[int]]:
-    """Return the job, begun, and the tiles that are written already."""
+) -> tuple[_Job, dict[str, Any] | None]:
+    """Return the job, and the plan of an earlier attempt that is to be gone on with."""
     description = Description.of(scan)
     sample = _sample(scan)
     known = hashlib.sha256(sample.tobytes())
@@ -268,8 +269,7 @@ def _planned(
     job = _Job(scan, writer, description, layout, place, known.hexdigest())
     plan = place.plan() if resume else None
     if plan is None:
-        job.begin()
-        return job, []
+        return job, None
     if plan["identity"] != job.identity:
         raise InputError(
             "source",
@@ -278,16 +278,25 @@ def _planned(
             hint="give the same source and options, or begin anew with --force",
         )
     job = replace(job, layout=Layout.from_dict(plan["layout"]))
-    needed = math.prod(job.layout.tile) * scan.n_pixels * scan.data.dtype.itemsize * TILES_AT_ONCE
-    if needed > max(budget, TILES_AT_ONCE * scan.n_pixels * 8):
+    frame = scan.n_pixels * max(scan.data.dtype.itemsize, np.dtype(job.layout.dtype).itemsize)
+    needed = min(math.prod(job.layout.tile), scan.n_positions) * frame * TILES_AT_ONCE
+    if needed > budget:
         raise InputError(
             "memory budget",
             expected=f"at least {memory(needed)}, for the tiles that the conversion began with",
             got=memory(budget),
             hint="give more memory, or begin anew with --force",
         )
-    place.sweep()
-    return job, sorted(place.written())
+    return job, plan
+
+
+def _done(job: _Job, *, begun: bool) -> list[int]:
+    """Return the tiles that an earlier attempt has written; begin where there was none."""
+    if not begun:
+        job.begin()
+        return []
+    job.place.sweep()
+    return sorted(job.place.written())
 
 
 def _sample(scan: Scan) -> NDArray[Any]:

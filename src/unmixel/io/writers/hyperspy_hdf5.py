@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from unmixel.core.errors import InputError
 from unmixel.io.converted import EXPERIMENT
 from unmixel.io.hyperspy_tree import axes, grow_hdf5, metadata
 from unmixel.io.layout import laid_out
@@ -53,13 +52,6 @@ class HyperspyHdf5:
 
     def lay_out(self, scan: Scan, sample: NDArray[Any], budget: int) -> Layout:
         """Return chunks of a few whole patterns, and tiles of them."""
-        if sample.dtype.kind not in "buifc":
-            raise InputError(
-                "data",
-                expected="numbers of a type that HDF5 stores",
-                got=str(sample.dtype),
-                hint="cast them first",
-            )
         return laid_out(scan, sample, budget, shuffle="shuffle")
 
     def begin(self, folder: Path, description: Description, layout: Layout) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from unmixel.core.errors import InputError
 from unmixel.io.compression import best_shuffle, block_bytes, number_of
 from unmixel.io.converted import EXPERIMENT
 from unmixel.io.hyperspy_tree import axes, grow_zarr, metadata
@@ -48,15 +47,6 @@ class HyperspyZarr:
 
     def lay_out(self, scan: Scan, sample: NDArray[Any], budget: int) -> Layout:
         """Return chunks of some 8 MB, one in each tile."""
-        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (
-            16 if sample.dtype.kind == "c" else 8
-        ):
-            raise InputError(
-                "data",
-                expected="numbers of a type that zarr stores",
-                got=str(sample.dtype),
-                hint="cast them first",
-            )
         layout = laid_out(scan, sample, budget, shuffle=best_shuffle(sample), tile_bytes=_CHUNK_BYTES)
         return replace(layout, chunk=layout.tile_shape)
 
@@ -98,9 +88,11 @@ class HyperspyZarr:
         place = folder / "store.zspy" / EXPERIMENT / "data"
         array = zarr.open_array(str(place), mode="r+", zarr_format=2)
         array = array.with_config({"write_empty_chunks": True})
-        array[layout.tiles[tile]] = values
         pattern = (0,) * (len(layout.shape) - layout.n_scan_axes)
-        return place / str(array.metadata.encode_chunk_key((*layout.place(tile), *pattern)))
+        file = place / str(array.metadata.encode_chunk_key((*layout.place(tile), *pattern)))
+        file.unlink(missing_ok=True)  # at the edges zarr would go on with what is there
+        array[layout.tiles[tile]] = values
+        return file
 
     def finish(self, folder: Path, description: Description, layout: Layout) -> Path:
         """Return the folder: chunks lie where they belong."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from unmixel.core.errors import InputError
 from unmixel.io.compression import best_shuffle, block_bytes
 from unmixel.io.layout import laid_out
 
@@ -42,15 +41,6 @@ class ShardedZarr:
 
     def lay_out(self, scan: Scan, sample: NDArray[Any], budget: int) -> Layout:
         """Return chunks of a few positions and a piece of the detector, and tiles of them."""
-        if sample.dtype.kind not in "buifc" or sample.dtype.itemsize > (
-            16 if sample.dtype.kind == "c" else 8
-        ):
-            raise InputError(
-                "data",
-                expected="numbers of a type that zarr stores",
-                got=str(sample.dtype),
-                hint="cast them first",
-            )
         return laid_out(scan, sample, budget, shuffle=best_shuffle(sample), cut_patterns=True)
 
     def begin(self, folder: Path, description: Description, layout: Layout) -> None:
@@ -94,9 +84,11 @@ class ShardedZarr:
         # chunks of zeros are written as well: "missing" would also be what was lost
         array = zarr.open_array(str(place / "data"), mode="r+", zarr_format=3)
         array = array.with_config({"write_empty_chunks": True})
-        array[layout.tiles[tile]] = values
         pattern = (0,) * (len(layout.shape) - layout.n_scan_axes)  # a tile holds whole patterns
-        return place / "data" / str(array.metadata.encode_chunk_key((*layout.place(tile), *pattern)))
+        file = place / "data" / str(array.metadata.encode_chunk_key((*layout.place(tile), *pattern)))
+        file.unlink(missing_ok=True)  # at the edges zarr would go on with what is there
+        array[layout.tiles[tile]] = values
+        return file
 
     def finish(self, folder: Path, description: Description, layout: Layout) -> Path:
         """Return the folder: shards lie where they belong."""
