@@ -1,8 +1,9 @@
-"""Write a file whole or not at all."""
+"""Write a file, or a folder, whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """Give a place to write to; on success it takes the name `path`, on any error it is removed.
 
-    A reader, or a run after a power cut, sees the old file or the new one and never half of it.
+    A reader, or a run after a power cut, sees the old file or the new one and never half of it. What is written there
+    may be a folder too: between the old one and the new one of the same name there is a moment without any.
 
     Parameters
     ----------
@@ -27,11 +29,39 @@ def replacing(path: Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield draft
-        with draft.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        draft.replace(path)
+        if draft.is_dir():
+            _exchange(draft, path)
+        else:
+            with draft.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            if path.is_dir():
+                _exchange(draft, path)
+            else:
+                draft.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        _remove(draft)
+
+
+def _exchange(draft: Path, path: Path) -> None:
+    """Give a draft its name where it, or what has the name now, is a folder; put the old one back on an error."""
+    old = path.with_name(f".{path.stem}.{os.getpid()}.old{path.suffix}")
+    there = path.exists()
+    if there:
+        path.rename(old)
+    try:
+        draft.rename(path)
+    except OSError:
+        if there:
+            old.rename(path)
+        raise
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -328,6 +328,15 @@ def _read_particles(group: Any) -> Particles:
     )
 
 
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays that the recipe of a bundle refers to, by their names; none where it has none."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        arrays = file["entry"].get("arrays", {})
+        return {name: arrays[name][()] for name in arrays}
+
+
 def read_array(path: Path, name: str = "") -> NDArray[Any]:
     """Return one array of a ``.npy``, ``.npz`` or HDF5 file.
 

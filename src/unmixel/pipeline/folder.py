@@ -46,7 +46,7 @@ class RunFolder:
         if out is not None:
             return cls(Path(out))
         name = given.source.path if isinstance(given, Scan) else str(given)
-        return cls(Path(f"{_stem(name)}.run"))
+        return cls(Path(f"{stem(name)}.run"))
 
     @property
     def recipe(self) -> Path:
@@ -166,12 +166,12 @@ def _lock(handle: int) -> bool:
     return True
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
     """Return the part of a path or address that names a run.
 
     Examples
     --------
-    >>> _stem("data/mgo.zspy"), _stem("demo:glass?scan=16x16")
+    >>> stem("data/mgo.zspy"), stem("demo:glass?scan=16x16")
     ('mgo', 'demo-glass')
     """
     name = name.split("?")[0] if name.startswith("demo:") else Path(name).stem
