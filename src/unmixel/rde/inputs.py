@@ -9,9 +9,10 @@ from pathlib import Path
 from unmixel.rde.errors import NoScanError
 
 RECIPES = ("recipe.yaml", "recipe.yml")
-BESIDE = frozenset(
-    ".csv .docx .hdr .htm .html .jpeg .jpg .json .log .md .pdf .png .tsv .txt .xls .xlsx .yaml .yml".split()
-)
+BESIDE = frozenset({
+    ".csv", ".docx", ".hdr", ".htm", ".html", ".jpeg", ".jpg", ".json", ".log", ".md", ".pdf", ".png", ".tsv", ".txt",
+    ".xls", ".xlsx", ".yaml", ".yml",
+})  # fmt: skip
 """Suffixes of files that stay beside a scan and are none themselves."""
 
 
