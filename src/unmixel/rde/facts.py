@@ -98,6 +98,10 @@ class Facts:
         step, size = self.step(name, unit), self.size(name)
         return None if step is None or size is None else step * size
 
+    def detector(self, technique: str) -> Any:
+        """Return the name of the detector of a scan measured by this technique."""
+        return self.instrument("detector") if self.measured_by == technique else None
+
     def channels(self, technique: str) -> int | None:
         """Return the number of channels of spectra measured by this technique."""
         return self.size("energy") if self.measured_by == technique else None

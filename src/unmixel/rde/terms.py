@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from unmixel.rde.facts import EDX, EELS
+from unmixel.rde.facts import DIFFRACTION, EDX, EELS
 
 Kind = Literal["string", "integer", "number", "boolean"]
 
@@ -76,7 +76,7 @@ MEASURED = (
          lambda f: f.extent("x", "nm")),
     Term("stem.pixel_actual_size_along_y_axis", "number", "nm", "Scanned length along y", "y方向の走査範囲",
          lambda f: f.extent("y", "nm")),
-    Term("ted.detector", "string", "", "Detector", "検出器", lambda f: f.instrument("detector")),
+    Term("ted.detector", "string", "", "Detector (4D-STEM)", "検出器（4D-STEM）", lambda f: f.detector(DIFFRACTION)),
     Term("ted.pixel_number_along_x_axis", "integer", "pixel", "Pixels of a diffraction pattern along x",
          "電子回折図形のx方向の画素数", lambda f: f.size("u")),
     Term("ted.pixel_number_along_y_axis", "integer", "pixel", "Pixels of a diffraction pattern along y",
@@ -85,10 +85,12 @@ MEASURED = (
          "電子回折図形のx方向の画素サイズ", lambda f: f.step("u", _G)),
     Term("ted.pixel_size_along_y_axis", "number", _G, "Pixel size of a diffraction pattern along y",
          "電子回折図形のy方向の画素サイズ", lambda f: f.step("v", _G)),
+    Term("eels.detector", "string", "", "Detector (EELS)", "検出器（EELS）", lambda f: f.detector(EELS)),
     Term("eels.energy_dispersion_per_channel", "number", "eV", "Energy dispersion per channel (EELS)",
          "エネルギー分散（EELS）", lambda f: f.dispersion(EELS)),
     Term("eels.number_of_channels", "integer", "pixel", "Number of channels (EELS)",
          "チャンネル数（EELS）", lambda f: f.channels(EELS)),
+    Term("edx.detector", "string", "", "Detector (EDX)", "検出器（EDX）", lambda f: f.detector(EDX)),
     Term("edx.energy_dispersion_per_channel", "number", "eV", "Energy per channel (EDX)",
          "チャンネル当たりのエネルギー（EDX）", lambda f: f.dispersion(EDX)),
     Term("edx.number_of_channels", "integer", "pixel", "Number of channels (EDX)",
