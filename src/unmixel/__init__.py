@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from unmixel.interpret.rotation import scan_rotation
     from unmixel.interpret.spacings import d_spacings
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
+    from unmixel.pipeline.convert import convert
+    from unmixel.pipeline.export import export
     from unmixel.pipeline.recipe import Recipe
     from unmixel.pipeline.run import load, run
     from unmixel.prepare.detectors import Annulus, Disk, center_of_mass, virtual_image
@@ -63,7 +65,9 @@ _HOMES = {
     "UnmixelError": "unmixel.core.errors",
     "calibrate": "unmixel.interpret.calibrate",
     "center_of_mass": "unmixel.prepare.detectors",
+    "convert": "unmixel.pipeline.convert",
     "d_spacings": "unmixel.interpret.spacings",
+    "export": "unmixel.pipeline.export",
     "identify": "unmixel.interpret.phases",
     "load": "unmixel.pipeline.run",
     "match_positions": "unmixel.interpret.positions",
@@ -101,7 +105,9 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "UnmixelError",
     "calibrate",
     "center_of_mass",
+    "convert",
     "d_spacings",
+    "export",
     "identify",
     "load",
     "match_positions",

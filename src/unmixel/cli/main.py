@@ -215,6 +215,29 @@ def report(folder: Annotated[str, typer.Argument(metavar="DIR", help="Run folder
 
 
 @app.command()
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="FORMAT,...", help="Formats, such as hspy,csv; a wrong name lists all."),
+    ],
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="Where to; <run>.export here by default.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Ask the judge of each format.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace exports that are there.")] = False,
+    keep_names: Annotated[
+        bool, typer.Option("--keep-names", help="Keep names of users and machines, and whole paths.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write a run in the formats of others: HyperSpy, py4DSTEM, ImageJ, tables and more."""
+    from unmixel.cli.export import hand_over
+
+    hand_over(run, to=to, out=out, check=check, force=force, keep_names=keep_names, as_json=json)
+
+
+@app.command()
 def phantom(
     spec: Annotated[
         str, typer.Argument(metavar="SPEC", help="Such as demo:glass?scan=64x64&dose=40000&seed=1.")

@@ -8,7 +8,9 @@
     │   └── ScanShapeError       the scan shape is not known or does not fit
     ├── RecipeError (ValueError) a recipe with an unknown or wrong entry
     ├── PluginError (LookupError) no plug-in of that name; did you mean ...?
-    ├── RunExistsError (FileExistsError)  a run folder is there and is not overwritten
+    ├── RunExistsError (FileExistsError)  a run folder (or file) is there and is not overwritten
+    ├── DiskFullError (OSError)  there is no room left for what is written
+    ├── VerificationError        what was written is not what was read
     └── MissingExtraError (ImportError)   an optional package is not installed
 
 Every message names what was expected, what came and what to do.
@@ -62,7 +64,15 @@ class PluginError(UnmixelError, LookupError):
 
 
 class RunExistsError(UnmixelError, FileExistsError):
-    """A run folder exists already and is not overwritten without being told to."""
+    """A run folder, or the target of a conversion, exists already and is not overwritten without being told to."""
+
+
+class DiskFullError(UnmixelError, OSError):
+    """The disk, or a quota on it, has no room left; what was written is kept."""
+
+
+class VerificationError(UnmixelError):
+    """What was read back differs from what was to be written."""
 
 
 class MissingExtraError(UnmixelError, ImportError):

@@ -1,4 +1,4 @@
-"""Write a file, or a folder, whole or not at all."""
+"""Write a file, or a folder, whole or not at all; hold a file so that no second process writes."""
 
 from __future__ import annotations
 
@@ -68,3 +68,16 @@ def write_text(path: Path, text: str) -> None:
     """Write text (UTF-8, line ends as they are) whole or not at all."""
     with replacing(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
+
+
+def hold(handle: int) -> bool:
+    """Take an advisory lock that ends with the process; where the system has none, count it as taken."""
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - not on Windows
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from unmixel.core.errors import RunExistsError
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import SketchState, State
-from unmixel.io.atomic import replacing, write_text
+from unmixel.io.atomic import hold, replacing, write_text
 from unmixel.io.nexus import jsonable
 
 OURS = (
@@ -141,7 +141,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         lock = self.path / ".lock"
         handle = os.open(lock, os.O_CREAT | os.O_RDWR)
-        if not _lock(handle):
+        if not hold(handle):
             os.close(handle)
             raise RunExistsError(
                 f"Another run is writing to '{self.path}' now. Wait for it, or choose --out."
@@ -151,19 +151,6 @@ class RunFolder:
         finally:
             os.close(handle)
             lock.unlink(missing_ok=True)
-
-
-def _lock(handle: int) -> bool:
-    """Take an advisory lock that ends with the process; where the system has none, count it as taken."""
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover - not on Windows
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def stem(name: str) -> str:

@@ -56,7 +56,9 @@ class CsvExporter:
                 header, *rows = [*csv.reader(stream)] or [[]]
             odd = [number for number, row in enumerate(rows, start=2) if len(row) != len(header)]
             if not header or odd:
-                found.append(f"{path.name}: {f'line {odd[0]} is cut short or too long' if odd else 'is empty'}")
+                found.append(
+                    f"{path.name}: {f'line {odd[0]} is cut short or too long' if odd else 'is empty'}"
+                )
         return tuple(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -104,11 +105,10 @@ def write_image(
     import tifffile
 
     image, shown = _forward(np.asarray(values, np.float32), axes)
-    shown = (None, *shown)[-2:]
     stack = image.reshape(-1, *image.shape[-2:]) if len(axes) > 1 else np.atleast_2d(image)
-    (y_scale, y_origin, y_unit), (x_scale, x_origin, x_unit) = (_told(axis) for axis in shown)
-    if shown[0] is None:
-        y_scale, y_unit = x_scale, x_unit  # ImageJ has one unit for both
+    x_scale, x_origin, x_unit = _told(shown[-1]) if shown else (1.0, 0.0, "pixel")
+    # rows that only count are as high as a sample is wide: ImageJ has one unit for both
+    y_scale, y_origin, y_unit = _told(shown[-2]) if len(shown) > 1 else (x_scale, 0.0, x_unit)
     sliced = {"Labels": list(labels)} if labels and stack.ndim == 3 and len(labels) == len(stack) else {}
     tifffile.imwrite(
         path,
@@ -136,20 +136,16 @@ def write_image(
 
 def _forward(image: NDArray[Any], axes: tuple[Axis, ...]) -> tuple[NDArray[Any], list[Axis]]:
     """Return an image whose axes all grow, and those axes: a TIFF has no negative scale."""
-    from unmixel.dataset.axes import Axis
-
     shown = []
     for place, axis in enumerate(axes, start=image.ndim - len(axes)):
         if axis.scale < 0:
             image = np.flip(image, place)
-            axis = Axis(axis.name, axis.size, -axis.scale, float(axis.values[-1]), axis.unit)
+            axis = replace(axis, scale=-axis.scale, offset=float(axis.values[-1]))
         shown.append(axis)
     return image, shown
 
 
-def _told(axis: Axis | None) -> tuple[float, float, str]:
+def _told(axis: Axis) -> tuple[float, float, str]:
     """Return scale, offset and unit of an axis as these programs write them."""
-    if axis is None:
-        return 1.0, 0.0, "pixel"
     unit, factor = _SPELLED.get(axis.unit, (axis.unit, 1.0))
     return axis.scale * factor, axis.offset * factor, unit
