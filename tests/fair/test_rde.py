@@ -113,7 +113,7 @@ def spectrum_image(path: Path, seed: int) -> Path:
     }
     signal = {
         "data": counts, "axes": axes, "metadata": metadata, "original_metadata": {}, "package": "tests",
-        "package_version": "1", "tmp_parameters": {}, "attributes": {"_lazy": False}, "learning_results": {}, "models": {},
+        "package_version": "1", "tmp_parameters": {}, "attributes": {"_lazy": False}, "package_info": "", "learning_results": {}, "models": {},
     }  # fmt: skip
     file_writer(path, signal)
     return path
@@ -162,29 +162,47 @@ def test_a_diffraction_scan_with_recipe_and_candidate_fills_all_folders(
     assert "成分数:3" in invoice["basic"]["description"]
 
 
-def test_nothing_structured_tells_where_or_by_whom_it_was_done(template: Template, tmp_path: Path) -> None:
-    template.put(spectrum_image(tmp_path / "edx.hspy", 0))
-    assert template.run().returncode == 0
-    for folder in ("structured", "meta"):
-        for file in (template.data / folder).iterdir():
-            told = file.read_bytes()
-            assert str(tmp_path).encode() not in told, file
-            assert str(Path.home()).encode() + b"/" not in told, file
-
-
-def test_a_spectrum_image_is_taken_apart_into_its_planted_halves(template: Template, tmp_path: Path) -> None:
-    template.put(spectrum_image(tmp_path / "edx.hspy", 1), custom={"components": 2})
+@pytest.fixture(scope="module")
+def structured(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """A small spectrum image of two planted halves, structured."""
+    place = tmp_path_factory.mktemp("edx")
+    template = Template(place / "template")
+    template.put(spectrum_image(place / "edx.hspy", 1), custom={"components": 2})
     done = template.run()
     assert done.returncode == 0, done.stderr
-    template.validate()
-    meta = template.meta()
+    return template
+
+
+def test_a_spectrum_image_is_taken_apart_into_its_planted_halves(structured: Template) -> None:
+    structured.validate()
+    meta = structured.meta()
     assert (meta["measurement_technique"], meta["edx.number_of_channels"]) == ("EDX", 64)
     assert meta["edx.energy_dispersion_per_channel"] == 100.0
-    maps = unmixel.load(template.data / "structured/result.nxs").maps
+    maps = unmixel.load(structured.data / "structured/result.nxs").maps
     left = [bool(one[:, :5].sum() > 20 * one[:, 5:].sum()) for one in maps]
     right = [bool(one[:, 5:].sum() > 20 * one[:, :5].sum()) for one in maps]
     assert sorted(left) == sorted(right) == [False, True]
     assert left != right
+
+
+def test_nothing_structured_tells_where_or_by_whom_it_was_done(structured: Template) -> None:
+    for folder in ("structured", "meta"):
+        for file in (structured.data / folder).iterdir():
+            told = file.read_bytes()
+            assert str(structured.root.parent).encode() not in told, file
+            assert str(Path.home()).encode() + b"/" not in told, file
+
+
+def test_rdetoolkit_itself_would_have_written_the_same_values(structured: Template, tmp_path: Path) -> None:
+    terms, ours = structured.data / "tasksupport/metadata-def.json", structured.data / "meta/metadata.json"
+    assert json.loads(terms.read_text(encoding="utf-8")) == definition()
+    given = json.loads(ours.read_text(encoding="utf-8"))
+    meta = Meta(terms)
+    meta.assign_vals({key: entry["value"] for key, entry in given["constant"].items()})
+    for key in {key for row in given["variable"] for key in row}:
+        meta.assign_vals({key: [row[key]["value"] for row in given["variable"]]})
+    meta.writefile(str(tmp_path / "theirs.json"))
+    assert json.loads((tmp_path / "theirs.json").read_text(encoding="utf-8")) == given
 
 
 @pytest.mark.real
@@ -249,19 +267,19 @@ def test_a_damaged_tile_does_not_stop_the_others_where_errors_are_ignored(
     assert not any((template.data / "meta").iterdir())
 
 
-def small_run(folder: Path) -> Path:
-    unmixel.run(
-        "demo:glass?scan=16x16&detector=24x24&dose=4000",
-        {"factorize": {"components": 3, "max_iter": 5, "uncertainty": "none"}},
-        out=folder,
-    )
-    return folder
-
-
-def test_an_exported_run_is_registered_as_it_is(template: Template, tmp_path: Path) -> None:
-    (done,) = export(small_run(tmp_path / "glass.run"), "rde", out=tmp_path, check=True)
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run, exported and found right by the judge."""
+    place = tmp_path_factory.mktemp("export")
+    recipe = {"factorize": {"components": 3, "max_iter": 5, "uncertainty": "none"}}
+    unmixel.run("demo:glass?scan=16x16&detector=24x24&dose=4000", recipe, out=place / "glass.run")
+    (done,) = export(place / "glass.run", "rde", out=place, check=True)
     assert (done.error, done.unchecked, done.findings) == ("", "", ())
-    packed = shutil.make_archive(str(tmp_path / "glass"), "zip", done.path)
+    return done.path
+
+
+def test_an_exported_run_is_registered_as_it_is(template: Template, exported: Path, tmp_path: Path) -> None:
+    packed = shutil.make_archive(str(tmp_path / "glass"), "zip", exported)
     template.put(Path(packed), mode="rdeformat")
     ran = template.run()
     assert ran.returncode == 0, ran.stderr
@@ -269,15 +287,13 @@ def test_an_exported_run_is_registered_as_it_is(template: Template, tmp_path: Pa
     for folder, names in folders_of(template).items():
         if folder == "raw":
             names -= {"glass.zip"}
-        assert names == {file.name for file in (done.path / folder).iterdir()}, folder
+        assert names == {file.name for file in (exported / folder).iterdir()}, folder
 
 
-def test_the_judge_finds_what_is_wrong_with_an_export(tmp_path: Path) -> None:
+def test_the_judge_finds_what_is_wrong_with_an_export(exported: Path) -> None:
     exporter = registry.load("exporters", "rde")()
-    (done,) = export(small_run(tmp_path / "glass.run"), "rde", out=tmp_path)
-    place = done.path / "meta/metadata.json"
-    values = json.loads(place.read_text(encoding="utf-8"))
-    sound = json.dumps(values)
+    place = exported / "meta/metadata.json"
+    sound = place.read_text(encoding="utf-8")
     for change in (
         lambda v: v["constant"]["unmixel.random_seed"].update(value="many"),
         lambda v: v["constant"]["stem.acceleration_voltage"].update(unit="kV"),
@@ -288,20 +304,6 @@ def test_the_judge_finds_what_is_wrong_with_an_export(tmp_path: Path) -> None:
         values = json.loads(sound)
         change(values)
         place.write_text(json.dumps(values), encoding="utf-8")
-        assert exporter.check(done.path), values
+        assert exporter.check(exported), values
     place.write_text(sound, encoding="utf-8")
-    assert exporter.check(done.path) == ()
-
-
-def test_rdetoolkit_itself_would_have_written_the_same_values(template: Template, tmp_path: Path) -> None:
-    template.put(spectrum_image(tmp_path / "edx.hspy", 2))
-    assert template.run().returncode == 0
-    terms, ours = template.data / "tasksupport/metadata-def.json", template.data / "meta/metadata.json"
-    assert json.loads(terms.read_text(encoding="utf-8")) == definition()
-    given = json.loads(ours.read_text(encoding="utf-8"))
-    meta = Meta(terms)
-    meta.assign_vals({key: entry["value"] for key, entry in given["constant"].items()})
-    for key in {key for row in given["variable"] for key in row}:
-        meta.assign_vals({key: [row[key]["value"] for row in given["variable"]]})
-    meta.writefile(str(tmp_path / "theirs.json"))
-    assert json.loads((tmp_path / "theirs.json").read_text(encoding="utf-8")) == given
+    assert exporter.check(exported) == ()

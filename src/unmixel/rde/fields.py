@@ -79,7 +79,7 @@ SETTINGS = (
           "例：Zr, Cu, Al"),
     Field("scan_shape", "string", "Scan shape (rows x columns)", "走査点数（行×列）", "e.g. 100x80",
           "例：100x80", sets="read.scan_shape", pattern="^$|^[1-9][0-9]*x[1-9][0-9]*$"),
-    Field("drop_flyback", "boolean", "Leave out the flyback column", "フライバック列の除外",
+    Field("drop_flyback", "boolean", "Leave out the flyback column", "振り戻し（フライバック）列の除外",
           sets="read.drop_flyback", default=False),
     Field("acceleration_voltage", "number", "Acceleration voltage", "加速電圧", "where the file does not say it",
           "ファイルに記録がない場合に記入", sets="read.voltage_kV", unit="kV"),
