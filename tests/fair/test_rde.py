@@ -113,7 +113,8 @@ def spectrum_image(path: Path, seed: int) -> Path:
     }
     signal = {
         "data": counts, "axes": axes, "metadata": metadata, "original_metadata": {}, "package": "tests",
-        "package_version": "1", "tmp_parameters": {}, "attributes": {"_lazy": False}, "package_info": "", "learning_results": {}, "models": {},
+        "package_version": "1", "package_info": "", "tmp_parameters": {}, "attributes": {"_lazy": False},
+        "learning_results": {}, "models": {},
     }  # fmt: skip
     file_writer(path, signal)
     return path

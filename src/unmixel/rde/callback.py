@@ -15,6 +15,7 @@ from unmixel.physics.crystal import Crystal
 from unmixel.pipeline import stages
 from unmixel.pipeline.folder import stem
 from unmixel.pipeline.parcel import packed
+from unmixel.pipeline.progress import Silent
 from unmixel.pipeline.resolve import Request
 from unmixel.pipeline.run import run
 from unmixel.pipeline.yamlfile import parse
@@ -117,7 +118,7 @@ def _take_over_thumbnail(paths: Any) -> None:
             copyfile(file, Path(paths.thumbnail) / file.name)
 
 
-class Log:
+class Log(Silent):
     """Tells the progress of a run to rdetoolkit's log of the job."""
 
     def __init__(self) -> None:

@@ -249,7 +249,8 @@ def draw_curve(
     axes.set_ylim(scale.low / factor, scale.high / factor * 1.06)
     axes.set_yticks([tick / factor for tick in nice_ticks(scale.low, scale.high)])
     axes.margins(x=0)
-    width = axes.get_position().width * axes.figure.get_figwidth()
+    whole: Any = axes.figure
+    width = axes.get_position().width * whole.get_figwidth()
     axes.locator_params(axis="x", nbins=max(1, int(width / _TICK_ROOM)))
     open_frame(axes)
     power = f"{power_of_ten(scale.exponent)} " if scale.exponent else ""

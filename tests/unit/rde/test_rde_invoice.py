@@ -90,7 +90,10 @@ def test_what_a_field_cannot_hold_is_refused_by_its_name(key: str, value: Any) -
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.sampled_from([field.key for field in SETTINGS]), st.none() | st.booleans() | st.integers() | st.text() | st.floats())  # fmt: skip
+@given(
+    st.sampled_from([field.key for field in SETTINGS]),
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(),
+)
 def test_any_value_is_understood_or_refused_as_an_error_of_the_invoice(key: str, value: Any) -> None:
     try:
         found = asked(**{key: value})
