@@ -95,6 +95,7 @@ def spectrum_image(path: Path, seed: int) -> Path:
     """Write a small EDX spectrum image: two halves, each with a line of its own."""
     from rsciio.hspy import file_writer
 
+    path.parent.mkdir(exist_ok=True)
     energy = np.arange(64)
     lines = [np.exp(-0.5 * ((energy - place) / 2.0) ** 2) + 0.02 for place in (15, 40)]
     parts = np.zeros((8, 10, 2))
@@ -266,6 +267,30 @@ def test_a_damaged_tile_does_not_stop_the_others_where_errors_are_ignored(
     assert done.returncode == 0, done.stderr
     assert template.meta("divided/0001")["stem.file_name"] == "b.hspy"
     assert not any((template.data / "meta").iterdir())
+
+
+def test_every_row_of_a_smart_table_is_a_tile_with_settings_of_its_own(
+    template: Template, tmp_path: Path
+) -> None:
+    spectrum_image(tmp_path / "files/edx.hspy", 0)
+    packed = shutil.make_archive(str(tmp_path / "data"), "zip", tmp_path / "files")
+    table = tmp_path / "smarttable_edx.csv"
+    rows = (
+        "file,name,components",
+        "inputdata1,basic/dataName,custom/components",
+        "edx.hspy,two,2",
+        "edx.hspy,three,3",
+    )
+    table.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    template.put(table, Path(packed), custom={"components": None})
+    done = template.run()
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for tile in ("", "divided/0001"):
+        template.validate(tile)
+        invoice = json.loads((template.data / tile / "invoice/invoice.json").read_text(encoding="utf-8"))
+        found[invoice["basic"]["dataName"]] = template.meta(tile)["unmixel.number_of_components"]
+    assert found == {"two": 2, "three": 3}
 
 
 @pytest.fixture(scope="module")

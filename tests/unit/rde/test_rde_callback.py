@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -146,6 +147,12 @@ def test_errors_become_structured_ones_with_their_cause() -> None:
     with pytest.raises(StructuredError) as odd, structured():
         raise KeyError("x")
     assert odd.value.ecode == code_of(KeyError("x")) == 199
+
+
+def test_naming_the_callback_loads_nothing_heavy() -> None:
+    code = "from unmixel.rde import dataset; import sys; print([m for m in ('numpy', 'rdetoolkit') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_without_rdetoolkit_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
