@@ -45,13 +45,13 @@ demo: $(VENV)/.core
 test: $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 
-# HyperSpy lives in an environment of its own: its dependencies are not those of unmixel.
+# HyperSpy, orix and emdfile live in an environment of their own: their dependencies are not those of unmixel.
 test-hyperspy: $(VENV)-hyperspy/.hyperspy
-	$(HYPERSPY_BIN)/python -m pytest tests/hyperspy $(PYTEST_ARGS)
+	$(HYPERSPY_BIN)/python -m pytest tests/hyperspy tests/contracts/test_exporters.py tests/unit/io/test_io_ebsd.py $(PYTEST_ARGS)
 
 # So do the judges of exported records: nothing that unmixel needs may depend on what they bring.
 test-fair: $(VENV)-fair/.fair
-	$(FAIR_BIN)/python -m pytest tests/fair $(PYTEST_ARGS)
+	$(FAIR_BIN)/python -m pytest tests/fair tests/contracts/test_exporters.py $(PYTEST_ARGS)
 
 check: lint types imports spelling security   # make --keep-going check shows all faults at once
 
@@ -107,8 +107,8 @@ $(VENV)/.test $(VENV)/.check $(VENV)/.docs: $(VENV)/.%: pyproject.toml | $(BIN)/
 	@touch $@
 
 $(VENV)-hyperspy/.hyperspy: pyproject.toml | $(HYPERSPY_BIN)/python
-	@echo "Installing unmixel[hyperspy,test] into $(VENV)-hyperspy (about two minutes) ..."
-	$(PIP:$(BIN)/%=$(HYPERSPY_BIN)/%) --editable '.[hyperspy,test]'
+	@echo "Installing unmixel[emd,hyperspy,orix,test] into $(VENV)-hyperspy (about two minutes) ..."
+	$(PIP:$(BIN)/%=$(HYPERSPY_BIN)/%) --editable '.[emd,hyperspy,orix,test]'
 	@touch $@
 
 $(VENV)-fair/.fair: pyproject.toml | $(FAIR_BIN)/python

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,13 +17,20 @@ FAULTY, INCOMPLETE = 1, 2
 """Exit codes: a judge found something wrong; an export or a check could not be made."""
 
 
-def hand_over(
-    run: str, *, to: str, out: str | None, check: bool, force: bool, keep_names: bool, as_json: bool
-) -> None:
-    """Export a run and print what was written and what the judges say; exit with a code where not all is well."""
+def hand_over(run: str, *, to: str, as_json: bool, **options: Any) -> None:
+    """Export a run and print what was written and what the judges say; exit with a code where not all is well.
+
+    Parameters
+    ----------
+    run, to
+        As for `unmixel.export`.
+    as_json : bool
+    **options
+        Further parameters of `unmixel.export`.
+    """
     from unmixel.pipeline.export import export
 
-    done = export(run, to, out=out, check=check, force=force, keep_names=keep_names)
+    done = export(run, to, **options)
     if as_json:
         print_json([asdict(one) | {"path": str(one.path)} for one in done])
     else:

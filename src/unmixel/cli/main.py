@@ -40,7 +40,8 @@ class Guarded(TyperGroup):
             raise
         except KeyboardInterrupt as stop:
             terminated = type(stop).__name__ == "Terminated"
-            _say("interrupted. What is done is kept; the same command goes on from there.")
+            told = getattr(stop, "__notes__", ["What is done is kept; the same command goes on from there."])
+            _say(f"interrupted. {' '.join(told)}")
             raise typer.Exit(TERMINATED if terminated else INTERRUPTED) from None
         except UnmixelError as error:
             if os.environ.get("UNMIXEL_DEBUG"):
@@ -105,7 +106,7 @@ def unmixel(
 
 @app.command()
 def info(file: File, json: Json = False, scan_shape: ScanShape = None, drop_flyback: Flyback = False) -> None:
-    """Show what a file holds and whether its numbers can be trusted: the data card."""
+    """Show what a file holds and whether its numbers can be trusted: the data card. Of a run, show how far it got."""
     from unmixel.cli.info import show
 
     show(file, as_json=json, scan_shape=scan_shape, drop_flyback=drop_flyback)
@@ -229,12 +230,17 @@ def export(
     keep_names: Annotated[
         bool, typer.Option("--keep-names", help="Keep names of users and machines, and whole paths.")
     ] = False,
+    about: Annotated[
+        str | None,
+        typer.Option(metavar="ABOUT.yaml", help="What only you can say: title, licence, authors, sample."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write a run in the formats of others: HyperSpy, py4DSTEM, ImageJ, tables and more."""
     from unmixel.cli.export import hand_over
 
-    hand_over(run, to=to, out=out, check=check, force=force, keep_names=keep_names, as_json=json)
+    options = {"out": out, "check": check, "force": force, "keep_names": keep_names, "about": about}
+    hand_over(run, to=to, as_json=json, **options)
 
 
 @app.command()
@@ -255,6 +261,39 @@ def phantom(
     from unmixel.cli.phantom import make
 
     make(spec, out=out, as_json=json, force=force)
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="File, zarr folder or address such as demo:glass.")
+    ],
+    target: Annotated[
+        str, typer.Argument(metavar="OUT", help="What to write; the suffix says how: .zarr, .zspy or .hspy.")
+    ],
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Memory for blocks of data, such as 500MB.")
+    ] = "1GB",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read it back, compare bit by bit, print the sha256.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a conversion that was cut off.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there, or begin anew.")] = False,
+    json: Json = False,
+    scan_shape: ScanShape = None,
+    drop_flyback: Flyback = False,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which data of a file that holds several.")
+    ] = None,
+) -> None:
+    """Convert a scan to compressed zarr, or to HyperSpy's files, without loss and in little memory."""
+    from unmixel.cli.convert import Wish
+    from unmixel.cli.convert import convert as execute
+
+    wish = Wish(source, target, memory, scan_shape, drop_flyback, dataset)
+    execute(wish, resume=resume, verify=verify, force=force, as_json=json)
 
 
 rde = typer.Typer(

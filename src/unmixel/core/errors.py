@@ -9,6 +9,7 @@
     ├── RecipeError (ValueError) a recipe with an unknown or wrong entry
     ├── PluginError (LookupError) no plug-in of that name; did you mean ...?
     ├── RunExistsError (FileExistsError)  a run folder (or file) is there and is not overwritten
+    ├── WriteError (OSError)     a file could not be written; the older one of that name is as it was
     ├── DiskFullError (OSError)  there is no room left for what is written
     ├── VerificationError        what was written is not what was read
     └── MissingExtraError (ImportError)   an optional package is not installed
@@ -73,6 +74,29 @@ class DiskFullError(UnmixelError, OSError):
 
 class VerificationError(UnmixelError):
     """What was read back differs from what was to be written."""
+
+
+class WriteError(UnmixelError, OSError):
+    """A file could not be written; what was there before is as it was.
+
+    Parameters
+    ----------
+    what : str
+        The file, in the user's words.
+    reason : str
+        Why, with the bytes that are needed and free where they are known.
+    hint : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(WriteError("result.nxs", "the disk is full", hint="make room"))
+    result.nxs could not be written: the disk is full. What to do: make room.
+    """
+
+    def __init__(self, what: str, reason: str, *, hint: str) -> None:
+        self.what, self.reason, self.hint = what, reason, hint
+        super().__init__(f"{what} could not be written: {reason}. What to do: {hint}.")
 
 
 class MissingExtraError(UnmixelError, ImportError):

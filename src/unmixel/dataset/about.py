@@ -48,11 +48,10 @@ class Person:
 
 def _checks(orcid: str) -> bool:
     """Return whether the last character of an ORCID is the one that the others give (ISO 7064, 11-2)."""
-    *digits, last = orcid.replace("-", "")
-    total = 0
-    for digit in digits:
+    plain, total = orcid.replace("-", ""), 0
+    for digit in plain[:-1]:
         total = 2 * (total + int(digit))
-    return "0123456789X"[(12 - total % 11) % 11] == last
+    return "0123456789X"[(12 - total % 11) % 11] == plain[-1]
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,8 @@ class Sample:
     elements : tuple of str
         Symbols of the elements in it, such as ``("Zr", "Cu", "Al")``.
     prepared : str
-        When its preparation ended: ISO 8601 with date, time and zone, such as ``2024-05-01T14:00:00+09:00``.
+        When its preparation ended: a day, ``2024-05-01``, or a moment with its zone, ``2024-05-01T14:00:00+09:00``
+        (ISO 8601). NXem takes only the second.
     description : str
         In words.
     """
@@ -92,16 +92,31 @@ def _is_element(element: Any, symbol: str) -> bool:
 
 
 def _check_moment(name: str, text: str) -> None:
-    """Refuse a moment that is not fully said: formats of others guess a zone where none is given."""
+    """Refuse what is neither a day nor a moment with its zone: formats of others guess a zone where none is given."""
     if not text:
         return
     try:
-        said = datetime.fromisoformat(text).tzinfo is not None
+        said = len(text) == len("2024-05-01") or datetime.fromisoformat(text).tzinfo is not None
+        datetime.fromisoformat(text)
     except ValueError:
         said = False
     if not said:
-        wanted = "a date, a time and a zone as ISO 8601 says them, such as 2024-05-01T14:00:00+09:00"
+        wanted = "2024-05-01, or with time and zone 2024-05-01T14:00:00+09:00 (ISO 8601)"
         raise InputError(name, expected=wanted, got=repr(text), hint=_HINT)
+
+
+@dataclass(frozen=True)
+class Microscope:
+    """Who made the microscope.
+
+    Parameters
+    ----------
+    vendor, model : str
+        As the maker writes them.
+    """
+
+    vendor: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,8 +133,9 @@ class About:
         Under which the result is shared: an SPDX identifier such as ``CC-BY-4.0``, or an address.
     authors : tuple of Person
     measured : str
-        When the measurement began: ISO 8601 with date, time and zone.
+        When the measurement began, a day or a moment with its zone.
     sample : Sample
+    microscope : Microscope
 
     Examples
     --------
@@ -134,9 +150,13 @@ class About:
     authors: tuple[Person, ...] = ()
     measured: str = ""
     sample: Sample = Sample()
+    microscope: Microscope = Microscope()
 
     def __post_init__(self) -> None:
         _check_moment("measured", self.measured)
+        if self.licence and "://" not in self.licence and not re.fullmatch(r"[A-Za-z0-9.+-]+", self.licence):
+            wanted = "an identifier of SPDX, such as CC-BY-4.0, or an address"
+            raise InputError("licence", expected=wanted, got=repr(self.licence), hint=_HINT)
 
     @property
     def licence_url(self) -> str:
@@ -191,7 +211,7 @@ def _plain(noun: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in fields(noun):
         value = getattr(noun, field.name)
-        if isinstance(value, Sample):
+        if isinstance(value, (Sample, Microscope)):
             value = _plain(value)
         elif isinstance(value, tuple):
             value = [item if isinstance(item, str) else _plain(item) for item in value]

@@ -56,11 +56,6 @@ class Typed:
     def __getitem__(self, key: Any) -> NDArray[Any]:
         return np.asarray(self.array[key]).astype(self.dtype, copy=False)
 
-    def __dask_tokenize__(self) -> tuple[Any, ...]:
-        from dask.base import tokenize
-
-        return (tokenize(self.array), str(self.dtype))
-
 
 def _attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of a zarr group of either format, as JSON says them."""
@@ -141,7 +136,7 @@ def _opened_zarr(path: str) -> _Opened:
     place = Path(path)
     v2 = place.suffix.lower() == ".zspy"
     group = zarr.open_group(str(place / EXPERIMENT if v2 else place), mode="r", zarr_format=2 if v2 else 3)
-    beside: Any = group["described"] if "described" in group else {}
+    beside: Any = group.get("described", {})
     said = _attributes(place)["unmixel"]
     form = "HyperSpy zspy" if v2 else "zarr 3"
     return said, group["data"], lambda name: beside[name][...], list(beside), form

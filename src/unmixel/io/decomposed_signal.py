@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ VERSION = "3.3"
 
 _NOTHING = "float16"
 """Type of data that are not there: the smallest that knows NaN, for HyperSpy gives them memory."""
+
+_CHUNK = 8_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +54,12 @@ class DecomposedSignal:
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """One pattern a chunk."""
-        return (*(1,) * self.n_navigation, *self.shape[self.n_navigation :])
+        """Whole patterns, as many of a row as make up `_CHUNK` values: HyperSpy loads empty chunks one by one."""
+        pattern = self.shape[self.n_navigation :]
+        row = [
+            min(size, max(1, _CHUNK // math.prod(pattern))) for size in self.shape[: self.n_navigation][-1:]
+        ]
+        return (*(1,) * (self.n_navigation - len(row)), *row, *pattern)
 
     @property
     def trees(self) -> dict[str, Any]:

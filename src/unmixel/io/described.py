@@ -28,8 +28,8 @@ class Description:
     Parameters
     ----------
     said : mapping
-        JSON-safe: ``version``, ``title``, ``dtype``, ``axes``, ``n_scan_axes``, ``instrument``, ``source``, ``history``,
-        ``original_metadata``, ``weights``, ``extras`` (see `unmixel.io.faithful` for what JSON has no word for).
+        JSON-safe: ``version``, ``title``, ``dtype``, ``axes``, ``n_scan_axes``, ``instrument``, ``source``,
+        ``history``, ``original_metadata``, ``weights``, ``extras`` (`unmixel.io.faithful` tells how).
     arrays : tuple of ndarray
         Large arrays that it refers to.
     lost : tuple of str

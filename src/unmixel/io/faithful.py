@@ -77,6 +77,8 @@ class Faithful:
             return self._mapping(value)
         if isinstance(value, list):
             return [self.encode(item) for item in value]
+        if all(hasattr(value, part) for part in ("__array__", "dtype", "shape")):
+            return self._array(np.asarray(value))  # some readers leave metadata unread
         return self._other(value)
 
     def decode(self, value: Any) -> Any:
@@ -162,6 +164,8 @@ def same(first: Any, second: Any) -> bool:
 
 
 def _npy(value: NDArray[Any]) -> str:
+    if value.dtype.metadata:  # of HDF5's own; the values do not need it
+        value = value.astype(np.dtype(value.dtype.str))
     stream = io.BytesIO()
     np.lib.format.write_array(stream, value, allow_pickle=False)
     return base64.b64encode(stream.getvalue()).decode()

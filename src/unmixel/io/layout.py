@@ -16,10 +16,10 @@ from unmixel.core.units import memory
 from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import only_in_order, stored_lengths
 
-PATTERN_BYTES = 4_000_000
-"""Bytes that reading a single pattern may unpack (measured, decision 22: 2 to 5 ms)."""
+PATTERN_BYTES = 9_000_000
+"""Bytes that reading a single pattern may unpack, about (measured, decision 22: 5 to 10 ms)."""
 
-CHUNK_BYTES = 700_000
+CHUNK_BYTES = 2_000_000
 """Bytes of a chunk, about: smaller ones cost more in handling than in unpacking."""
 
 TILE_BYTES = 32_000_000
@@ -95,16 +95,15 @@ class Layout:
         return cls(**{**told, **lists})
 
 
-def chunk_positions(frame_bytes: int, most_bytes: int = PATTERN_BYTES) -> int:
-    """Return how many positions along y and along x share a chunk: a power of two.
+def chunk_positions(frame_bytes: int, most_bytes: int = PATTERN_BYTES) -> float:
+    """Return how many positions along y and along x are to share a chunk, about: 1 to 32.
 
     Examples
     --------
-    >>> [chunk_positions(n) for n in (2048, 144 * 144 * 2, 256 * 256 * 2, 4096 * 4096)]
-    [32, 8, 4, 1]
+    >>> [round(chunk_positions(n), 1) for n in (2048, 144 * 144 * 4, 256 * 256 * 2, 4096 * 4096)]
+    [32, 10.4, 8.3, 1.0]
     """
-    fits = [2**n for n in range(6) if 4**n * frame_bytes <= most_bytes and 2**n <= _MOST_POSITIONS]
-    return max(fits, default=1)
+    return min(_MOST_POSITIONS, max(1.0, math.sqrt(most_bytes / frame_bytes)))
 
 
 def pattern_pieces(pattern: tuple[int, ...], n_bytes: float) -> tuple[int, ...]:
@@ -112,32 +111,31 @@ def pattern_pieces(pattern: tuple[int, ...], n_bytes: float) -> tuple[int, ...]:
 
     Examples
     --------
-    >>> pattern_pieces((144, 144), 64 * 144 * 144 * 2), pattern_pieces((2048,), 2_000_000)
-    ((72, 72), (683,))
+    >>> pattern_pieces((144, 144), 225 * 144 * 144 * 4), pattern_pieces((2048,), 2_000_000)
+    ((48, 48), (2048,))
     """
     pieces = max(1, round((n_bytes / CHUNK_BYTES) ** (1 / len(pattern))))
     return tuple(math.ceil(size / min(pieces, size)) for size in pattern)
 
 
-def near(wanted: int, size: int, stored: int) -> int:
+def near(wanted: float, size: int, stored: int) -> int:
     """Return a chunk length near the wanted one that goes well with how the source is stored.
 
-    Each chunk of the source is then read for one tile only: the length divides the source's, or is a multiple.
+    Each chunk of the source is then read for one tile only: the length divides the source's, or is a multiple. Where
+    the source has no chunks, it is a power of two.
 
     Examples
     --------
-    >>> [near(8, 100, stored) for stored in (1, 15, 32, 3, 100, 37)]
+    >>> [near(9, 100, stored) for stored in (1, 15, 32, 3, 100, 37)]
     [8, 5, 8, 9, 8, 8]
     """
-    wanted = max(1, min(wanted, size))
-    if stored >= size:  # one chunk all along: any length will do
-        return wanted
-    divisors = [n for n in range(1, stored + 1) if stored % n == 0 and wanted / 2 <= n <= 2 * wanted]
-    if divisors and stored > wanted:
-        return min(divisors, key=lambda n: (abs(math.log(n / wanted)), n))
-    if 1 < stored <= wanted:
-        return min(size, max(1, round(wanted / stored)) * stored)
-    return wanted
+    plain = min(size, 1 << int(math.log2(wanted)))
+    if stored in (1, size):  # one chunk all along: any length will do
+        return plain
+    divisors = [n for n in range(1, stored + 1) if stored % n == 0 and wanted / 2 <= n <= 1.5 * wanted]
+    if divisors:
+        return min(divisors, key=lambda n: abs(math.log(n / wanted)))
+    return min(size, round(wanted / stored) * stored) if stored <= wanted else plain
 
 
 def laid_out(
@@ -164,7 +162,7 @@ def laid_out(
     shuffle : str
         As in `Layout`.
     tile_bytes : int
-        Bytes of a tile at most, whatever the budget.
+        Bytes of a tile at most, whatever the budget; chunks of the source may be larger.
     cut_patterns : bool
         Whether chunks may be pieces of patterns, so that images of a small detector read only part of the data.
 
@@ -175,7 +173,8 @@ def laid_out(
     """
     itemsize = max(np.dtype(scan.data.dtype).itemsize, sample.dtype.itemsize)
     frame = scan.n_pixels * itemsize
-    allowed = min(budget // TILES_AT_ONCE, tile_bytes) // frame
+    most = max(1, min(budget // TILES_AT_ONCE, TILE_BYTES) // frame)
+    allowed = max(1, min(most, tile_bytes // frame))
     if budget // TILES_AT_ONCE < frame:
         raise InputError(
             "memory budget",
@@ -183,12 +182,12 @@ def laid_out(
             got=memory(budget),
             hint="give more memory",
         )
-    allowed = max(1, allowed)
     n_scan = len(scan.scan_axes)
     in_order = only_in_order(scan.data)
     stored = [1 if in_order else max(stored_lengths(scan.data, axis), default=1) for axis in range(n_scan)]
-    positions = chunk_positions(scan.n_pixels * sample.dtype.itemsize)
-    wanted = [1] * max(0, n_scan - 2) + [positions] * min(2, n_scan)
+    stored_frame = scan.n_pixels * sample.dtype.itemsize
+    positions = chunk_positions(stored_frame, PATTERN_BYTES if cut_patterns else CHUNK_BYTES)
+    wanted = [1.0] * max(0, n_scan - 2) + [positions] * min(2, n_scan)
     chunk = [near(w, n, s) for w, n, s in zip(wanted, scan.scan_shape, stored, strict=True)]
     if in_order:  # tiles must be whole rows, one after the other
         chunk = _whole_rows(chunk, scan.scan_shape, allowed)
@@ -196,13 +195,13 @@ def laid_out(
         chunk[axis] = max(1, min(chunk[axis], allowed // max(1, math.prod(chunk[axis + 1 :]))))
     pattern = scan.pattern_shape
     if cut_patterns:
-        pattern = pattern_pieces(pattern, math.prod(chunk) * scan.n_pixels * sample.dtype.itemsize)
+        pattern = pattern_pieces(pattern, math.prod(chunk) * stored_frame)
     return Layout(
         shape=(*scan.scan_shape, *scan.pattern_shape),
         n_scan_axes=n_scan,
         dtype=sample.dtype.str,
         chunk=(*chunk, *pattern),
-        tile=_tile(chunk, scan.scan_shape, stored, allowed),
+        tile=_tile(chunk, scan.scan_shape, stored, (allowed, most)),
         shuffle=shuffle,
     )
 
@@ -215,18 +214,24 @@ def _whole_rows(chunk: list[int], shape: tuple[int, ...], allowed: int) -> list[
     return rows
 
 
-def _tile(chunk: list[int], shape: tuple[int, ...], stored: list[int], allowed: int) -> tuple[int, ...]:
-    """Return tile lengths: whole chunks, whole chunks of the source where there is room, the last axis first."""
+def _tile(
+    chunk: list[int], shape: tuple[int, ...], stored: list[int], room_for: tuple[int, int]
+) -> tuple[int, ...]:
+    """Return tile lengths: whole chunks, whole chunks of the source where there is room, the last axis first.
+
+    `room_for` are the positions that are aimed at, and those that there is room for.
+    """
+    allowed, most = room_for
     tile = list(chunk)
     for axis, (step, along) in enumerate(zip(chunk, stored, strict=True)):
         whole = math.lcm(step, along)
         trial = [*tile[:axis], min(whole, math.ceil(shape[axis] / step) * step), *tile[axis + 1 :]]
-        if math.prod(trial) <= allowed:
+        if math.prod(trial) <= most:
             tile = trial
     for axis in reversed(range(len(tile))):
         size = math.ceil(shape[axis] / chunk[axis]) * chunk[axis]
         # an axis takes part only if those after it are whole: tiles then follow one another as the source does
-        room = allowed // math.prod(tile) * tile[axis]
+        room = max(1, allowed // math.prod(tile)) * tile[axis]
         tile[axis] = size if room >= size else max(1, room // tile[axis]) * tile[axis]
         if tile[axis] < size:
             break

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 _HDF5, _ZIP, _GZIP, _TIFF = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"\x1f\x8b", (b"II*\x00", b"MM\x00*")
+_PLACES = (0, *(512 << n for n in range(8)))  # of the signature of HDF5, behind what others put first
 _EMBEDDED = re.compile(rb"data:[\w/+.-]*;base64,([A-Za-z0-9+/=]+)")
 
 RAW = "#raw"
@@ -52,9 +53,10 @@ def pieces(path: Path) -> Iterator[Piece]:
 
 
 def _inside(name: str, data: bytes) -> Iterator[Piece]:
-    if data.startswith((_HDF5, _ZIP, _GZIP, *_TIFF)):
+    hdf5 = any(data.startswith(_HDF5, place) for place in _PLACES)
+    if hdf5 or data.startswith((_ZIP, _GZIP, *_TIFF)):
         yield f"{name}{RAW}", data
-    if data.startswith(_HDF5):
+    if hdf5:
         yield from _hdf5(name, data)
     elif data.startswith(_ZIP):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

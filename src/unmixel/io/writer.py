@@ -1,6 +1,6 @@
 """The contract of a writer: one class per layout of a store, found by the entry point ``unmixel.writers``.
 
-A conversion (`unmixel.pipeline.convert`) goes through a scan tile by tile and calls, in a folder of the conversion's own:
+A conversion (`unmixel.pipeline.convert`) goes through a scan tile by tile and calls, in a folder of its own:
 
 1. `lay_out`: what chunks and tiles there will be;
 2. `begin`: everything but the data;

@@ -58,8 +58,8 @@ class Conversion:
     seconds : float
         Wall-clock time, without verification.
     sha256 : str or None
-        Of the data as read back, where they were verified: sha256 of the sha256 of each row (the last scan axis, all its
-        patterns, little-endian, at the scan's own type).
+        Of the data as read back, where they were verified: sha256 of the sha256 of each row (the last scan axis,
+        all its patterns, little-endian, at the scan's own type).
     notes : tuple of str
         What one should know, each in one sentence.
     """
@@ -99,8 +99,8 @@ def convert(
     """Convert a scan to the store that the suffix of `target` asks for: ``.zarr``, ``.zspy`` or ``.hspy``.
 
     Everything is kept: data to the bit, axes, instrument, history, original metadata. The target appears when it is
-    whole; until then everything is in ``TARGET.unfinished`` beside it, which survives an interruption, a kill and a full
-    disk.
+    whole; until then everything is in ``TARGET.unfinished`` beside it, which survives an interruption, a kill and a
+    full disk.
 
     Parameters
     ----------
@@ -360,9 +360,10 @@ def _notes(job: _Job) -> tuple[str, ...]:
     layout, data = job.layout, job.scan.data
     n_scan = layout.n_scan_axes
     stored = [max(stored_lengths(data, axis), default=1) for axis in range(n_scan)]
+    dtype = np.dtype(layout.dtype)
     notes = [
-        f"Stored in chunks of {_by(layout.chunk)} ({memory(math.prod(layout.chunk) * np.dtype(layout.dtype).itemsize)}) "
-        f"as {np.dtype(layout.dtype)}, {_by(layout.tile) or 'one pattern'} positions written at once."
+        f"Stored in chunks of {_by(layout.chunk)} ({memory(math.prod(layout.chunk) * dtype.itemsize)}) as {dtype}, "
+        f"{_by(layout.tile) or 'one pattern'} positions written at once."
     ]
     if max(stored, default=1) > 1:
         notes[0] += f" The source is stored by {_by(stored)} positions."

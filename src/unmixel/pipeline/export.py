@@ -9,12 +9,14 @@ from tempfile import TemporaryDirectory
 
 from unmixel.core import registry
 from unmixel.core.errors import InputError, RunExistsError, UnmixelError
+from unmixel.dataset.about import About
 from unmixel.dataset.result import Result
+from unmixel.io.about import read_about
 from unmixel.io.atomic import replacing
 from unmixel.io.exporters.contract import Exporter, Parcel
 from unmixel.pipeline.folder import stem
+from unmixel.pipeline.kept import load
 from unmixel.pipeline.parcel import packed
-from unmixel.pipeline.run import load
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def export(
     check: bool = False,
     force: bool = False,
     keep_names: bool = False,
+    about: About | str | Path | None = None,
 ) -> tuple[Exported, ...]:
     """Write a run in one or more formats, each whole or not at all.
 
@@ -69,7 +72,10 @@ def export(
     force : bool
         Replace exports that are there.
     keep_names : bool
-        Leave user names, host names and absolute paths where the result has them.
+        Leave user names, host names and absolute paths where the result has them. Records that `run` writes have none.
+    about : About, path or None
+        What only the owner of the data can say (title, licence, authors, sample), or the YAML file that says it;
+        ``nxs`` needs some of it.
 
     Returns
     -------
@@ -81,7 +87,9 @@ def export(
     PluginError
         When there is no exporter of that name; nothing is written then.
     ReadError
-        When there is no result.
+        When there is no result, or no such file of facts.
+    InputError
+        When the file of facts holds a fact of another name or kind.
     RunExistsError
         When an export is there already; nothing is written then.
 
@@ -91,13 +99,14 @@ def export(
     ['mgo.hspy', 'mgo-csv']
     """
     exporters = [registry.load("exporters", name)() for name in _names(to)]
+    told = read_about(about) if isinstance(about, (str, Path)) else about
     result = run if isinstance(run, Result) else load(run)
     name = _name(result)
     folder = Path(f"{name}.export") if out is None else Path(out)
     plan = [Exported(exporter.name, folder / target_name(name, exporter)) for exporter in exporters]
     _check_free(folder, plan, force=force)
     with TemporaryDirectory(prefix="unmixel-") as place:
-        parcel = packed(result, name, Path(place), keep_names=keep_names)
+        parcel = packed(result, name, Path(place), about=told, keep_names=keep_names)
         folder.mkdir(parents=True, exist_ok=True)
         return tuple(
             _written(exporter, parcel, one, check=check)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from unmixel.dataset.about import About
 from unmixel.dataset.privacy import private, scrubbed
 from unmixel.dataset.result import Result
 from unmixel.io.ebsd import write_maps
 from unmixel.io.exporters.contract import Parcel
+from unmixel.io.nexus import jsonable
 from unmixel.io.store import read_arrays, write_bundle
 from unmixel.io.tables import write_tables
 from unmixel.pipeline import stages
@@ -15,8 +18,10 @@ from unmixel.pipeline.folder import RunFolder
 from unmixel.pipeline.written import commented
 
 
-def packed(result: Result, name: str, folder: Path, *, keep_names: bool = False) -> Parcel:
-    """Return a result as a parcel: bundle, recipe, record, report and tables are written to `folder`.
+def packed(
+    result: Result, name: str, folder: Path, *, about: About | None = None, keep_names: bool = False
+) -> Parcel:
+    """Return a result as a parcel: bundle, recipe, record, report, citations and tables are written to `folder`.
 
     Parameters
     ----------
@@ -25,6 +30,8 @@ def packed(result: Result, name: str, folder: Path, *, keep_names: bool = False)
         For files and titles.
     folder : Path
         Empty; it is there.
+    about : About, optional
+        What the owner of the data says of them.
     keep_names : bool
         Whether user names, host names and absolute paths stay where the result has them.
     """
@@ -36,8 +43,10 @@ def packed(result: Result, name: str, folder: Path, *, keep_names: bool = False)
     write_bundle(place.bundle, result, arrays=arrays)
     header = (f"Resolved recipe of an unmixel run, exported as {name}.",)
     place.recipe.write_text(commented(result.recipe, header=header), encoding="utf-8")
-    place.save_record(result.record)
+    record = json.dumps(jsonable(result.record), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "record.json").write_text(record + "\n", encoding="utf-8")
     write_tables(folder, result)
     write_maps(folder, result.orientations)
     stages.report(result, place.report)
-    return Parcel(result, name, folder)
+    stages.cite(result, folder)
+    return Parcel(result, name, folder, about or About(), stages.references(result))

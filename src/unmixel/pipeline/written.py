@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from unmixel.pipeline.recipe import Recipe
@@ -25,6 +27,29 @@ def plain(recipe: Recipe) -> dict[str, Any]:
 
     converted: dict[str, Any] = convert(recipe.to_dict())
     return converted
+
+
+def beside(recipe: Recipe, folder: Path) -> Recipe:
+    """Return the recipe with candidates in files told from a folder, where the recipe is to lie.
+
+    A recipe file looks for them beside itself, so it can be moved together with what it names, and tells no
+    absolute path.
+    """
+    naming = recipe.interpret.identify
+    if naming is None:
+        return recipe
+    candidates = [_from(folder, one) for one in naming["candidates"]]
+    section = recipe.interpret.model_copy(update={"identify": {**naming, "candidates": candidates}})
+    return recipe.model_copy(update={"interpret": section})
+
+
+def _from(folder: Path, one: str) -> str:
+    if not Path(one).is_absolute():
+        return one
+    try:
+        return Path(os.path.relpath(one, folder.resolve())).as_posix()
+    except ValueError:  # another drive of Windows
+        return one
 
 
 def write(recipe: Recipe, *, header: tuple[str, ...] = ()) -> str:

@@ -22,6 +22,7 @@ from unittest import mock
 
 from unmixel.core import registry
 from unmixel.core.errors import InputError
+from unmixel.dataset.about import About, Microscope, Person, Sample
 from unmixel.io.exporters.contract import Exporter, Parcel
 from unmixel.io.pieces import RAW, pieces
 from unmixel.pipeline.export import target_name
@@ -43,8 +44,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "uncalibrated": {"calibrated": False},
     "spectra": {"pattern": (12,)},
     "line": {"scan": (9,)},
+    "untold": {},
 }
-"""Results that exporters are tried on: `unmixel.testing.results.example_result` with these arguments."""
+"""Results that exporters are tried on: `unmixel.testing.results.example_result` with these arguments.
+
+Of all but ``untold``, the owner has said what can be said.
+"""
+
+ABOUT = About(
+    title="Copper in glass",
+    description="Random numbers",
+    licence="CC-BY-4.0",
+    authors=(Person("A. Nonymous", "0000-0002-1825-0097", "Institute of Examples"),),
+    measured="2026-11-22T09:00:00+00:00",
+    sample=Sample("G7", ("Cu",), "2026-11-01T12:00:00+00:00", "of no substance"),
+    microscope=Microscope("Example", "E-1"),
+)
+"""What the owner of the examples says of them."""
 
 _DATES = re.compile(rb"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 
@@ -67,7 +83,10 @@ class Parcels:
         if example not in self._packed:
             folder = Path(self._place.name) / example
             folder.mkdir()
-            self._packed[example] = packed(example_result(**EXAMPLES[example]), "sample", folder)
+            about = None if example == "untold" else ABOUT
+            self._packed[example] = packed(
+                example_result(**EXAMPLES[example]), "sample", folder, about=about
+            )
         return self._packed[example]
 
 
@@ -163,8 +182,8 @@ class ExporterLaws:
             _check(target.exists(), "nothing was written")
 
     def law_other_shapes(self) -> None:
-        """Spectra, line scans and results without calibration are written, or refused with what to do."""
-        for example in ("uncalibrated", "spectra", "line"):
+        """Spectra, line scans, results without calibration or facts are written, or refused with what to do."""
+        for example in ("uncalibrated", "spectra", "line", "untold"):
             with self._target() as target:
                 try:
                     self.exporter.write(self.parcels.of(example), target)

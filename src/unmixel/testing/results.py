@@ -14,6 +14,7 @@ from unmixel.dataset.phases import BY_SPOTS, HaloRing, PhaseAnswer, PhaseMatch, 
 from unmixel.dataset.result import Result
 from unmixel.dataset.results import Convergence, Factors, Groups, Particle, Particles, Residual
 from unmixel.pipeline.recipe import Recipe
+from unmixel.pipeline.schema import RECORD_SCHEMA
 from unmixel.pipeline.written import plain
 
 _COPPER = PhaseCell("Cu", (3.615,) * 3, (90.0,) * 3, "F m -3 m", "m-3m")
@@ -182,8 +183,9 @@ def _orientations(factors: Factors) -> dict[str, Any]:
 def _record(path: str, factors: Factors) -> dict[str, Any]:
     shape = [*factors.maps.shape[1:], *factors.patterns.shape[1:]]
     return {
-        "schema": 1,
+        "schema": RECORD_SCHEMA,
         "status": "finished",
+        "stage": "report",
         "started": "2026-11-22T10:00:00+00:00",
         "finished": "2026-11-22T10:00:47+00:00",
         "command": f"unmixel run {path} --components 3",
@@ -192,6 +194,7 @@ def _record(path: str, factors: Factors) -> dict[str, Any]:
             "notes": [], "sha256": "0123456789abcdef" * 4, "covers": "the whole file", "bytes": 1234,
             "shape": shape, "dtype": "uint16", "n_bytes": 2 * int(np.prod(shape)),
         },
+        "code": {"unmixel": {"version": "0.1.0", "sha256": "1" * 64, "files": 300}, "plugins": {}},
         "identity": {"recipe_sha256": "0" * 64, "input_sha256": "0123456789abcdef" * 4},
         "versions": {"python": "3.11.2", "platform": "Linux x86_64", "unmixel": "0.1.0", "numpy": "2.4.0"},
         "seed": 1,

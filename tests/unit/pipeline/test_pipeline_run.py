@@ -15,11 +15,12 @@ from unmixel.core.errors import InputError, ReadError, RecipeError, RunExistsErr
 from unmixel.dataset.scan import Scan
 from unmixel.io.nexus import jsonable
 from unmixel.pipeline import stages
-from unmixel.pipeline.folder import OURS
+from unmixel.pipeline.kept import load, rewrite_report
 from unmixel.pipeline.plan import plan
 from unmixel.pipeline.recipe import Recipe
-from unmixel.pipeline.run import load, rewrite_report, run
+from unmixel.pipeline.run import run
 from unmixel.pipeline.summary import lines, summary
+from unmixel.report.citation import citation
 
 pytestmark = pytest.mark.usefixtures("no_page")
 
@@ -65,7 +66,15 @@ def test_a_run_writes_everything_and_load_gives_it_back(file: Path, quick: Any, 
     heard = Heard()
     result = run(file, quick, out=tmp_path / "o", progress=heard)
     assert sorted(member.name for member in (tmp_path / "o").iterdir()) == sorted(
-        set(OURS) - {"checkpoint.npz", "sketch.npz", "use_pixels.npy"}
+        {
+            "recipe.yaml",
+            "result.nxs",
+            "components.csv",
+            "groups.csv",
+            "particles.csv",
+            "report.html",
+            "record.json",
+        }
     )
     assert heard.stages == [
         "read",
@@ -88,6 +97,7 @@ def test_a_run_writes_everything_and_load_gives_it_back(file: Path, quick: Any, 
     assert set(found.extras) == set(result.extras) >= {"mean_pattern", "mean_map", "virtual_inner"}
     assert found.factors.settings == jsonable(result.factors.settings)
     assert (tmp_path / "o" / "report.html").read_text() == "finished"
+    assert citation(result).endswith((tmp_path / "o" / "references.bib").read_text())
     from_file = load(tmp_path / "o" / "result.nxs")
     assert_same_result(from_file, result)
     assert from_file.record["status"] == "finished"
@@ -100,7 +110,9 @@ def test_the_record_tells_how(file: Path, quick: Any, tmp_path: Path) -> None:
     assert record["error"] is None
     assert record["command"] == "unmixel run scan.npz"
     assert record["seed"] == 0
-    assert record["input"]["path"] == str(file)
+    assert record["input"]["path"] == file.name
+    assert record["code"]["unmixel"]["version"] == record["versions"]["unmixel"]
+    assert len(record["code"]["unmixel"]["sha256"]) == 64
     assert record["input"]["covers"] == "the whole file"
     assert len(record["input"]["sha256"]) == 64
     assert record["input"]["shape"] == [13, 17, 21, 18]
@@ -110,7 +122,8 @@ def test_the_record_tells_how(file: Path, quick: Any, tmp_path: Path) -> None:
         "read", "card", "prepare", "overview", "factorize", "judge", "interpret", "write", "report",
     }  # fmt: skip
     assert record["files"] == [
-        "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html",
+        "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html", "methods.md",
+        "references.bib",
     ]  # fmt: skip
 
 

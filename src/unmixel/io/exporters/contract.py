@@ -10,6 +10,7 @@ from unmixel.dataset.about import About
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from unmixel.dataset.bibliography import Reference
     from unmixel.dataset.result import Result
 
 
@@ -26,18 +27,21 @@ class Parcel:
     name : str
         Name for files and titles, such as ``mgo``.
     folder : Path
-        Holds ``result.nxs``, ``recipe.yaml``, ``record.json``, ``report.html``, the tables (``*.csv``) and, where
-        there are some, the orientations (``*.ang``, ``*.ctf``) of this result, written for this export; only to be
-        read and copied from.
+        Holds ``result.nxs``, ``recipe.yaml``, ``record.json``, ``report.html``, ``methods.md``, ``references.bib``,
+        the tables (``*.csv``) and, where there are some, the orientations (``*.ang``, ``*.ctf``) of this result,
+        written for this export; only to be read and copied from.
     about : About
         What the user says of the data: title, licence, authors, sample. What is not said there is not known: an
-        exporter leaves it out, or says so where the format must have it.
+        exporter leaves it out, or refuses where the format must have it.
+    references : tuple of Reference
+        Papers that the methods of this result rest on, as the report cites them.
     """
 
     result: Result
     name: str
     folder: Path
     about: About = About()
+    references: tuple[Reference, ...] = ()
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from unmixel.core.errors import InputError
-from unmixel.io.compression import best_shuffle, number_of
+from unmixel.io.compression import best_shuffle, block_bytes, number_of
 from unmixel.io.converted import EXPERIMENT
 from unmixel.io.hyperspy_tree import axes, grow_zarr, metadata
 from unmixel.io.layout import laid_out
@@ -31,8 +32,8 @@ _CHUNK_BYTES = 8_000_000
 class HyperspyZarr:
     """HyperSpy's zspy; a tile is a chunk, which is a file.
 
-    Chunks are compressed by blosc (zstd, level 1) and carry a CRC-32, both codecs of numcodecs. RosettaSciIO cannot write
-    the layout with zarr 3 (rosettasciio#539); it reads it.
+    Chunks are compressed by blosc (zstd, level 1) and carry a CRC-32, both codecs of numcodecs. RosettaSciIO cannot
+    write the layout with zarr 3 (rosettasciio#539); it reads it.
 
     Examples
     --------
@@ -78,6 +79,7 @@ class HyperspyZarr:
             grow_zarr(experiment.create_group(name), tree, _put)
         for name in ("learning_results", "attributes"):
             experiment.create_group(name)
+        block = block_bytes(math.prod(layout.chunk), np.dtype(layout.dtype).itemsize, layout.shuffle)
         experiment.create_array(
             "data",
             shape=layout.shape,
@@ -85,7 +87,7 @@ class HyperspyZarr:
             chunks=layout.chunk,
             fill_value=0,
             # compressed values and their checksum: what comes first in the list is done first
-            filters=[Blosc("zstd", 1, number_of(layout.shuffle))],
+            filters=[Blosc("zstd", 1, number_of(layout.shuffle), block)],
             compressors=CRC32(),
         )
 
@@ -94,7 +96,8 @@ class HyperspyZarr:
         import zarr
 
         place = folder / "store.zspy" / EXPERIMENT / "data"
-        array = zarr.open_array(str(place), mode="r+", zarr_format=2, config={"write_empty_chunks": True})
+        array = zarr.open_array(str(place), mode="r+", zarr_format=2)
+        array = array.with_config({"write_empty_chunks": True})
         array[layout.tiles[tile]] = values
         pattern = (0,) * (len(layout.shape) - layout.n_scan_axes)
         return place / str(array.metadata.encode_chunk_key((*layout.place(tile), *pattern)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from unmixel.core.errors import InputError
-from unmixel.io.compression import best_shuffle
+from unmixel.io.compression import best_shuffle, block_bytes
 from unmixel.io.layout import laid_out
 
 if TYPE_CHECKING:
@@ -19,17 +20,14 @@ if TYPE_CHECKING:
     from unmixel.io.described import Description
     from unmixel.io.layout import Layout
 
-BLOCK_BYTES = 1 << 20
-"""Bytes that blosc compresses at once (measured: 4 % smaller than its own choice, and unpacked faster)."""
-
 
 @dataclass(frozen=True)
 class ShardedZarr:
     """zarr format 3: a group with the array ``data``; a tile is a shard, which is a file.
 
-    Codecs are those of the zarr specification: bytes, blosc (zstd, level 1), crc32c for every chunk and for the index of
-    every shard. What describes the scan is the attribute ``unmixel`` of the group, with the group ``described`` for large
-    arrays of metadata.
+    Codecs are those of the zarr specification: bytes, blosc (zstd, level 1), crc32c for every chunk and for the
+    index of every shard. What describes the scan is the attribute ``unmixel`` of the group, with the group
+    ``described`` for large arrays of metadata.
 
     Examples
     --------
@@ -67,6 +65,7 @@ class ShardedZarr:
             beside = root.create_group("described")
             for number, array in enumerate(description.arrays):
                 beside.create_array(f"array-{number}", data=array, compressors=[Crc32cCodec()])
+        itemsize = np.dtype(layout.dtype).itemsize
         names = [axis["name"] for axis in description.said["axes"]]
         root.create_array(
             "data",
@@ -80,8 +79,8 @@ class ShardedZarr:
                     cname="zstd",
                     clevel=1,
                     shuffle=layout.shuffle,
-                    typesize=np.dtype(layout.dtype).itemsize,
-                    blocksize=BLOCK_BYTES,
+                    typesize=itemsize,
+                    blocksize=block_bytes(math.prod(layout.chunk), itemsize, layout.shuffle),
                 ),
                 Crc32cCodec(),
             ],
@@ -93,9 +92,8 @@ class ShardedZarr:
 
         place = folder / "store.zarr"
         # chunks of zeros are written as well: "missing" would also be what was lost
-        array = zarr.open_array(
-            str(place / "data"), mode="r+", zarr_format=3, config={"write_empty_chunks": True}
-        )
+        array = zarr.open_array(str(place / "data"), mode="r+", zarr_format=3)
+        array = array.with_config({"write_empty_chunks": True})
         array[layout.tiles[tile]] = values
         pattern = (0,) * (len(layout.shape) - layout.n_scan_axes)  # a tile holds whole patterns
         return place / "data" / str(array.metadata.encode_chunk_key((*layout.place(tile), *pattern)))
