@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from unmixel.dataset.result import Result
+from unmixel.dataset.results import Groups
 from unmixel.report.canvas import INK, box, group_colour, sheet, write
 from unmixel.report.components import component_panels
 from unmixel.report.groups import group_panels
 from unmixel.report.panels import Panel, paint
-from unmixel.report.scales import linear_scale
+from unmixel.report.scales import linear_scale, sqrt_scale
 from unmixel.report.words import percent
 
 if TYPE_CHECKING:
@@ -41,10 +43,20 @@ def _columns(result: Result) -> list[tuple[str, str, tuple[Panel, Panel]]]:
     groups = result.groups
     if groups is not None:
         shown = range(min(_SHOWN, groups.n_groups))
-        return [(f"Group {g}", group_colour(g), group_panels(result, g)) for g in shown]
+        return [(f"Group {g}", group_colour(g), _group(result, groups, g)) for g in shown]
     strengths = result.factors.strengths
     shown = range(min(_SHOWN, result.factors.n_components))
     return [(f"{k} · {percent(strengths[k])}", INK, component_panels(result, k)) for k in shown]
+
+
+def _group(result: Result, groups: Groups, group: int) -> tuple[Panel, Panel]:
+    """Return the panels of a group, colours spread over what its pattern is known from, without the direct beam."""
+    pattern, picture = group_panels(result, group)
+    if pattern.is_picture and groups.used_pixels is not None:
+        used = groups.used_pixels[group]
+        if used.shape == pattern.values.shape and used.any():
+            pattern = replace(pattern, scale=sqrt_scale(pattern.values, used))
+    return pattern, picture
 
 
 def _draw(figure: Figure, panel: Panel, corner: tuple[float, float], room: tuple[float, float]) -> None:
