@@ -296,6 +296,23 @@ def convert(
     execute(wish, resume=resume, verify=verify, force=force, as_json=json)
 
 
+rde = typer.Typer(
+    no_args_is_help=True, help="RDE, the data store of NIMS: a dataset template that runs unmixel."
+)
+app.add_typer(rde, name="rde")
+
+
+@rde.command()
+def init(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder for the template.")],
+    force: Annotated[bool, typer.Option("--force", help="Write over the files of a template there.")] = False,
+) -> None:
+    """Write a dataset template: container, metadata-def.json, invoice.schema.json, rdeconfig.yaml."""
+    from unmixel.cli.rde import write_template
+
+    write_template(folder, force=force)
+
+
 def _start_lightly() -> None:
     """Save CPU where most of it goes into imports: a data card leaves no garbage and multiplies no matrices."""
     if sys.argv[1:2] == ["info"]:
