@@ -17,7 +17,7 @@ from unmixel.testing.exporters import ExporterLaws, Parcels
 # HyperSpy and other judges warn about what they bring; that is not ours to mend
 pytestmark = pytest.mark.filterwarnings("default")
 
-OURS = {"csv", "emd", "hspy", "nxs", "rocrate", "tiff", "zspy"}
+OURS = {"csv", "emd", "hspy", "nxs", "rde", "rocrate", "tiff", "zspy"}
 
 
 @pytest.fixture(scope="module")

@@ -90,8 +90,7 @@ def test_any_shape_and_scale_survives(
 ) -> None:
     n_axes = min(n_axes, len(shape) - 1)
     axes = tuple(Axis(f"a{i}", size, scale, 0.0, "nm") for i, size in enumerate(shape[len(shape) - n_axes :]))
-    values = np.random.default_rng(1).random(shape[: 1 + n_axes] if not n_axes else shape).astype(np.float32)
-    values = values.reshape(values.shape if n_axes else (-1,))
+    values = np.random.default_rng(1).random(shape).astype(np.float32)
     path = tmp_path_factory.mktemp("any") / "a.tif"
     write_image(path, values, axes, unit="counts", labels=())
     with tifffile.TiffFile(path) as file:

@@ -105,7 +105,7 @@ def write_image(
     import tifffile
 
     image, shown = _forward(np.asarray(values, np.float32), axes)
-    stack = image.reshape(-1, *image.shape[-2:]) if len(axes) > 1 else np.atleast_2d(image)
+    stack = image.reshape(-1, *image.shape[-2:] if len(axes) > 1 else image.shape[-1:])
     x_scale, x_origin, x_unit = _told(shown[-1]) if shown else (1.0, 0.0, "pixel")
     # rows that only count are as high as a sample is wide: ImageJ has one unit for both
     y_scale, y_origin, y_unit = _told(shown[-2]) if len(shown) > 1 else (x_scale, 0.0, x_unit)
