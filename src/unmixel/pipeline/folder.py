@@ -30,8 +30,8 @@ OURS = (
 )  # fmt: skip
 """Every file of a run folder, in the order in which they are removed; nothing else in it is ever touched."""
 
-UNFINISHED = ("partial.nxs", "checkpoint.npz", "sketch.npz")
-"""Those that only an unfinished run needs, beside `RunFolder.given`."""
+UNFINISHED = ("partial.nxs", "checkpoint.npz", "sketch.npz", "resume.json")
+"""Those that only an unfinished run needs."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
 
     def clear_unfinished(self) -> None:
-        """Remove what only an unfinished run needs; `given` stays until the record says that it has ended."""
+        """Remove what only an unfinished run needs, before the record says that it has ended: none stays for good."""
         for name in UNFINISHED:
             (self.path / name).unlink(missing_ok=True)
 

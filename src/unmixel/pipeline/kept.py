@@ -105,7 +105,9 @@ def _what_is_there(place: RunFolder, record: dict[str, Any] | None) -> str:
     if record is None:
         return "no run" if place.path.is_dir() else "no run, and no such folder"
     files = [name for name in OURS if (place.path / name).exists()]
-    text = f"a run that is {record.get('status')} in the stage '{record.get('stage')}' and has no factors yet"
+    text = f"a run that is {record.get('status')} and has no factors yet"
+    if record.get("stage"):
+        text += f", last in the stage '{record['stage']}'"
     if record.get("status") == "finished":
         text = "a finished run whose result.nxs is missing"
     elif record.get("checkpoint"):

@@ -133,7 +133,6 @@ class _Job:
         for key in ("checkpoint", "checkpoint_sweep"):
             self.log.values.pop(key, None)
         self.log.end("finished")
-        self.folder.given.unlink(missing_ok=True)
         return replace(self.result, record=told(self.log.values))
 
     def _last_words(self, marks: Checkpoints, status: str, **error: str) -> None:
@@ -184,7 +183,8 @@ class _Job:
             return None
         try:
             kept = read_bundle(self.folder.bundle)
-        except InputError:
+        except InputError as error:
+            self.log.note(f"The factors are found again, as the earlier ones cannot be used: {error}")
             return None
         if kept.record.get("identity") != self.identity:
             return None
@@ -193,6 +193,10 @@ class _Job:
             self.log.values[key] = kept.record.get(key)
         for text in kept.record.get("notes", []):
             self.log.note(text)
+        if kept.record.get("code") != self.log.values["code"]:
+            self.log.note(
+                "The factors were found with another state of the code than what follows from them."
+            )
         return replace(kept, folder=self.folder.path, recipe=plain(self.recipe))
 
     def _separate(self, earlier: Mapping[str, Any] | None, marks: Checkpoints) -> Result:

@@ -183,7 +183,7 @@ def jobs(n: int, rng: np.random.Generator, place: Path) -> None:
         left = {member.name for member in out.iterdir()}
         tell(
             status=status, seen=seen, correct=correct, words=words, ends=same(end, wanted),
-            litter=sorted(left - {member.name for member in (place / "whole.run").iterdir()}),
+            litter=sorted(left - {".lock"} - {member.name for member in (place / "whole.run").iterdir()}),
         )  # fmt: skip
 
 

@@ -15,9 +15,11 @@ from unmixel.core.errors import ReadError
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import State
 from unmixel.pipeline import partial, stages
+from unmixel.pipeline.code import code
 from unmixel.pipeline.folder import RunFolder
 from unmixel.pipeline.kept import load
 from unmixel.pipeline.partial import so_far
+from unmixel.pipeline.recipe import Recipe
 from unmixel.pipeline.run import resume, run
 
 pytestmark = pytest.mark.usefixtures("no_page")
@@ -116,7 +118,7 @@ def test_a_state_from_the_disk_shows_nothing(scan: Scan) -> None:
 def test_without_factors_it_is_said_what_is_there(stage: str, file: Path, quick: Any, tmp_path: Path) -> None:
     stopped(file, quick, tmp_path / "o", stage=stage)
     with pytest.raises(
-        ReadError, match=f"interrupted in the stage '{stage}' and has no factors yet"
+        ReadError, match=f"interrupted and has no factors yet, last in the stage '{stage}'"
     ) as caught:
         load(tmp_path / "o")
     assert "(there: resume.json, recipe.yaml, record.json)" in str(caught.value)
@@ -155,6 +157,32 @@ def test_a_damaged_partial_bundle_is_refused(file: Path, quick: Any, tmp_path: P
     with pytest.raises(ReadError, match="other bytes"):
         load(out)
     assert run(file, quick, out=out).record["status"] == "finished"  # which needs only the checkpoint
+
+
+def test_factors_of_other_code_or_damaged_ones_are_told(
+    file: Path, quick: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "o"
+    stopped(file, quick, out, stage="interpret")
+    damaged = bytearray((out / "result.nxs").read_bytes())
+    whole = bytes(damaged)
+    with monkeypatch.context() as changed:
+        changed.setattr(
+            "unmixel.pipeline.run.code", lambda *_: {**code(Recipe()), "plugins": {"steps:x": other()}}
+        )
+        notes = run(file, quick, out=out).record["notes"]
+    assert any("another state of the code" in text for text in notes)
+    record = json.loads((out / "record.json").read_text())
+    (out / "record.json").write_text(json.dumps(record | {"status": "interrupted"}))
+    damaged[-1] ^= 1
+    (out / "result.nxs").write_bytes(damaged)
+    notes = run(file, quick, out=out).record["notes"]
+    assert any("earlier ones cannot be used: result bundle 'result.nxs'" in text for text in notes)
+    assert len((out / "result.nxs").read_bytes()) > len(whole)
+
+
+def other() -> dict[str, Any]:
+    return {"distribution": "x", "version": "1", "sha256": "0" * 64, "files": 1}
 
 
 def test_force_leaves_no_file_of_the_earlier_run(file: Path, quick: Any, tmp_path: Path) -> None:
