@@ -193,8 +193,12 @@ class WriterLaws:
             n_scan = layout.n_scan_axes
             whole = all(t % c == 0 for t, c in zip(layout.tile, layout.chunk[:n_scan], strict=True))
             _check(whole, f"{kind}: tiles {layout.tile} of chunks {layout.chunk}")
-            _check(int(np.prod(layout.tile)) <= 8, f"{kind}: tiles of {layout.tile} positions for a budget of 8")
-            _check(Layout.from_dict(json.loads(json.dumps(layout.to_dict()))) == layout, f"{kind}: no round trip")
+            _check(
+                int(np.prod(layout.tile)) <= 8, f"{kind}: tiles of {layout.tile} positions for a budget of 8"
+            )
+            _check(
+                Layout.from_dict(json.loads(json.dumps(layout.to_dict()))) == layout, f"{kind}: no round trip"
+            )
 
     def law_order(self) -> None:
         """Whatever the order in which tiles are written, and however often, the store is the same byte by byte."""
@@ -219,7 +223,7 @@ class WriterLaws:
             store = self.writer.finish(place, description, layout)
             try:
                 np.asarray(open_scan(store).data)
-            except Exception:  # noqa: BLE001, S112 - each library has errors of its own
+            except Exception:  # noqa: BLE001 - each library has errors of its own
                 continue
             _check(False, "data with a flipped byte were returned")
 
