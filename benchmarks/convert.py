@@ -349,7 +349,7 @@ class Differences:
     then: Any
 
     def encode(self, part: np.ndarray) -> Any:
-        return self.then.encode(np.diff(part, axis=-1, prepend=part.dtype.type(0)))
+        return self.then.encode(np.diff(part.reshape(-1), prepend=part.dtype.type(0)))
 
     def decode(self, packed: Any) -> np.ndarray:
         return np.cumsum(np.frombuffer(self.then.decode(packed), np.uint16), dtype=np.uint16)
