@@ -80,7 +80,8 @@ def round_trip(file: Path, folder: Path) -> Round:
     try:
         scan = unmixel.open(file)
     except UnmixelError as error:
-        return Round(file.name, refused=str(error).split(": ", 1)[-1].split(". What")[0])
+        words = str(error).replace(str(file), file.name).split(": ", 1)[-1].split(". What")[0]
+        return Round(file.name, refused=words)
     answers = {}
     for suffix in SUFFIXES:
         target = folder / f"{file.name}{suffix}"
@@ -109,6 +110,7 @@ def _axes(scan: Any) -> list[tuple[Any, ...]]:
 
 def table_of_rounds(folders: list[Path]) -> str:
     """Return the table of all files in some folders."""
+    n_beside = 0
     lines = ["| file | data | " + " | ".join(SUFFIXES) + " |", "|---|---|" + "---|" * len(SUFFIXES)]
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -116,12 +118,15 @@ def table_of_rounds(folders: list[Path]) -> str:
             for file in members(folder, place / "unpacked"):
                 (place / "out").mkdir(exist_ok=True)
                 found = round_trip(file, place / "out")
+                if "describes another" in found.refused:
+                    n_beside += 1
+                    continue
                 if found.refused:
                     lines.append(f"| `{found.file}` | not read: {found.refused} | | | |")
                     continue
                 answers = " | ".join((found.answers or {}).values())
                 lines.append(f"| `{found.file}` | {found.shape} {found.dtype} | {answers} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", f"{n_beside} text files beside them only describe the others."])
 
 
 class Resident:
