@@ -25,13 +25,14 @@ BASE ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 HYPERSPY_BIN := $(VENV)-hyperspy/bin
+FAIR_BIN := $(VENV)-fair/bin
 
 GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
 
 CANDIDATES := CuZr CuZr2 ZrCu2Al ZrO2 Zr Cu
 
 .NOTPARALLEL:
-.PHONY: help demo test test-hyperspy check lint types imports spelling security docs bench bench-recovery bench-answers bench-regression clean env-test
+.PHONY: help demo test test-hyperspy test-fair check lint types imports spelling security docs bench bench-recovery bench-answers bench-regression clean env-test
 
 help:
 	@sed -n '3,13s/^# *//p' Makefile
@@ -44,9 +45,13 @@ demo: $(VENV)/.core
 test: $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 
-# HyperSpy lives in an environment of its own: its dependencies are not those of unmixel.
+# HyperSpy, orix and emdfile live in an environment of their own: their dependencies are not those of unmixel.
 test-hyperspy: $(VENV)-hyperspy/.hyperspy
-	$(HYPERSPY_BIN)/python -m pytest tests/hyperspy $(PYTEST_ARGS)
+	$(HYPERSPY_BIN)/python -m pytest tests/hyperspy tests/contracts/test_exporters.py tests/unit/io/test_io_ebsd.py $(PYTEST_ARGS)
+
+# So do the judges of exported records: nothing that unmixel needs may depend on what they bring.
+test-fair: $(VENV)-fair/.fair
+	$(FAIR_BIN)/python -m pytest tests/fair tests/contracts/test_exporters.py $(PYTEST_ARGS)
 
 check: lint types imports spelling security   # make --keep-going check shows all faults at once
 
@@ -85,7 +90,7 @@ bench-regression: $(VENV)/.core
 	$(BIN)/python benchmarks/regression.py $(if $(BASE),--base $(BASE)) --out $(RESULTS)/regression.json
 
 clean:
-	rm -rf $(VENV) $(VENV)-hyperspy $(RUNS) $(RESULTS) site dist build htmlcov .coverage* \
+	rm -rf $(VENV) $(VENV)-hyperspy $(VENV)-fair $(RUNS) $(RESULTS) site dist build htmlcov .coverage* \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find src tests benchmarks examples -name __pycache__ -type d -exec rm -rf {} +
 
@@ -102,11 +107,16 @@ $(VENV)/.test $(VENV)/.check $(VENV)/.docs: $(VENV)/.%: pyproject.toml | $(BIN)/
 	@touch $@
 
 $(VENV)-hyperspy/.hyperspy: pyproject.toml | $(HYPERSPY_BIN)/python
-	@echo "Installing unmixel[hyperspy,test] into $(VENV)-hyperspy (about two minutes) ..."
-	$(PIP:$(BIN)/%=$(HYPERSPY_BIN)/%) --editable '.[hyperspy,test]'
+	@echo "Installing unmixel[emd,hyperspy,orix,test] into $(VENV)-hyperspy (about two minutes) ..."
+	$(PIP:$(BIN)/%=$(HYPERSPY_BIN)/%) --editable '.[emd,hyperspy,orix,test]'
 	@touch $@
 
-$(BIN)/python $(HYPERSPY_BIN)/python:
+$(VENV)-fair/.fair: pyproject.toml | $(FAIR_BIN)/python
+	@echo "Installing unmixel[fair,test] into $(VENV)-fair (about two minutes) ..."
+	$(PIP:$(BIN)/%=$(FAIR_BIN)/%) --editable '.[fair,test]'
+	@touch $@
+
+$(BIN)/python $(HYPERSPY_BIN)/python $(FAIR_BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; \
 	  exit 1; }

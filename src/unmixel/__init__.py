@@ -32,11 +32,15 @@ if TYPE_CHECKING:
     from unmixel.interpret.rotation import scan_rotation
     from unmixel.interpret.spacings import d_spacings
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
+    from unmixel.pipeline.convert import convert
+    from unmixel.pipeline.export import export
+    from unmixel.pipeline.kept import load
     from unmixel.pipeline.recipe import Recipe
-    from unmixel.pipeline.run import load, run
+    from unmixel.pipeline.run import run
     from unmixel.prepare.detectors import Annulus, Disk, center_of_mass, virtual_image
     from unmixel.prepare.region_profiles import region_profiles
     from unmixel.prepare.variance import variance_profile
+    from unmixel.report.citation import citation
 
 __version__ = "0.1.0"
 
@@ -63,9 +67,12 @@ _HOMES = {
     "UnmixelError": "unmixel.core.errors",
     "calibrate": "unmixel.interpret.calibrate",
     "center_of_mass": "unmixel.prepare.detectors",
+    "citation": "unmixel.report.citation",
+    "convert": "unmixel.pipeline.convert",
     "d_spacings": "unmixel.interpret.spacings",
+    "export": "unmixel.pipeline.export",
     "identify": "unmixel.interpret.phases",
-    "load": "unmixel.pipeline.run",
+    "load": "unmixel.pipeline.kept",
     "match_positions": "unmixel.interpret.positions",
     "open": "unmixel.io.open",
     "orientation_map": "unmixel.interpret.orient",
@@ -101,7 +108,10 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "UnmixelError",
     "calibrate",
     "center_of_mass",
+    "citation",
+    "convert",
     "d_spacings",
+    "export",
     "identify",
     "load",
     "match_positions",

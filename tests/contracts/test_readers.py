@@ -21,6 +21,13 @@ SHAPE = (5, 9, 31, 26)
 COUNTS = np.random.default_rng(3).poisson(4.0, SHAPE).astype(np.uint16)
 
 
+def converted(folder: Path) -> Example:
+    from unmixel.pipeline.convert import convert
+
+    convert(Scan.from_array(COUNTS), folder / "scan.zarr")
+    return Example(str(folder / "scan.zarr"), COUNTS)
+
+
 def demo(folder: Path) -> Example:
     return Example("demo:glass?scan=5x9&detector=31x26&precipitates=2")
 
@@ -119,6 +126,7 @@ def zarr(folder: Path) -> Example:
 
 
 EXAMPLES: dict[str, Callable[[Path], Example]] = {
+    "converted": converted,
     "demo": demo,
     "hdf5": hdf5,
     "mat": mat,

@@ -40,7 +40,8 @@ class Guarded(TyperGroup):
             raise
         except KeyboardInterrupt as stop:
             terminated = type(stop).__name__ == "Terminated"
-            _say("interrupted. What is done is kept; the same command goes on from there.")
+            told = getattr(stop, "__notes__", ["What is done is kept; the same command goes on from there."])
+            _say(f"interrupted. {' '.join(told)}")
             raise typer.Exit(TERMINATED if terminated else INTERRUPTED) from None
         except UnmixelError as error:
             if os.environ.get("UNMIXEL_DEBUG"):
@@ -105,7 +106,7 @@ def unmixel(
 
 @app.command()
 def info(file: File, json: Json = False, scan_shape: ScanShape = None, drop_flyback: Flyback = False) -> None:
-    """Show what a file holds and whether its numbers can be trusted: the data card."""
+    """Show what a file holds and whether its numbers can be trusted: the data card. Of a run, show how far it got."""
     from unmixel.cli.info import show
 
     show(file, as_json=json, scan_shape=scan_shape, drop_flyback=drop_flyback)
@@ -215,6 +216,34 @@ def report(folder: Annotated[str, typer.Argument(metavar="DIR", help="Run folder
 
 
 @app.command()
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="FORMAT,...", help="Formats, such as hspy,csv; a wrong name lists all."),
+    ],
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="Where to; <run>.export here by default.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Ask the judge of each format.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace exports that are there.")] = False,
+    keep_names: Annotated[
+        bool, typer.Option("--keep-names", help="Keep names of users and machines, and whole paths.")
+    ] = False,
+    about: Annotated[
+        str | None,
+        typer.Option(metavar="ABOUT.yaml", help="What only you can say: title, licence, authors, sample."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a run in the formats of others: HyperSpy, py4DSTEM, ImageJ, tables and more."""
+    from unmixel.cli.export import hand_over
+
+    options = {"out": out, "check": check, "force": force, "keep_names": keep_names, "about": about}
+    hand_over(run, to=to, as_json=json, **options)
+
+
+@app.command()
 def phantom(
     spec: Annotated[
         str, typer.Argument(metavar="SPEC", help="Such as demo:glass?scan=64x64&dose=40000&seed=1.")
@@ -232,6 +261,56 @@ def phantom(
     from unmixel.cli.phantom import make
 
     make(spec, out=out, as_json=json, force=force)
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="File, zarr folder or address such as demo:glass.")
+    ],
+    target: Annotated[
+        str, typer.Argument(metavar="OUT", help="What to write; the suffix says how: .zarr, .zspy or .hspy.")
+    ],
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Memory for blocks of data, such as 500MB.")
+    ] = "1GB",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read it back, compare bit by bit, print the sha256.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a conversion that was cut off.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there, or begin anew.")] = False,
+    json: Json = False,
+    scan_shape: ScanShape = None,
+    drop_flyback: Flyback = False,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which data of a file that holds several.")
+    ] = None,
+) -> None:
+    """Convert a scan to compressed zarr, or to HyperSpy's files, without loss and in little memory."""
+    from unmixel.cli.convert import Wish
+    from unmixel.cli.convert import convert as execute
+
+    wish = Wish(source, target, memory, scan_shape, drop_flyback, dataset)
+    execute(wish, resume=resume, verify=verify, force=force, as_json=json)
+
+
+rde = typer.Typer(
+    no_args_is_help=True, help="RDE, the data store of NIMS: a dataset template that runs unmixel."
+)
+app.add_typer(rde, name="rde")
+
+
+@rde.command()
+def init(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder for the template.")],
+    force: Annotated[bool, typer.Option("--force", help="Write over the files of a template there.")] = False,
+) -> None:
+    """Write a dataset template: container, metadata-def.json, invoice.schema.json, rdeconfig.yaml."""
+    from unmixel.cli.rde import write_template
+
+    write_template(folder, force=force)
 
 
 def _start_lightly() -> None:

@@ -1,4 +1,4 @@
-"""Progress of a run on standard error: a bar on a terminal, lines elsewhere."""
+"""Progress of a run or a conversion on standard error: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
+from unmixel.core.units import memory
+
 _LINE_EVERY_S = 10.0
 
 
 class Bars:
-    """Draws stages, sweeps and remarks of a run.
+    """Draws stages, sweeps, bytes and remarks.
 
     Parameters
     ----------
@@ -53,9 +55,15 @@ class Bars:
 
     def sweep(self, sweep: int, limit: int, objective: float) -> None:
         """Show sweep and objective."""
-        detail = f"sweep {sweep} of at most {limit}, objective {objective:.6g}"
+        self._show(sweep, limit, f"sweep {sweep} of at most {limit}, objective {objective:.6g}")
+
+    def moved(self, n_bytes: int, total: int) -> None:
+        """Show bytes."""
+        self._show(n_bytes, total, f"{memory(n_bytes)} of {memory(total)}")
+
+    def _show(self, done: int, total: int, detail: str) -> None:
         if self._live:
-            self._bars.update(self._task, completed=sweep, total=limit, detail=detail)
+            self._bars.update(self._task, completed=done, total=total, detail=detail)
         elif monotonic() - self._said > _LINE_EVERY_S:
             self._said = monotonic()
             self._console.print(f"  {detail}", markup=False)

@@ -8,7 +8,10 @@
     │   └── ScanShapeError       the scan shape is not known or does not fit
     ├── RecipeError (ValueError) a recipe with an unknown or wrong entry
     ├── PluginError (LookupError) no plug-in of that name; did you mean ...?
-    ├── RunExistsError (FileExistsError)  a run folder is there and is not overwritten
+    ├── RunExistsError (FileExistsError)  a run folder (or file) is there and is not overwritten
+    ├── WriteError (OSError)     a file could not be written; the older one of that name is as it was
+    ├── DiskFullError (OSError)  there is no room left for what is written
+    ├── VerificationError        what was written is not what was read
     └── MissingExtraError (ImportError)   an optional package is not installed
 
 Every message names what was expected, what came and what to do.
@@ -62,7 +65,38 @@ class PluginError(UnmixelError, LookupError):
 
 
 class RunExistsError(UnmixelError, FileExistsError):
-    """A run folder exists already and is not overwritten without being told to."""
+    """A run folder, or the target of a conversion, exists already and is not overwritten without being told to."""
+
+
+class DiskFullError(UnmixelError, OSError):
+    """The disk, or a quota on it, has no room left; what was written is kept."""
+
+
+class VerificationError(UnmixelError):
+    """What was read back differs from what was to be written."""
+
+
+class WriteError(UnmixelError, OSError):
+    """A file could not be written; what was there before is as it was.
+
+    Parameters
+    ----------
+    what : str
+        The file, in the user's words.
+    reason : str
+        Why, with the bytes that are needed and free where they are known.
+    hint : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(WriteError("result.nxs", "the disk is full", hint="make room"))
+    result.nxs could not be written: the disk is full. What to do: make room.
+    """
+
+    def __init__(self, what: str, reason: str, *, hint: str) -> None:
+        self.what, self.reason, self.hint = what, reason, hint
+        super().__init__(f"{what} could not be written: {reason}. What to do: {hint}.")
 
 
 class MissingExtraError(UnmixelError, ImportError):

@@ -64,6 +64,17 @@ def origin(group: str, name: str) -> str:
     return f"{distribution.name} {distribution.version}" if distribution else "unknown"
 
 
+def module(group: str, name: str) -> str:
+    """Return the dotted name of the module that a plug-in comes from, without importing it.
+
+    Examples
+    --------
+    >>> module("constraints", "nonnegative")
+    'unmixel.factorize.constraints.nonnegative'
+    """
+    return _group(group)[name].module
+
+
 def is_built_in(group: str, name: str) -> bool:
     """Return whether a plug-in ships with unmixel itself (told from its entry point alone, without its package)."""
     return _group(group)[name].value.startswith("unmixel.")

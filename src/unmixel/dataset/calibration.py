@@ -270,7 +270,7 @@ class CalibrationFit:
         return rows
 
     def on(self, target: Target) -> Target:
-        """Return a scan or groups with this calibration on their pattern axes.
+        """Return a scan or groups with this calibration on their pattern axes; a scan keeps the fit itself, too.
 
         Axes have a step each and no angle between them: what an ellipse is along v and u goes into their steps,
         what it is across stays out. Hand the fit itself to `identify` and `d_spacings`, which use all of it.
@@ -282,15 +282,21 @@ class CalibrationFit:
         changes: dict[str, Any] = {"pattern_axes": axes}
         if isinstance(target, Scan):
             changes["history"] = (*target.history, self._record(target.pattern_axes))
+            changes["calibration"] = self
         else:
             changes["center"] = self.center
         return replace(target, **changes)
 
     def _record(self, before: tuple[Axis, ...]) -> StepRecord:
         (v, u), (sv, su) = self.center, self.calibration.step
+        (ev, eu), spots = self.center_error, self.spots.used
         values = {
             "phase": self.phase,
             "center_v_px": v, "center_u_px": u, "scale": self.scale, "ratio": self.ratio, "angle_deg": self.angle_deg,
+            "center_v_error_px": ev, "center_u_error_px": eu, "scale_error": self.scale_error,
+            "ratio_error": self.ratio_error, "angle_error_deg": self.angle_error_deg,
+            "matrix": [list(row) for row in self.calibration.matrix],
+            "n_spots": int(spots.sum()), "rms_px": self.rms_px, "trusted": self.trusted, "words": self.words,
         }  # fmt: skip
         was = " and ".join(f"{axis.scale:.6g} {axis.unit}" for axis in before)
         effect = (

@@ -52,3 +52,18 @@ class StepRecord:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     effect: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def is_simulated(record: Mapping[str, Any]) -> bool:
+    """Return whether the record of a run says that the data come from a phantom.
+
+    Examples
+    --------
+    >>> is_simulated({"input": {"path": "demo:glass"}}), is_simulated({})
+    (True, False)
+    """
+    source = record.get("input")
+    source = source if isinstance(source, Mapping) else {}
+    return (
+        str(source.get("path", "")).startswith("demo:") or "phantom" in str(source.get("format", "")).lower()
+    )

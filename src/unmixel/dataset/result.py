@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.dataset.calibration import CalibrationFit
 from unmixel.dataset.card import DataCard
 from unmixel.dataset.orientations import Grains, Orientations
 from unmixel.dataset.phases import Phases
@@ -36,6 +37,8 @@ class Result:
         Of a scan with two axes.
     positions : PositionMatches or None
         What each position shows on its own; None where the recipe does not ask for it.
+    calibration : CalibrationFit or None
+        Of the detector, from patterns of a known phase; None where the axes are as the file says.
     card : DataCard or None
         Card of the scan as it was read, before any step.
     recipe : mapping
@@ -56,6 +59,7 @@ class Result:
     orientations: Orientations | None = None
     grains: Grains | None = None
     positions: PositionMatches | None = None
+    calibration: CalibrationFit | None = None
     card: DataCard | None = None
     recipe: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     record: Mapping[str, Any] = field(default_factory=lambda: EMPTY)

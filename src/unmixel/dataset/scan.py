@@ -64,6 +64,8 @@ class Scan:
         The same for scan positions.
     extras : mapping
         Images or curves that steps keep for the report (``beam``, ``mean_pattern``, ...): name -> ndarray.
+    calibration : CalibrationFit or None
+        What put the pattern axes there, in pixels of the detector as it was then; None where the file says them.
 
     Raises
     ------
@@ -88,6 +90,7 @@ class Scan:
     pixel_weights: NDArray[np.floating[Any]] | None = None
     position_weights: NDArray[np.floating[Any]] | None = None
     extras: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    calibration: Any = None
 
     def __post_init__(self) -> None:
         shape = tuple(axis.size for axis in (*self.scan_axes, *self.pattern_axes))

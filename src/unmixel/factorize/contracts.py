@@ -15,6 +15,9 @@ A bound operator that treats every component by itself says so by a method ``cut
 the operator for those components: solvers then share components out to threads. A constraint that sets the first
 components apart (pinned, spared) says how many by a method ``leading(grid)``: refinements leave those alone. One
 that wants to know how many components fill the scan is `Spreading`: the sketch of the data tells it before it is bound.
+
+Any plug-in may bring the papers that are to be cited where it ran, by a class variable ``references``: a tuple of
+`unmixel.dataset.bibliography.Reference`.
 """
 
 from __future__ import annotations

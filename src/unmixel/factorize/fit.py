@@ -15,7 +15,7 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Convergence, Residual
 from unmixel.engines.blocks import BlockReader
-from unmixel.factorize.closing import Closed, close, host_factor, to_the_end
+from unmixel.factorize.closing import Closed, close, finished, host_factor, to_the_end
 from unmixel.factorize.contracts import DataProducts, Descent
 from unmixel.factorize.descent import Sweep
 from unmixel.factorize.draft import Draft
@@ -317,6 +317,7 @@ def _state(work: Work, problem: Problem, descent: Descent, sweep: Sweep, warm: i
         norm2=work.products.norm2,
         sketch_sweeps=warm,
         refined=json.dumps(work.refined) if work.refined else "",
+        shown=lambda: finished(problem, sweep),
         **{key: host(value) for key, value in known.items() if value is not None},
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.problem import Problem
 from unmixel.factorize.sketch import Sketch, inverse_root
@@ -65,6 +66,7 @@ class SvdStart:
     """
 
     name: ClassVar[str] = "svd"
+    references: ClassVar = papers("boutsidis2008")
 
     def make(self, problem: Problem, *, sketch: SketchMaker, seed: int) -> tuple[Array, Array]:
         """Return Z made from the leading singular vectors."""
@@ -111,6 +113,7 @@ class PursuitStart:
 
     smoothing: int = 2
     name: ClassVar[str] = "pursuit"
+    references: ClassVar = papers("araujo2001", "gillis2014")
 
     def make(self, problem: Problem, *, sketch: SketchMaker, seed: int) -> tuple[Array, Array]:
         """Return Z: patterns of the chosen positions, maps by their overlap with the data."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +66,9 @@ class State:
         Once the sweeps have ended: the maps that are the best for the patterns (at unit norm); empty before.
     refined : str
         What refinements did before the sweeps, as JSON; empty where there were none.
+    shown : callable or None
+        Returns the factors as they stand: maps (k, n) in counts and patterns (k, m) of sum 1 over used pixels. It is
+        not kept on disk: nothing goes on from them.
     """
 
     sweep: int
@@ -79,3 +83,6 @@ class State:
     sketch_sweeps: int = 0
     settled: NDArray[np.floating[Any]] = field(default_factory=_nothing)
     refined: str = ""
+    shown: Callable[[], tuple[NDArray[Any], NDArray[Any]]] | None = field(
+        default=None, repr=False, metadata={"kept": False}
+    )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.results import Factors, Groups
 from unmixel.interpret.align import aligned_sum, made_round
 from unmixel.interpret.center import Center, pattern_center
@@ -74,6 +75,7 @@ class RotationClusterer:
     """
 
     name: ClassVar[str] = "rotation"
+    references: ClassVar = papers("kimoto2024", "kimoto2025")
 
     cut: float | None = None
     significance: float = 0.01

@@ -1,7 +1,8 @@
 """What a plug-in that groups components must be. The whole contract is on this page.
 
 A clusterer is a frozen dataclass: its fields are its parameters (JSON-safe, with defaults), its class
-variable `name` the name it is registered under in the entry-point group ``unmixel.clusterers``. It does one
+variable `name` the name it is registered under in the entry-point group ``unmixel.clusterers``; a class variable
+``references`` (a tuple of `unmixel.dataset.bibliography.Reference`) may say what to cite where it ran. It does one
 thing: look at factors and say which components show the same thing.
 
 The conformance suite `unmixel.testing.clusterers.ClustererSuite` checks every registered clusterer: labels

@@ -51,6 +51,8 @@ class Reader(Protocol):
     ----------
     name : str
         The registered name.
+    references : tuple of `unmixel.dataset.bibliography.Reference`
+        Papers to be cited where it read the data; may be left out.
     """
 
     name: ClassVar[str]

@@ -81,7 +81,7 @@ def plot(
     title : str
     """
     array = np.asarray(values)
-    names = [*leading, *(_dataset_name(axis, index) for index, axis in enumerate(axes))]
+    names = [*leading, *(dataset_name(axis, index) for index, axis in enumerate(axes))]
     group = make(parent, name, "NXdata", signal=name, title=title)
     if names:
         group.attrs["axes"] = np.array(names, dtype=object)
@@ -95,7 +95,14 @@ def plot(
     return group
 
 
-def _dataset_name(axis: Axis, index: int) -> str:
+def dataset_name(axis: Axis, index: int) -> str:
+    """Return a name for the dataset of an axis: letters, digits and underscores of its own name.
+
+    Examples
+    --------
+    >>> dataset_name(Axis("time / s", 3), 0), dataset_name(Axis("", 3), 2)
+    ('time___s', 'axis_2')
+    """
     safe = "".join(letter if letter.isalnum() or letter == "_" else "_" for letter in axis.name)
     return safe or f"axis_{index}"
 

@@ -10,6 +10,7 @@ from unmixel.core.registry import is_built_in, load, names
 from unmixel.io.contract import Reader, ReadOptions
 from unmixel.io.diagnose import unreadable
 from unmixel.io.shape import checked, fold, without_flyback
+from unmixel.io.unfinished import refuse_unfinished
 
 if TYPE_CHECKING:
     from unmixel.dataset.scan import Scan
@@ -84,6 +85,7 @@ def open(  # noqa: A001 - the field's word for it
     if not isinstance(address, str) or not address:
         raise InputError("path", expected="text or a path", got=repr(path), hint="give the path of a file")
     shape = None if scan_shape is None else checked(scan_shape)
+    refuse_unfinished(address)
     chosen = _reader_for(address, reader)
     try:
         scan = chosen.read(address, ReadOptions(scan_shape=shape, dataset=dataset))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from unmixel.dataset.calibration import Calibration
 from unmixel.dataset.phases import HaloRing, PhaseAnswer, PhaseMatch, Phases, RingMatch
+from unmixel.io.calibration import get_calibration, put_calibration
 from unmixel.io.nexus import make, note, put, read_note, to_json
 
 _SPOT_NUMBERS = ("score", "explained", "seen", "rotation_deg", "scale", "residual")
@@ -22,8 +22,7 @@ _UNITS = {"g": "1/angstrom", "radius": "1/angstrom"}
 def write_phases(entry: Any, phases: Phases) -> None:
     """Write the phases of all groups to a new collection."""
     group = make(entry, "phases", "NXcollection")
-    put(group, "center", np.asarray(phases.calibration.center, np.float64), units="px")
-    put(group, "matrix", np.asarray(phases.calibration.matrix, np.float64), units="1/angstrom per px")
+    put_calibration(group, phases.calibration)
     note(group, "candidates", "application/json", to_json(list(phases.candidates)))
     note(group, "notes", "application/json", to_json(list(phases.notes)))
     note(group, "table", "application/json", to_json(phases.table()))
@@ -62,11 +61,10 @@ def _write(
 def read_phases(group: Any) -> Phases:
     """Return the phases that `write_phases` wrote."""
     n_groups = sum(name.startswith("group_") for name in group)
-    center, ((a, b), (c, d)) = group["center"][()].tolist(), group["matrix"][()].tolist()
     return Phases(
         answers=tuple(_read_answer(group[f"group_{number}"]) for number in range(n_groups)),
         candidates=tuple(json.loads(read_note(group, "candidates"))),
-        calibration=Calibration((center[0], center[1]), ((a, b), (c, d))),
+        calibration=get_calibration(group),
         notes=tuple(json.loads(read_note(group, "notes"))),
     )
 

@@ -36,7 +36,7 @@ def write_tables(folder: Path, result: Result) -> tuple[str, ...]:
     if result.particles is not None:
         tables["particles.csv"] = particles_table(result.particles)
     for name, (header, rows) in tables.items():
-        write_text(folder / name, _csv(header, rows))
+        write_text(folder / name, table_text(header, rows))
     return tuple(tables)
 
 
@@ -163,7 +163,8 @@ def _suffix(unit: str) -> str:
     return unit.replace("/", "_per_") or "px"
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table as CSV text; numbers have nine digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

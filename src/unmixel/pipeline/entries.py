@@ -75,6 +75,17 @@ class Entry(BaseModel):
                 return {"name": str(name), "parameters": dict(parameters or {})}
         raise ValueError("expected one name with its parameters, such as {sparse: {weight: 2.0}}")
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """Return the schema of an entry as recipes write it, not as it is held."""
+        one = {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": {"type": ["object", "null"]},
+        }
+        return {"description": "One name with its parameters.", "anyOf": [{"type": "string"}, one]}
+
     @model_serializer
     def _write(self) -> dict[str, Any]:
         return {self.name: dict(self.parameters)}

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from time import monotonic
@@ -17,16 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import RunExistsError
+from unmixel.dataset.privacy import scrubbed
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import SketchState, State
-from unmixel.io.atomic import replacing, write_text
+from unmixel.io.atomic import clear_drafts, hold, replacing, write_text
 from unmixel.io.nexus import jsonable
 
 OURS = (
-    "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html",
-    "checkpoint.npz", "sketch.npz", "record.json", "use_pixels.npy",
+    "result.nxs", "partial.nxs", "checkpoint.npz", "sketch.npz", "resume.json", "recipe.yaml", "components.csv",
+    "groups.csv", "phases.csv", "particles.csv", "orientations.ang", "orientations.ctf", "report.html",
+    "methods.md", "references.bib", "use_pixels.npy", "record.json",
 )  # fmt: skip
-"""Every file of a run folder; nothing else in it is ever touched."""
+"""Every file of a run folder, in the order in which they are removed; nothing else in it is ever touched."""
+
+UNFINISHED = ("partial.nxs", "checkpoint.npz", "sketch.npz", "resume.json")
+"""Those that only an unfinished run needs."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class RunFolder:
         if out is not None:
             return cls(Path(out))
         name = given.source.path if isinstance(given, Scan) else str(given)
-        return cls(Path(f"{_stem(name)}.run"))
+        return cls(Path(f"{stem(name)}.run"))
 
     @property
     def recipe(self) -> Path:
@@ -57,6 +62,16 @@ class RunFolder:
     def bundle(self) -> Path:
         """Arrays."""
         return self.path / "result.nxs"
+
+    @property
+    def partial(self) -> Path:
+        """Factors of a factorisation that did not end, to look at."""
+        return self.path / "partial.nxs"
+
+    @property
+    def given(self) -> Path:
+        """What an unfinished run was given, as it was given."""
+        return self.path / "resume.json"
 
     @property
     def report(self) -> Path:
@@ -85,16 +100,21 @@ class RunFolder:
 
     def record(self) -> dict[str, Any] | None:
         """Return the provenance record that lies there, or None where there is none that can be read."""
-        try:
-            found = json.loads((self.path / "record.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+        return _json(self.path / "record.json")
 
     def save_record(self, record: Mapping[str, Any]) -> None:
-        """Write the provenance record, whole or not at all."""
-        text = json.dumps(jsonable(record), indent=2, ensure_ascii=False, allow_nan=False)
+        """Write the provenance record, whole or not at all; it tells no user, machine or absolute path."""
+        text = json.dumps(told(record), indent=2, ensure_ascii=False, allow_nan=False)
         write_text(self.path / "record.json", text + "\n")
+
+    def save_given(self, path: str, command: str) -> None:
+        """Write what the run needs to be gone on with: the whole path of its input, and the command."""
+        place = str(Path(path).resolve()) if Path(path).exists() else path
+        write_text(self.given, json.dumps({"input": place, "command": command}, ensure_ascii=False) + "\n")
+
+    def load_given(self) -> dict[str, Any] | None:
+        """Return what `save_given` wrote, or None where the run needs it no more or never did."""
+        return _json(self.given)
 
     def check(self, *, force: bool) -> dict[str, Any] | None:
         """Return the record of an unfinished run there, or None where the folder is free.
@@ -125,13 +145,18 @@ class RunFolder:
         return (member for member in self.path.iterdir() if not member.name.startswith("."))
 
     def clear(self) -> None:
-        """Remove the files of an earlier run, and no other."""
+        """Remove the files of an earlier run, and no other: the results first, the record last."""
         for name in OURS:
+            (self.path / name).unlink(missing_ok=True)
+
+    def clear_unfinished(self) -> None:
+        """Remove what only an unfinished run needs, before the record says that it has ended: none stays for good."""
+        for name in UNFINISHED:
             (self.path / name).unlink(missing_ok=True)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Make the folder and hold it, so that no second run writes to it.
+        """Make the folder and hold it, so that no second run writes to it; remove what killed runs had half written.
 
         Raises
         ------
@@ -139,39 +164,70 @@ class RunFolder:
             When another process holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = self.path / ".lock"
-        handle = os.open(lock, os.O_CREAT | os.O_RDWR)
-        if not _lock(handle):
-            os.close(handle)
+        handle = _held(self.path / ".lock")
+        if handle is None:
             raise RunExistsError(
                 f"Another run is writing to '{self.path}' now. Wait for it, or choose --out."
             )
         try:
+            clear_drafts(self.path, OURS)
             yield
         finally:
+            with suppress(PermissionError):  # Windows keeps files that are open
+                (self.path / ".lock").unlink(missing_ok=True)
             os.close(handle)
-            lock.unlink(missing_ok=True)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a run is writing to the folder now; where the system cannot tell, one may be."""
+        if os.name == "nt":
+            return (self.path / ".lock").exists()
+        try:
+            handle = os.open(self.path / ".lock", os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            return not hold(handle)
+        finally:
+            os.close(handle)
 
 
-def _lock(handle: int) -> bool:
-    """Take an advisory lock that ends with the process; where the system has none, count it as taken."""
+def told(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record as it is written down and handed out: plain JSON without users, machines, absolute paths."""
+    clean: dict[str, Any] = scrubbed(jsonable(record))
+    return clean
+
+
+def _json(path: Path) -> dict[str, Any] | None:
     try:
-        import fcntl
-    except ImportError:  # pragma: no cover - not on Windows
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
-def _stem(name: str) -> str:
+def _held(lock: Path) -> int | None:
+    """Return a handle of the lock file, which is held now, or None where another process holds it."""
+    while True:
+        handle = os.open(lock, os.O_CREAT | os.O_RDWR)
+        if not hold(handle):
+            os.close(handle)
+            return None
+        try:
+            same = lock.stat().st_ino == os.fstat(handle).st_ino
+        except FileNotFoundError:
+            same = False
+        if same or os.name == "nt":
+            return handle
+        os.close(handle)  # whoever held it before has just removed the file that was opened
+
+
+def stem(name: str) -> str:
     """Return the part of a path or address that names a run.
 
     Examples
     --------
-    >>> _stem("data/mgo.zspy"), _stem("demo:glass?scan=16x16")
+    >>> stem("data/mgo.zspy"), stem("demo:glass?scan=16x16")
     ('mgo', 'demo-glass')
     """
     name = name.split("?")[0] if name.startswith("demo:") else Path(name).stem
@@ -204,6 +260,10 @@ class Checkpoint(Generic[K]):
     _written: K | None = field(default=None, init=False, repr=False)
     _when: float = field(default_factory=monotonic, init=False, repr=False)
 
+    @property
+    def _kept(self) -> tuple[str, ...]:
+        return tuple(item.name for item in fields(self.noun) if item.metadata.get("kept", True))
+
     def offer(self, state: K) -> bool:
         """Keep a state in memory; write it, and say so, when the last writing is long enough ago."""
         self.last = state
@@ -217,7 +277,7 @@ class Checkpoint(Generic[K]):
         state = self.last
         if state is None or state is self._written:
             return
-        values = {item.name: getattr(state, item.name) for item in fields(self.noun)}
+        values = {name: getattr(state, name) for name in self._kept}
         with replacing(self.path) as draft, draft.open("wb") as stream:
             np.savez(stream, identity=np.array(self.identity), **values)
         self._written, self._when = state, monotonic()
@@ -228,7 +288,7 @@ class Checkpoint(Generic[K]):
             with self.path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 if str(archive["identity"]) != self.identity:
                     return None
-                values = {item.name: archive[item.name] for item in fields(self.noun)}
+                values = {name: archive[name] for name in self._kept}
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
         plain = {name: value.item() for name, value in values.items() if value.ndim == 0}
@@ -284,8 +344,3 @@ class Checkpoints:
         return [
             mark.path.name for mark in (self.sketch, self.state) if mark.last is None and mark.path.exists()
         ]
-
-    def clear(self) -> None:
-        """Remove both files."""
-        for mark in (self.sketch, self.state):
-            mark.path.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from unmixel.pipeline.folder import RunFolder
 from unmixel.pipeline.progress import Progress
+from unmixel.pipeline.schema import RECORD_SCHEMA
 
 
 def now() -> str:
@@ -34,7 +35,7 @@ class Logbook:
 
     progress: Progress
     values: dict[str, Any] = field(
-        default_factory=lambda: {"schema": 1, "status": "running", "started": now()}
+        default_factory=lambda: {"schema": RECORD_SCHEMA, "status": "running", "started": now()}
     )
     folder: RunFolder | None = None
 

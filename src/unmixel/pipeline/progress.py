@@ -1,4 +1,4 @@
-"""How a run tells what it is doing."""
+"""How a run or a conversion tells what it is doing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Hears of every stage, sweep and remark of a run; draws, prints or ignores it."""
+    """Hears of every stage, sweep, byte and remark; draws, prints or ignores it."""
 
     def stage(self, name: str) -> None:
         """Hear that a stage begins: ``read``, ``prepare: center``, ``factorize``, ``interpret``, ..."""
@@ -14,6 +14,10 @@ class Progress(Protocol):
 
     def sweep(self, sweep: int, limit: int, objective: float) -> None:
         """Hear that a sweep of the factorisation is done: its number, the largest number, the objective."""
+        ...
+
+    def moved(self, n_bytes: int, total: int) -> None:
+        """Hear how many bytes of all have been converted or verified."""
         ...
 
     def note(self, text: str) -> None:
@@ -28,6 +32,9 @@ class Silent:
         """Ignore it."""
 
     def sweep(self, sweep: int, limit: int, objective: float) -> None:
+        """Ignore it."""
+
+    def moved(self, n_bytes: int, total: int) -> None:
         """Ignore it."""
 
     def note(self, text: str) -> None:

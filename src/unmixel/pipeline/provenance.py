@@ -13,6 +13,7 @@ import numpy as np
 
 from unmixel.core import registry
 from unmixel.dataset.scan import Scan
+from unmixel.pipeline.code import used
 from unmixel.pipeline.recipe import Recipe
 
 FULL_LIMIT = 256_000_000
@@ -22,7 +23,7 @@ _PIECE = 1_000_000
 _PIECES = 64
 _PACKAGES = (
     "unmixel", "numpy", "scipy", "dask", "h5py", "zarr", "rosettasciio", "scikit-learn", "scikit-image",
-    "matplotlib", "pydantic", "torch",
+    "matplotlib", "pydantic", "gemmi", "array-api-compat", "torch",
 )  # fmt: skip
 
 
@@ -34,12 +35,9 @@ def versions(recipe: Recipe) -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    used = [("steps", entry.name) for entry in recipe.prepare]
-    used += [("constraints", entry.name) for entry in recipe.factorize.constraints]
-    for group, name in used:
-        origin = registry.origin(group, name)
-        if not origin.startswith("unmixel "):
-            found[f"{group}:{name}"] = origin
+    for group, name in used(recipe):
+        if not registry.is_built_in(group, name):
+            found[f"{group}:{name}"] = registry.origin(group, name)
     return found
 
 

@@ -61,10 +61,11 @@ def _settings(name: str, home: str, value: Any) -> Any:
 _measure = partial(_settings, "measure", "unmixel.interpret.measure:Measure")
 _match = partial(_settings, "match", "unmixel.interpret.matcher:PositionMatcher")
 _identify = partial(_settings, "identify", "unmixel.pipeline.naming:Naming")
-_AsText = BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)
+_AsText = BeforeValidator(lambda v: str(v) if type(v) is int else v, json_schema_input_type=str | int | None)
 _AsTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 Positive = Annotated[int, Field(ge=1)]
-Shape = Annotated[tuple[Positive, ...] | None, BeforeValidator(_shape)]
+_AsShape = BeforeValidator(_shape, json_schema_input_type=list[int] | str | None)
+Shape = Annotated[tuple[Positive, ...] | None, _AsShape]
 Step = Annotated[Entry, AfterValidator(partial(check, "steps"))]
 ConstraintEntry = Annotated[Entry, AfterValidator(partial(check, "constraints"))]
 RefinementEntry = Annotated[Entry, AfterValidator(partial(check, "refinements"))]

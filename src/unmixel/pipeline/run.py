@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unmixel.core.errors import InputError, ReadError, RunExistsError
+from unmixel.core.errors import InputError, RunExistsError
+from unmixel.dataset.card import DataCard
+from unmixel.dataset.privacy import private
 from unmixel.dataset.result import Result
+from unmixel.dataset.results import Factors
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import State
 from unmixel.io.atomic import replacing, write_text
 from unmixel.io.ebsd import write_maps
-from unmixel.io.nexus import jsonable
 from unmixel.io.store import read_bundle, write_bundle
 from unmixel.io.tables import write_tables
 from unmixel.pipeline import stages
 from unmixel.pipeline.answers import answered
-from unmixel.pipeline.folder import Checkpoints, RunFolder
+from unmixel.pipeline.code import code
+from unmixel.pipeline.folder import Checkpoints, RunFolder, told
+from unmixel.pipeline.kept import load, no_run
 from unmixel.pipeline.logbook import Logbook
 from unmixel.pipeline.naming import Naming
 from unmixel.pipeline.overview import overview
+from unmixel.pipeline.partial import Pace, so_far
 from unmixel.pipeline.progress import Progress, Silent
 from unmixel.pipeline.provenance import fingerprint, versions
 from unmixel.pipeline.recipe import Recipe
 from unmixel.pipeline.resolve import Request, settle
 from unmixel.pipeline.signals import interruptible, shielded
-from unmixel.pipeline.written import plain, write
+from unmixel.pipeline.written import beside, plain, write
 
 
 def run(
@@ -104,7 +110,9 @@ class _Job:
     log: Logbook
     identity: dict[str, str]
     result: Result | None = None
+    result_so_far: Callable[[Factors], Result] | None = None
     prepared: Scan | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def go(self, earlier: Mapping[str, Any] | None, *, force: bool) -> Result:
         """Do everything; whatever ends it early leaves a record that says so."""
@@ -115,20 +123,26 @@ class _Job:
             self._stages(earlier, marks)
         except KeyboardInterrupt:
             with shielded():
-                self.log.values |= marks.save()
-                self.log.end("interrupted")
+                self._last_words(marks, "interrupted")
             raise
         except Exception as error:
-            with suppress(OSError):  # the first error is the one to tell
-                self.log.values |= marks.save()
-            self.log.end("failed", error=f"{type(error).__name__}: {error}")
+            self._last_words(marks, "failed", error=f"{type(error).__name__}: {error}")
             raise
         assert self.result is not None
-        marks.clear()
+        self.folder.clear_unfinished()
         for key in ("checkpoint", "checkpoint_sweep"):
             self.log.values.pop(key, None)
         self.log.end("finished")
-        return replace(self.result, record=jsonable(self.log.values))
+        return replace(self.result, record=told(self.log.values))
+
+    def _last_words(self, marks: Checkpoints, status: str, **error: str) -> None:
+        """Keep what there is of a run that ends early, each part as far as the disk allows."""
+        with suppress(OSError):  # what ended the run is the error to tell
+            self.log.values |= marks.save()
+        with suppress(OSError):
+            self._show(marks)
+        with suppress(OSError):
+            self.log.end(status, **error)
 
     def _stages(self, earlier: Mapping[str, Any] | None, marks: Checkpoints) -> None:
         self.log.folder = self.folder
@@ -136,28 +150,32 @@ class _Job:
         self.log.write()
         header = (
             "Resolved recipe of an unmixel run. It reproduces the run:",
-            f"  unmixel run {self.log.values['input']['path']} --recipe recipe.yaml",
+            f"  unmixel run {told(self.log.values)['input']['path']} --recipe recipe.yaml",
         )
-        write_text(self.folder.recipe, write(self.recipe, header=header))
+        write_text(self.folder.recipe, write(beside(self.recipe, self.folder.path), header=header))
+        self.folder.save_given(self.log.values["input"]["path"], self.log.values["command"])
         if self.result is None:
             self.result = self._separate(earlier, marks)
-            self._store(self.result)
+            self._store(self.result, self.folder.bundle)
         with self.log.stage("interpret"):
             self.result = answered(self.result, self.recipe, self._prepared, self.log.note)
         with self.log.stage("write"):
+            written = private(self.result)
             self.log.values["files"] = [
                 "recipe.yaml",
                 "result.nxs",
-                *write_tables(self.folder.path, self.result),
-                *write_maps(self.folder.path, self.result.orientations),
+                *write_tables(self.folder.path, written),
+                *write_maps(self.folder.path, written.orientations),
                 *(["use_pixels.npy"] if self.folder.pixels.exists() else []),
             ]
-            self._store(self.result, status="finished")
+            self._store(self.result, self.folder.bundle, status="finished")
         with self.log.stage("report"):
-            self.result = replace(self.result, record={**self.log.values, "status": "finished"})
+            record = {**self.log.values, "status": "finished"}
+            shown = private(replace(self.result, record=record))
+            self.result = replace(shown, folder=self.folder.path)
             with replacing(self.folder.report) as draft:
-                stages.report(self.result, draft)
-            self.log.values["files"].append("report.html")
+                stages.report(shown, draft)
+            self.log.values["files"] += ["report.html", *stages.cite(shown, self.folder.path)]
 
     def _kept(self, earlier: Mapping[str, Any] | None) -> Result | None:
         """Return the factors of an unfinished run that had them already, or None."""
@@ -165,7 +183,8 @@ class _Job:
             return None
         try:
             kept = read_bundle(self.folder.bundle)
-        except InputError:
+        except InputError as error:
+            self.log.note(f"The factors are found again, as the earlier ones cannot be used: {error}")
             return None
         if kept.record.get("identity") != self.identity:
             return None
@@ -174,6 +193,10 @@ class _Job:
             self.log.values[key] = kept.record.get(key)
         for text in kept.record.get("notes", []):
             self.log.note(text)
+        if kept.record.get("code") != self.log.values["code"]:
+            self.log.note(
+                "The factors were found with another state of the code than what follows from them."
+            )
         return replace(kept, folder=self.folder.path, recipe=plain(self.recipe))
 
     def _separate(self, earlier: Mapping[str, Any] | None, marks: Checkpoints) -> Result:
@@ -199,6 +222,7 @@ class _Job:
         with self.log.stage("factorize"):
             if earlier is not None:
                 self._go_on(earlier, marks)
+            self.result_so_far = self._with(extras, card)
             factors = stages.factorize(
                 prepared,
                 self.recipe,
@@ -210,7 +234,27 @@ class _Job:
             )
         with self.log.stage("judge"):
             factors = stages.judge(prepared, factors, self.recipe, self.log.note)
-        return Result(factors, card=card, recipe=plain(self.recipe), extras=extras, folder=self.folder.path)
+        return self._with(extras, card)(factors)
+
+    def _with(self, extras: Mapping[str, Any], card: DataCard) -> Callable[[Factors], Result]:
+        """Return what makes a result of factors, finished or not."""
+        found: dict[str, Any] = {
+            "card": card,
+            "extras": extras,
+            "recipe": plain(self.recipe),
+            "folder": self.folder.path,
+        }
+        return partial(Result, calibration=self._prepared().calibration, **found)
+
+    def _show(self, marks: Checkpoints) -> None:
+        """Write the factors of the last state, so that anybody can look at an unfinished run."""
+        state = marks.state.last
+        if state is None or self.result_so_far is None or self.result is not None:
+            return
+        filled = any(entry.name == "spot_shape" for entry in self.recipe.factorize.constraints)
+        factors = so_far(self._prepared(), state, fill="model" if filled else "zero")
+        if factors is not None:
+            self._store(self.result_so_far(factors), self.folder.partial)
 
     def _prepared(self) -> Scan:
         """Return the scan after all steps, which are run once."""
@@ -240,15 +284,19 @@ class _Job:
         limit = self.recipe.factorize.max_iter
 
         def on_sweep(state: State) -> None:
-            self._keep(marks, marks.state.offer(state))
+            due = marks.state.offer(state)
+            self._keep(marks, due)
+            if due and self.pace.allows:
+                with self.pace.work():
+                    self._show(marks)
             if state.sweep and not state.settled.size:
                 self.log.progress.sweep(state.sweep, limit, state.objective[-1])
 
         return on_sweep
 
-    def _store(self, result: Result, **record: Any) -> None:
+    def _store(self, result: Result, bundle: Path, **record: Any) -> None:
         recorded = replace(result, record={**self.log.values, **record})
-        write_bundle(self.folder.bundle, recorded, arrays=self.recipe.arrays())
+        write_bundle(bundle, private(recorded), arrays=self.recipe.arrays())
 
 
 def _begin(given: str | Path | Scan, request: Request, folder: RunFolder, log: Logbook) -> _Job:
@@ -270,6 +318,7 @@ def _begin(given: str | Path | Scan, request: Request, folder: RunFolder, log: L
     log.values |= {
         "identity": identity,
         "versions": versions(recipe),
+        "code": code(recipe, scan.source.reader.split(" ")[0]),
         "seed": recipe.factorize.seed,
         "steps": [],
     }
@@ -322,74 +371,23 @@ def resume(folder: str | Path, *, progress: Progress | None = None) -> Result:
         When there is no run, or its input was in memory.
     """
     place = RunFolder(Path(folder))
-    record = place.record()
+    record, given = place.record(), place.load_given()
     if record is None:
-        raise _no_run(place.path, "no record.json that can be read")
-    if record.get("status") == "finished":
+        raise no_run(place.path, "no record.json that can be read")
+    if record.get("status") == "finished" and place.bundle.is_file():
         return load(folder)
-    source = record.get("input", {})
-    if source.get("path", "memory") == "memory":
-        raise _no_run(
+    if not place.recipe.is_file():
+        raise no_run(place.path, "a run that ended before its recipe was written")
+    if given is None:  # older runs tell it in their record
+        given = {"input": record.get("input", {}).get("path", "memory"), "command": record.get("command")}
+    if given["input"] == "memory":
+        raise no_run(
             place.path, "a run of a scan in memory, which only unmixel.run(scan, ...) can go on with"
         )
     return run(
-        source["path"],
+        given["input"],
         Recipe.load(place.recipe),
         out=folder,
         progress=progress,
-        command=record.get("command"),
-    )
-
-
-def load(folder: str | Path) -> Result:
-    """Return the result that lies in a run folder (or in its ``result.nxs``), exactly as it was found.
-
-    Parameters
-    ----------
-    folder : path
-        A run folder; a run that did not end gives what it has, and ``record["status"]`` says so.
-
-    Raises
-    ------
-    ReadError
-        When there is no result.
-
-    Examples
-    --------
-    >>> load("mgo.run").maps.shape  # doctest: +SKIP
-    (12, 105, 105)
-    """
-    path = Path(folder)
-    if path.is_file():
-        return replace(read_bundle(path), folder=path.parent)
-    place = RunFolder(path)
-    record = place.record()
-    if not place.bundle.is_file():
-        status = f"a run that is {record.get('status')} and has no factors yet" if record else "no run"
-        raise _no_run(path, status)
-    result = read_bundle(place.bundle)
-    return replace(result, folder=path, record=record if record is not None else result.record)
-
-
-def rewrite_report(folder: str | Path) -> Path:
-    """Write the page of a run anew from its stored results and return its path.
-
-    Raises
-    ------
-    ReadError
-        When there is no result.
-    """
-    result = load(folder)
-    place = RunFolder(result.folder or Path(folder))
-    with replacing(place.report) as draft:
-        stages.report(result, draft)
-    return place.report
-
-
-def _no_run(path: Path, got: str) -> ReadError:
-    return ReadError(
-        f"run folder '{path}'",
-        expected="a folder that 'unmixel run' wrote",
-        got=got,
-        hint="run it (again with the same command, where it was interrupted)",
+        command=given["command"],
     )

@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import Reference
 from unmixel.dataset.card import DataCard
+from unmixel.dataset.result import Result
 from unmixel.dataset.results import Factors
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import SketchState, State
+from unmixel.io.atomic import write_text
 from unmixel.pipeline.entries import Entry
 from unmixel.pipeline.recipe import Read, Recipe
 from unmixel.pipeline.resolve import instrument_from
@@ -147,3 +150,20 @@ def report(result: Any, path: Path) -> None:
     from unmixel.report.page import write_report
 
     write_report(result, path)
+
+
+def cite(result: Result, folder: Path) -> tuple[str, ...]:
+    """Write what to paste into a paper, ``methods.md`` and ``references.bib``, and return these names."""
+    from unmixel.report.citation import citation_files
+
+    texts = citation_files(result)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return tuple(texts)
+
+
+def references(result: Result) -> tuple[Reference, ...]:
+    """Return the papers that the methods of a result rest on, as its page cites them."""
+    from unmixel.report.methods import methods
+
+    return methods(result).references

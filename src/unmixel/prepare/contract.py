@@ -36,6 +36,8 @@ class Step(Protocol):
     ----------
     name : str
         Registered name: the word in a recipe and under the entry points ``unmixel.steps``.
+    references : tuple of `unmixel.dataset.bibliography.Reference`
+        Papers to be cited where it ran; may be left out.
     """
 
     name: ClassVar[str]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import read_once
 from unmixel.engines.lazy import as_array
@@ -203,6 +204,7 @@ class PoissonWeights:
     floor: float = 0.01
     positions: bool = False
     name: ClassVar[str] = "poisson_weights"
+    references: ClassVar = papers("keenan2004")
 
     def __post_init__(self) -> None:
         at_least("poisson_weights: gain", self.gain, 1e-12, hint="write null to measure it, 1 for counts")

@@ -15,6 +15,7 @@ from unmixel.report.groups import figure_groups
 from unmixel.report.overview import figure_overview
 from unmixel.report.particles import figure_particles
 from unmixel.report.residual import figure_residual
+from unmixel.report.thumbnail import figure_thumbnail
 from unmixel.report.trust import figure_leftovers, figure_uncertainty
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "figure_overview",
     "figure_particles",
     "figure_residual",
+    "figure_thumbnail",
     "figure_uncertainty",
 ]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from unmixel.core.units import printed
 from unmixel.dataset.axes import Axis
+from unmixel.dataset.bibliography import Reference
+from unmixel.dataset.record import is_simulated
 from unmixel.dataset.result import Result
-from unmixel.report.recorded import Named, constraints, input_name, mapping, show, source, steps
-from unmixel.report.references import Citations, Reference
-from unmixel.report.words import counted, is_simulated, length_with_interval, percent, sentence
+from unmixel.report.recorded import Named, constraints, entries, input_name, mapping, show, source, steps
+from unmixel.report.references import Citations, brought, unmixel_itself
+from unmixel.report.words import counted, length_with_interval, percent, sentence
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ def methods(result: Result) -> Methods:
         *_refinements(result, cite),
         _end(result),
         *_grouping(result, cite),
-        *_phases(result),
+        *_phases(result, cite),
+        *_orientations(result, cite),
         *_sizes(result),
     ]
     return Methods(tuple(sentences), tuple(cite.papers))
@@ -70,13 +74,14 @@ def _data(result: Result, cite: Citations) -> str:
     else:
         form = str(given.get("format") or "")
         what = "The scan" + (f" {name}" if name else "") + (f" ({form})" if form and form != "array" else "")
-    versions = mapping(result.record.get("versions"))
-    tool = f"unmixel {versions['unmixel']}" if "unmixel" in versions else "unmixel"
+    version = str(mapping(result.record.get("versions")).get("unmixel", ""))
+    tool = cite.after(f"unmixel {version}".strip(), unmixel_itself(version))
     reader = str(given.get("reader", "")).lower()
     through = f" after reading it with RosettaSciIO {cite('rosettasciio')}" if "rosett" in reader else ""
+    by = brought("readers", reader.split(" ")[0])
     verb = "were" if what.startswith("Simulated") else "was"
     grids = f"{axes_words(factors.scan_axes, 'positions')}, and {axes_words(factors.pattern_axes, kind)}"
-    return f"{what} with {grids}, {verb} analysed with {tool}{through}."
+    return cite.after(f"{what} with {grids}, {verb} analysed with {tool}{through}", *by) + "."
 
 
 def _preparation(result: Result, cite: Citations) -> list[str]:
@@ -87,8 +92,12 @@ def _preparation(result: Result, cite: Citations) -> list[str]:
         return ["No step changed the data before the factorisation."]
     told = [sentence(step.effect or f"the step {step.name} was run") for step in done]
     sentences = [*told, "Nothing else was done to the data."]
-    if any(step.name == "poisson_weights" for step in done):
-        sentences.append(f"Weighting counts by their Poisson noise follows {cite('keenan2004')}.")
+    for name in dict.fromkeys(step.name for step in done):
+        papers = brought("steps", name)
+        what = (
+            "Weighting counts by their Poisson noise" if name == "poisson_weights" else f"The step {name!r}"
+        )
+        sentences += [f"{what} follows {cite(*papers)}."] if papers else []
     return sentences
 
 
@@ -96,28 +105,70 @@ def _factorisation(result: Result, cite: Citations) -> list[str]:
     factors, settings = result.factors, result.factors.settings
     field = cite("lee1999", "uesugi2021" if len(factors.pattern_axes) > 1 else "shiga2016")
     number = counted(factors.n_components, "component")
-    loss, solver = Named.of(settings.get("loss")).name, Named.of(settings.get("solver")).name
-    misfit = " by least squares" if loss == "frobenius" else f" under the loss {loss!r}" if loss else ""
-    by = f" with the solver {solver!r}" if solver else ""
-    if solver == "gradient":
-        by = f" with accelerated proximal gradient steps on maps and patterns in turn {cite('beck2009')}"
-    elif solver == "hals":
-        by = f" with hierarchical alternating least squares {cite('cichocki2009')}"
+    loss = Named.of(settings.get("loss")).name
+    misfit = f" {_LOSSES.get(loss, f'under the loss {loss!r}')}" if loss else ""
+    misfit = cite.after(misfit, *brought("losses", loss))
     task = f"The data were separated into {number} by non-negative matrix factorisation {field}"
-    return [f"{task}, fitted{misfit}{by}."]
+    told = [f"{task}, fitted{misfit}{_solver(settings.get('solver'), cite)}.", *_start(settings, cite)]
+    if settings.get("sketch_sweeps"):
+        told.append(f"The fit was drafted on a randomised sketch of the data {cite('halko2011')}.")
+    return told
+
+
+_LOSSES = {"frobenius": "by least squares", "kl": "by the Kullback-Leibler divergence"}
+
+_SOLVERS = {
+    "gradient": "accelerated proximal gradient steps",
+    "hals": "hierarchical alternating least squares",
+    "admm": "the alternating direction method of multipliers",
+}
+
+
+def _solver(given: Any, cite: Citations) -> str:
+    """Return in words which algorithm lowered the misfit; of the two of ``auto``, where each one was used."""
+    name = Named.of(given).name
+    if not name:
+        return ""
+    if name == "auto":
+        single, other = (cite.after(_SOLVERS[key], *brought("solvers", key)) for key in ("admm", "gradient"))
+        return f" with {single} where samples can be solved for one by one and {other} elsewhere, {_IN_TURN}"
+    if name not in _SOLVERS:
+        return cite.after(f" with the solver {name!r}", *brought("solvers", name))
+    return cite.after(f" with {_SOLVERS[name]}", *brought("solvers", name)) + f", {_IN_TURN}"
+
+
+_IN_TURN = "maps and patterns in turn"
+
+
+_STARTS = {
+    "svd": "The start came from the leading singular vectors of the data",
+    "pursuit": "The start was chosen among the patterns by successive projection",
+    "random": "The start was random",
+    "given": "The start was given",
+}
+
+
+def _start(settings: Mapping[str, Any], cite: Citations) -> list[str]:
+    name = Named.of(settings.get("start")).name
+    if not name:
+        return []
+    return [cite.after(_STARTS.get(name, f"The start was {name!r}"), *brought("starts", name)) + "."]
 
 
 def _constraint_sentences(result: Result, cite: Citations) -> list[str]:
     sentences = []
     for one in constraints(result):
-        text = _constraint(one, cite)
+        papers = brought("constraints", one.name)
+        text = _constraint(one)
         if one.name in ("resolution", "spot_shape"):
-            text += f" (after the domain constraints of {cite('kimoto2025')})"
+            text += f" (after the domain constraints of {cite(*papers)})"
+        else:
+            text = cite.after(text, *papers)
         sentences.append(f"{text}.")
     return sentences
 
 
-def _constraint(one: Named, cite: Citations) -> str:
+def _constraint(one: Named) -> str:
     """Return what one constraint demands, in words; one that is not known here is named."""
     given = one.parameters
     side = str(given.get("side", "maps"))
@@ -130,7 +181,7 @@ def _constraint(one: Named, cite: Citations) -> str:
         shape = "Patterns are non-negative images convolved with the shape of the direct beam"
         return f"{shape}: none has a feature or a dip narrower than it"
     if one.name == "sparse":
-        penalty = f"An L1 penalty {cite('tibshirani1996')} keeps {side} at zero where noise explains them"
+        penalty = f"An L1 penalty keeps {side} at zero where noise explains them"
         return penalty + (weight[:-1] + ", in deviations of the gradient's noise)" if weight else "")
     if one.name == "smooth":
         return f"A quadratic penalty on differences of neighbours smooths the {side}{weight}"
@@ -161,18 +212,18 @@ def _refinements(result: Result, cite: Citations) -> list[str]:
             f"Of the directions above the noise, {spread} fill{'s' * (spread == 1)} the scan: as many components were "
             "exempt from the penalty for being present"
         )
-    for done in told if isinstance(told, (list, tuple)) else ():
-        name, before, after = done.get("step"), done.get("before"), done.get("after")
+    for done in (mapping(one) for one in entries(told)):
+        name, before, after = str(done.get("step")), done.get("before"), done.get("after")
         change = f"{before} became {after}" if before != after else f"{before} stayed"
         if "runs" in done:
             change = f"{done['runs']} runs, {change}"
         if "not_done" in done:
             change = f"nothing was done: {done['not_done']}"
-        sentences.append(
-            _REFINED.get(str(name), f"The refinement {name!r} was applied ({{}})").format(change)
-        )
-    if any(str(done.get("step")) == "prune" for done in told or ()):
-        sentences.append(f"Electrons were set aside by count splitting {cite('neufeld2024')}")
+        said = _REFINED.get(name, f"The refinement {name!r} was applied ({{}})").format(change)
+        sentences.append(said if name == "prune" else cite.after(said, *brought("refinements", name)))
+    if any(mapping(one).get("step") == "prune" for one in entries(told)):
+        papers = brought("refinements", "prune")
+        sentences.append(cite.after("Electrons were set aside by count splitting", *papers))
     return [f"{sentence}." for sentence in sentences]
 
 
@@ -204,10 +255,8 @@ def _grouping(result: Result, cite: Citations) -> list[str]:
     turned = len(groups.pattern_axes) > 1
     like = "the correlation of their spectra"
     if turned:
-        papers = cite("kimoto2024", "kimoto2025")
-        like = (
-            f"the largest cross-correlation over all rotations of their polar-transformed patterns {papers}"
-        )
+        like = "the largest cross-correlation over all rotations of their polar-transformed patterns"
+    like = cite.after(like, *brought("clusterers", _clusterer(result, "rotation" if turned else "spectrum")))
     reason = f" ({groups.cut_reason.rstrip('.')})" if groups.cut_reason else ""
     joined = "members were turned onto the strongest one and summed" if turned else "members were summed"
     return [
@@ -217,7 +266,21 @@ def _grouping(result: Result, cite: Citations) -> list[str]:
     ]
 
 
-def _phases(result: Result) -> list[str]:
+def _clusterer(result: Result, usual: str) -> str:
+    """Return the name of the clusterer that the recipe asked for, or the one that suits the data."""
+    asked = mapping(result.recipe.get("interpret")).get("group")
+    name = Named.of(asked).name
+    return usual if name in ("", "auto") else name
+
+
+def _orientations(result: Result, cite: Citations) -> list[str]:
+    """Return how orientations are written down."""
+    if result.orientations is None:
+        return []
+    return [f"Orientations follow the conventions of {cite('rowenhorst2015')}."]
+
+
+def _phases(result: Result, cite: Citations) -> list[str]:
     """Return what was compared with what to name phases."""
     found = result.phases
     if found is None:
@@ -225,8 +288,8 @@ def _phases(result: Result) -> list[str]:
     sentences = [
         f"Spots of each group's pattern were compared with kinematic spots of {', '.join(found.candidates)} along all "
         "low-index directions, in-plane rotations and tilts of up to 3 degrees (electron scattering factors of "
-        "International Tables for Crystallography, vol. C, table 4.3.2.2); the score is the cosine between measured "
-        "and expected root intensities."
+        f"International Tables for Crystallography, vol. C, table 4.3.2.2, through gemmi {cite('wojdyr2022')}); the "
+        "score is the cosine between measured and expected root intensities."
     ]
     if any(answer.rings for answer in found):
         sentences.append(

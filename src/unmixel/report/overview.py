@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from unmixel.dataset.record import is_simulated
 from unmixel.dataset.result import Result
 from unmixel.report.canvas import FAINT, INK, RULE, group_colour, sheet, write
 from unmixel.report.components import component_panels
@@ -11,7 +12,7 @@ from unmixel.report.groups import group_panels, kind_words
 from unmixel.report.panels import Panel
 from unmixel.report.particles import place_histogram
 from unmixel.report.recorded import input_name
-from unmixel.report.words import headline, is_simulated, percent
+from unmixel.report.words import headline, percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from unmixel.core.units import memory, printed
+from unmixel.dataset.record import is_simulated
 from unmixel.dataset.result import Result
 from unmixel.report import sections
+from unmixel.report.citation import bibtex
 from unmixel.report.convergence import figure_convergence
 from unmixel.report.dendrogram import figure_dendrogram
 from unmixel.report.methods import methods
@@ -21,7 +26,6 @@ from unmixel.report.words import (
     convergence_words,
     headline,
     is_complete,
-    is_simulated,
     residual_words,
     sentence,
 )
@@ -85,7 +89,10 @@ def page(result: Result) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"show": show, "unit": printed, "number": _number, "sentence": sentence}
+    script = (files("unmixel.report") / "templates" / "report.js").read_text(encoding="utf-8")
     return environment.get_template("report.html").render(
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         contents=CONTENTS,
         lights=LIGHTS,
         result=result,
@@ -169,6 +176,7 @@ def _tail(result: Result) -> dict[str, Any]:
     written = methods(result)
     return {
         "methods": written,
+        "bibtex": bibtex(written),
         "command": command(result),
         "shell": shell,
         "python": python,

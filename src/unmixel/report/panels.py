@@ -32,6 +32,7 @@ _MASK_NOTES = {"model": "dashed: masked, filled by the fit", "outline": "dashed:
 _FOOT = 0.24
 _SHADES = 192  # of a colour map: below what the eye tells apart, and few enough for a PNG with a palette
 _LINE = 0.17
+_TICK_ROOM = 0.42  # inches that a number below a curve takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +249,9 @@ def draw_curve(
     axes.set_ylim(scale.low / factor, scale.high / factor * 1.06)
     axes.set_yticks([tick / factor for tick in nice_ticks(scale.low, scale.high)])
     axes.margins(x=0)
+    whole: Any = axes.figure
+    width = axes.get_position().width * whole.get_figwidth()
+    axes.locator_params(axis="x", nbins=max(1, int(width / _TICK_ROOM)))
     open_frame(axes)
     power = f"{power_of_ten(scale.exponent)} " if scale.exponent else ""
     label_axes(axes, f"{axis.name} ({printed(axis.unit)})", power + quantity)

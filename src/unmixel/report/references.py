@@ -1,68 +1,46 @@
-"""The papers behind the methods, and a list that numbers them in the order in which a text cites them."""
+"""Which papers a run rests on, and a list that numbers them in the order in which a text cites them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from unmixel.core import registry
+from unmixel.core.errors import PluginError
+from unmixel.dataset.bibliography import PAPERS, Reference
 
-@dataclass(frozen=True)
-class Reference:
-    """One paper.
+
+def brought(group: str, name: str) -> tuple[Reference, ...]:
+    """Return the papers that a plug-in brings; none where it brings none or is not installed.
+
+    Examples
+    --------
+    >>> [paper.key for paper in brought("solvers", "hals")], brought("solvers", "not installed")
+    (['cichocki2009', 'gillis2012'], ())
+    """
+    try:
+        plugin = registry.load(group, name)
+    except (PluginError, ImportError, AttributeError):
+        return ()
+    given = getattr(plugin, "references", ())
+    return tuple(paper for paper in given if isinstance(paper, Reference))
+
+
+def unmixel_itself(version: str) -> Reference:
+    """Return how unmixel is cited, as its ``CITATION.cff`` says.
 
     Parameters
     ----------
-    text : str
-        Authors, journal, volume, page, year.
-    doi : str
-        Without ``https://doi.org/``; empty where the paper has none.
+    version : str
+        That ran; empty where it is not known.
     """
-
-    text: str
-    doi: str = ""
-
-
-PAPERS = {
-    "lee1999": Reference("D. D. Lee, H. S. Seung, Nature 401, 788–791 (1999)", "10.1038/44565"),
-    "uesugi2021": Reference(
-        "F. Uesugi, S. Koshiya, J. Kikkawa, T. Nagai, K. Mitsuishi, K. Kimoto, "
-        "Ultramicroscopy 221, 113168 (2021)",
-        "10.1016/j.ultramic.2020.113168",
-    ),
-    "shiga2016": Reference(
-        "M. Shiga, K. Tatsumi, S. Muto, K. Tsuda, Y. Yamamoto, T. Mori, T. Tanji, "
-        "Ultramicroscopy 170, 43–59 (2016)",
-        "10.1016/j.ultramic.2016.08.006",
-    ),
-    "kimoto2024": Reference(
-        "K. Kimoto, J. Kikkawa, K. Harano, O. Cretu, Y. Shibazaki, F. Uesugi, "
-        "Scientific Reports 14, 2901 (2024)",
-        "10.1038/s41598-024-53289-5",
-    ),
-    "kimoto2025": Reference(
-        "K. Kimoto, F. Uesugi, K. Harano, J. Kikkawa, O. Cretu, Y. Shibazaki, M. Shiga, A. Togo, "
-        "Scientific Reports 15, 39143 (2025)",
-        "10.1038/s41598-025-23541-7",
-    ),
-    "keenan2004": Reference(
-        "M. R. Keenan, P. G. Kotula, Surface and Interface Analysis 36, 203–212 (2004)", "10.1002/sia.1657"
-    ),
-    "beck2009": Reference(
-        "A. Beck, M. Teboulle, SIAM Journal on Imaging Sciences 2, 183–202 (2009)", "10.1137/080716542"
-    ),
-    "cichocki2009": Reference(
-        "A. Cichocki, A.-H. Phan, IEICE Transactions on Fundamentals E92-A, 708–721 (2009)",
-        "10.1587/transfun.E92.A.708",
-    ),
-    "tibshirani1996": Reference(
-        "R. Tibshirani, Journal of the Royal Statistical Society B 58, 267–288 (1996)",
-        "10.1111/j.2517-6161.1996.tb02080.x",
-    ),
-    "neufeld2024": Reference(
-        "A. Neufeld, L. L. Gao, J. Popp, A. Battle, D. Witten, Biostatistics 25, 270–287 (2024)",
-        "10.1093/biostatistics/kxac047",
-    ),
-    "rosettasciio": Reference("RosettaSciIO developers, RosettaSciIO, Zenodo", "10.5281/zenodo.8011666"),
-}
+    return Reference(
+        "unmixel",
+        ("{The unmixel developers}",),
+        "unmixel",
+        kind="software",
+        version=version,
+        url="https://unmixel.org",
+    )
 
 
 @dataclass
@@ -72,22 +50,21 @@ class Citations:
     Examples
     --------
     >>> cited = Citations()
-    >>> cited("lee1999", "kimoto2025"), cited("lee1999")
-    ('[1, 2]', '[1]')
+    >>> cited("lee1999", "kimoto2025"), cited("lee1999"), cited()
+    ('[1, 2]', '[1]', '')
     >>> [paper.doi for paper in cited.papers]
     ['10.1038/44565', '10.1038/s41598-025-23541-7']
     """
 
-    keys: list[str] = field(default_factory=list)
+    papers: list[Reference] = field(default_factory=list)
 
-    def __call__(self, *keys: str) -> str:
-        """Return the mark of one or more papers, such as ``[1, 3]``."""
-        self.keys += [key for key in keys if key not in self.keys]
-        return (
-            "[" + ", ".join(str(number) for number in sorted(self.keys.index(key) + 1 for key in keys)) + "]"
-        )
+    def __call__(self, *papers: str | Reference) -> str:
+        """Return the mark of papers or of their keys, such as ``[1, 3]``; nothing without any."""
+        cited = [PAPERS[paper] if isinstance(paper, str) else paper for paper in papers]
+        self.papers += [paper for paper in dict.fromkeys(cited) if paper not in self.papers]
+        numbers = sorted({self.papers.index(paper) + 1 for paper in cited})
+        return f"[{', '.join(map(str, numbers))}]" if numbers else ""
 
-    @property
-    def papers(self) -> list[Reference]:
-        """All papers cited so far, in order."""
-        return [PAPERS[key] for key in self.keys]
+    def after(self, text: str, *papers: str | Reference) -> str:
+        """Return a text with the mark of papers behind it, as it is without any."""
+        return f"{text} {self(*papers)}" if papers else text

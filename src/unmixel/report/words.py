@@ -75,15 +75,6 @@ def length_with_interval(value: float, interval: tuple[float, float], unit: str)
     return f"{text} (95 % interval {interval[0]:.{digits}f}–{interval[1]:.{digits}f})"
 
 
-def is_simulated(record: Mapping[str, Any]) -> bool:
-    """Return whether the record says that the data come from a phantom."""
-    source = record.get("input")
-    source = source if isinstance(source, Mapping) else {}
-    return (
-        str(source.get("path", "")).startswith("demo:") or "phantom" in str(source.get("format", "")).lower()
-    )
-
-
 def is_complete(record: Mapping[str, Any]) -> bool:
     """Return whether the run came to its end; a record without a status is taken to say so."""
     return str(record.get("status", "complete")).lower() in (

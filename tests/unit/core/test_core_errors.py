@@ -8,6 +8,7 @@ import pytest
 
 from unmixel.core import errors
 from unmixel.core.errors import (
+    DiskFullError,
     InputError,
     MissingExtraError,
     PluginError,
@@ -16,6 +17,7 @@ from unmixel.core.errors import (
     RunExistsError,
     ScanShapeError,
     UnmixelError,
+    VerificationError,
 )
 
 
@@ -28,6 +30,8 @@ from unmixel.core.errors import (
         (RecipeError, ValueError),
         (PluginError, LookupError),
         (RunExistsError, FileExistsError),
+        (DiskFullError, OSError),
+        (VerificationError, Exception),
         (MissingExtraError, ImportError),
     ],
 )

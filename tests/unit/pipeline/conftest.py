@@ -11,6 +11,8 @@ import pytest
 
 from unmixel.dataset.scan import Scan
 from unmixel.pipeline import stages
+from unmixel.pipeline.folder import RunFolder, told
+from unmixel.pipeline.schema import Record
 
 QUICK: dict[str, Any] = {
     "extends": "none",
@@ -47,6 +49,19 @@ def file(tmp_path: Path, scan: Scan) -> Path:
     ]
     np.savez(path, data=scan.data, axes=np.array(json.dumps(axes)))
     return path
+
+
+@pytest.fixture(autouse=True)
+def _records_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold every record that any run of these tests writes to the model of records."""
+    save = RunFolder.save_record
+
+    def checked(self: RunFolder, record: Any) -> None:
+        if "started" in record:  # of a run
+            Record.model_validate(told(record))
+        save(self, record)
+
+    monkeypatch.setattr(RunFolder, "save_record", checked)
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_checkpoints_say_where_the_run_stands(tmp_path: Path) -> None:
     assert again.sketch.load() is None
     assert again.state.load() is not None
     assert again.useless == ["sketch.npz"]
-    again.clear()
+    RunFolder(tmp_path).clear_unfinished()
     assert list(tmp_path.iterdir()) == []
 
 

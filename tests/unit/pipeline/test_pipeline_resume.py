@@ -19,7 +19,8 @@ from unmixel.core.errors import ReadError, RunExistsError
 from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import wrap
 from unmixel.pipeline import answers, stages
-from unmixel.pipeline.run import load, resume, run
+from unmixel.pipeline.kept import load
+from unmixel.pipeline.run import resume, run
 
 pytestmark = pytest.mark.usefixtures("no_page")
 
@@ -70,8 +71,10 @@ def test_resumed_equals_uninterrupted(file: Path, quick: Any, tmp_path: Path) ->
         assert (out / "recipe.yaml").is_file()
         assert sorted(member.name for member in out.iterdir()) == [
             "checkpoint.npz",
+            "partial.nxs",
             "recipe.yaml",
             "record.json",
+            "resume.json",
         ]
     heard = StopAt(None)
     found = run(file, quick, out=out, progress=heard)

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 
 from unmixel.core.errors import InputError, ReadError, RecipeError, RunExistsError
+from unmixel.dataset.calibration import Calibration, CalibrationFit, SpotResiduals
 from unmixel.dataset.scan import Scan
 from unmixel.io.nexus import jsonable
 from unmixel.pipeline import stages
-from unmixel.pipeline.folder import OURS
+from unmixel.pipeline.kept import load, rewrite_report
 from unmixel.pipeline.plan import plan
 from unmixel.pipeline.recipe import Recipe
-from unmixel.pipeline.run import load, rewrite_report, run
+from unmixel.pipeline.run import run
 from unmixel.pipeline.summary import lines, summary
+from unmixel.report.citation import citation
 
 pytestmark = pytest.mark.usefixtures("no_page")
 
@@ -65,7 +67,15 @@ def test_a_run_writes_everything_and_load_gives_it_back(file: Path, quick: Any, 
     heard = Heard()
     result = run(file, quick, out=tmp_path / "o", progress=heard)
     assert sorted(member.name for member in (tmp_path / "o").iterdir()) == sorted(
-        set(OURS) - {"checkpoint.npz", "sketch.npz", "use_pixels.npy"}
+        {
+            "recipe.yaml",
+            "result.nxs",
+            "components.csv",
+            "groups.csv",
+            "particles.csv",
+            "report.html",
+            "record.json",
+        }
     )
     assert heard.stages == [
         "read",
@@ -88,6 +98,7 @@ def test_a_run_writes_everything_and_load_gives_it_back(file: Path, quick: Any, 
     assert set(found.extras) == set(result.extras) >= {"mean_pattern", "mean_map", "virtual_inner"}
     assert found.factors.settings == jsonable(result.factors.settings)
     assert (tmp_path / "o" / "report.html").read_text() == "finished"
+    assert citation(result).endswith((tmp_path / "o" / "references.bib").read_text())
     from_file = load(tmp_path / "o" / "result.nxs")
     assert_same_result(from_file, result)
     assert from_file.record["status"] == "finished"
@@ -100,7 +111,9 @@ def test_the_record_tells_how(file: Path, quick: Any, tmp_path: Path) -> None:
     assert record["error"] is None
     assert record["command"] == "unmixel run scan.npz"
     assert record["seed"] == 0
-    assert record["input"]["path"] == str(file)
+    assert record["input"]["path"] == file.name
+    assert record["code"]["unmixel"]["version"] == record["versions"]["unmixel"]
+    assert len(record["code"]["unmixel"]["sha256"]) == 64
     assert record["input"]["covers"] == "the whole file"
     assert len(record["input"]["sha256"]) == 64
     assert record["input"]["shape"] == [13, 17, 21, 18]
@@ -110,8 +123,33 @@ def test_the_record_tells_how(file: Path, quick: Any, tmp_path: Path) -> None:
         "read", "card", "prepare", "overview", "factorize", "judge", "interpret", "write", "report",
     }  # fmt: skip
     assert record["files"] == [
-        "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html",
+        "recipe.yaml", "result.nxs", "components.csv", "groups.csv", "particles.csv", "report.html", "methods.md",
+        "references.bib",
     ]  # fmt: skip
+
+
+def test_a_calibrated_scan_keeps_its_calibration(scan: Scan, quick: Any, tmp_path: Path) -> None:
+    none = np.zeros(0)
+    spots = SpotResiduals(
+        none.astype(int), np.zeros((0, 2)), none, none, none, np.zeros((0, 3), int), none, none > 0, none > 0
+    )
+    where = Calibration.from_steps((10.5, 9.25), (0.04, 0.05))
+    covariance = np.diag([0.01, 0.04, 1e-6, 1e-4, np.inf])
+    fit = CalibrationFit(where, covariance, "Al", spots, 0.0, 0, 0.0, 1.0, 0.1, True, "as written")
+    quick["prepare"] = [{"crop": {"pattern": [[1, 20], [2, 17]]}}]
+    result = run(fit.on(scan), quick, out=tmp_path / "o")
+    found = load(tmp_path / "o")
+    for one in (result, found):
+        assert one.calibration is not None
+        assert one.calibration.calibration == where
+        np.testing.assert_array_equal(one.calibration.covariance, covariance)
+        assert [axis.scale for axis in one.factors.pattern_axes] == pytest.approx([0.04, 0.05])
+        assert [step["name"] for step in one.record["steps"]] == ["calibrate", "crop"]
+        values = one.record["steps"][0]["values"]
+        assert values["center_u_error_px"] == pytest.approx(0.2)
+        assert values["scale_error"] == pytest.approx(1e-3 * where.scale)
+        assert values["ratio_error"] is None  # which nothing determines
+    assert run(scan, quick, out=tmp_path / "bare").calibration is None
 
 
 def test_the_resolved_recipe_reproduces_the_run(file: Path, tmp_path: Path) -> None:

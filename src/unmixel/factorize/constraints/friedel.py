@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 
@@ -42,6 +43,7 @@ class Friedel:
     centre: tuple[float, ...] | None = None
     side: ClassVar[SideName] = "patterns"
     name: ClassVar[str] = "friedel"
+    references: ClassVar = papers("friedel1913")
 
     def __post_init__(self) -> None:
         if self.components is not None and not all(isinstance(k, int) and k >= 0 for k in self.components):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 
@@ -48,6 +49,7 @@ class NoDips:
     reach: int = 1
     side: ClassVar[SideName] = "patterns"
     name: ClassVar[str] = "no_dips"
+    references: ClassVar = papers("kimoto2025")
 
     def __post_init__(self) -> None:
         if not (self.weight >= 0 and isinstance(self.reach, int) and self.reach >= 1):

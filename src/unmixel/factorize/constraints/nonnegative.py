@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 
@@ -29,6 +30,7 @@ class NonNegative:
 
     side: SideName = "maps"
     name: ClassVar[str] = "nonnegative"
+    references: ClassVar = papers("lee1999")
 
     @classmethod
     def example(cls, grid: Grid) -> Self:

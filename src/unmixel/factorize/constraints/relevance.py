@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 from unmixel.factorize.sparing import Spare, Sparing
@@ -50,6 +51,7 @@ class Relevance(Sparing):
     side: SideName = "maps"
     spare: Spare = 0
     name: ClassVar[str] = "relevance"
+    references: ClassVar = papers("yuan2006", "tan2013", "shiga2016")
 
     def __post_init__(self) -> None:
         self.check("0.1")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.core.units import convert
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.engines.convolution import Convolution
 from unmixel.factorize.contracts import Context, SideName
@@ -42,6 +43,7 @@ class Resolution:
     side: SideName = "maps"
     local: ClassVar[bool] = True
     name: ClassVar[str] = "resolution"
+    references: ClassVar = papers("kimoto2025")
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.fwhm) and self.fwhm > 0):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 
@@ -34,6 +35,7 @@ class Smooth:
     side: SideName = "maps"
     local: ClassVar[bool] = True
     name: ClassVar[str] = "smooth"
+    references: ClassVar = papers("teurtrie2023")
 
     def __post_init__(self) -> None:
         if not self.weight >= 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 from unmixel.factorize.sparing import Spare, Sparing
@@ -42,6 +43,7 @@ class SoftOrthogonal(Sparing):
     side: SideName = "maps"
     spare: Spare = 0
     name: ClassVar[str] = "soft_orthogonal"
+    references: ClassVar = papers("shiga2016")
 
     def __post_init__(self) -> None:
         self.check("0.1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.factorize.contracts import Array, Context, SideName
 from unmixel.factorize.sparing import Spare, Sparing
@@ -41,6 +42,7 @@ class Sparse(Sparing):
     side: SideName = "maps"
     spare: Spare = 0
     name: ClassVar[str] = "sparse"
+    references: ClassVar = papers("tibshirani1996")
 
     def __post_init__(self) -> None:
         self.check("2.0")

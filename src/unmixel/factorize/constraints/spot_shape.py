@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.engines.convolution import Convolution
 from unmixel.factorize.contracts import Context, SideName
@@ -41,6 +42,7 @@ class SpotShape:
     kernel: NDArray[np.floating[Any]] | float
     side: SideName = "patterns"
     name: ClassVar[str] = "spot_shape"
+    references: ClassVar = papers("kimoto2025")
 
     def __post_init__(self) -> None:
         if np.ndim(self.kernel) == 0 and not (

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import BlockReader
@@ -54,6 +55,7 @@ class KullbackLeibler:
 
     steps: int = 4
     name: ClassVar[str] = "kl"
+    references: ClassVar = papers("lee2001", "dempster1977")
 
     def check(self, scan: Scan) -> None:
         """Raise InputError where the scan's weights hold the noise of its counts already."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unmixel.core import registry
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.descent import balance
 from unmixel.factorize.draft import Draft
@@ -61,6 +62,7 @@ class Consensus:
     overlap: float = 0.5
     held_out: float = 0.2
     name: ClassVar[str] = "consensus"
+    references: ClassVar = papers("bruefach2023")
 
     def __post_init__(self) -> None:
         known = self.start != "given" and self.start in registry.names("starts")

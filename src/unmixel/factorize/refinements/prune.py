@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.factorize.draft import Draft
 
 
@@ -44,6 +45,7 @@ class Prune:
     relative: float = 0.12
     held_out: float = 0.2
     name: ClassVar[str] = "prune"
+    references: ClassVar = papers("neufeld2024")
 
     def __post_init__(self) -> None:
         if not (self.significance >= 0 and 0 <= self.relative < 1 and 0 < self.held_out < 1):

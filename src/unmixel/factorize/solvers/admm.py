@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.problem import Problem, Side
 
@@ -47,6 +48,7 @@ class Admm:
     penalty: float = 0.1
     precision: float = 0.0
     name: ClassVar[str] = "admm"
+    references: ClassVar = papers("huang2016", "boyd2011")
 
     def __post_init__(self) -> None:
         if not (self.inner_steps >= 1 and self.penalty > 0 and self.precision >= 0):

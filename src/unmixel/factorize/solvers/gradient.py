@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.problem import Problem, Side
 
@@ -39,6 +40,7 @@ class AcceleratedGradient:
 
     inner_steps: int = 8
     name: ClassVar[str] = "gradient"
+    references: ClassVar = papers("beck2009", "odonoghue2015")
 
     def __post_init__(self) -> None:
         if self.inner_steps < 1:

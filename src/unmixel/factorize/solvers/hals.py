@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.bibliography import papers
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.problem import Problem, Side
 
@@ -32,6 +33,7 @@ class Hals:
 
     inner_steps: int = 3
     name: ClassVar[str] = "hals"
+    references: ClassVar = papers("cichocki2009", "gillis2012")
 
     def __post_init__(self) -> None:
         if self.inner_steps < 1:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
+from unmixel.dataset.about import About
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from unmixel.dataset.bibliography import Reference
     from unmixel.dataset.result import Result
 
 
@@ -24,13 +27,21 @@ class Parcel:
     name : str
         Name for files and titles, such as ``mgo``.
     folder : Path
-        Holds ``result.nxs``, ``recipe.yaml``, ``record.json``, ``report.html`` and the tables (``*.csv``) of
-        this result, written for this export; only to be read and copied from.
+        Holds ``result.nxs``, ``recipe.yaml``, ``record.json``, ``report.html``, ``methods.md``, ``references.bib``,
+        the tables (``*.csv``) and, where there are some, the orientations (``*.ang``, ``*.ctf``) of this result,
+        written for this export; only to be read and copied from.
+    about : About
+        What the user says of the data: title, licence, authors, sample. What is not said there is not known: an
+        exporter leaves it out, or refuses where the format must have it.
+    references : tuple of Reference
+        Papers that the methods of this result rest on, as the report cites them.
     """
 
     result: Result
     name: str
     folder: Path
+    about: About = About()
+    references: tuple[Reference, ...] = ()
 
 
 @runtime_checkable
@@ -52,14 +63,14 @@ class Exporter(Protocol):
     name : str
         The registered name, as in ``unmixel export RUN --to NAME``.
     suffix : str
-        What the name of the target ends with; empty where the target is a folder.
+        What the name of the target ends with, such as ``.hspy``; empty where it is a plain folder.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
 
     def write(self, parcel: Parcel, target: Path) -> None:
-        """Write the parcel to `target`, a file or, where `suffix` is empty, a folder.
+        """Write the parcel to `target`: a file, or a folder that `write` makes (``.zspy`` is one, too).
 
         Raises
         ------

@@ -1,0 +1,1 @@
+"""One layout of a store a file; open to plug-ins."""
