@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import convert
+import convert_codecs
 import numpy as np
 import pytest
 
@@ -63,6 +64,10 @@ def test_codecs_without_a_name_give_back_what_they_got() -> None:
 
     part = np.random.default_rng(0).integers(0, 1000, (4, 5, 6), dtype=np.uint16)
     part[0, 0, 0] = 1023
-    for codec in (convert.Packed(None), convert.Packed(Zstd(3)), convert.Differences(Zstd(1))):
+    for codec in (
+        convert_codecs.Packed(None),
+        convert_codecs.Packed(Zstd(3)),
+        convert_codecs.Differences(Zstd(1)),
+    ):
         back = np.asarray(codec.decode(codec.encode(part))).reshape(-1)
         assert np.array_equal(back[: part.size], part.reshape(-1))

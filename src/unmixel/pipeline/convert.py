@@ -185,6 +185,7 @@ class _Job:
     description: Description
     layout: Layout
     place: Unfinished
+    budget: int
     identity: str
 
     def begin(self) -> None:
@@ -266,7 +267,7 @@ def _planned(
     known.update(f"{description.digest} {writer.name}".encode())
     whole = None if writer.keeps_type else whole_numbers(sample)
     layout = writer.lay_out(scan, sample if whole is None else whole, budget)
-    job = _Job(scan, writer, description, layout, place, known.hexdigest())
+    job = _Job(scan, writer, description, layout, place, budget, known.hexdigest())
     plan = place.plan() if resume else None
     if plan is None:
         return job, None
@@ -320,9 +321,7 @@ def _all_tiles(job: _Job, done: Sequence[int], listener: Progress) -> _Job:
         _tiles(job, done, listener)
     except _NotWholeError:
         listener.note("Not all values are whole numbers: begun anew, stored at their own type.")
-        budget = TILES_AT_ONCE * math.prod(job.layout.tile) * job.scan.n_pixels * 8
-        layout = job.writer.lay_out(job.scan, _sample(job.scan), budget)
-        job = replace(job, layout=layout)
+        job = replace(job, layout=job.writer.lay_out(job.scan, _sample(job.scan), job.budget))
         job.begin()
         _tiles(job, (), listener)
     return job

@@ -112,7 +112,8 @@ def verify(scan: Scan, store: Path, layout: Layout, listener: Progress) -> str:
         if not np.array_equal(_bits(was), _bits(values)):
             where = tuple(run.start for run in tile)
             raise VerificationError(
-                f"'{store.name}' differs from the source in the tile that begins at {where}."
+                f"'{store.name}' differs from the source in the tile that begins at {where}. "
+                "What to do: begin anew (--force); should it differ again, distrust the source or the disk."
             )
         digest.take(tile, values)
         moved += values.nbytes

@@ -94,7 +94,7 @@ def test_one_value_that_is_not_whole_is_kept(tmp_path: Path, counts: np.ndarray,
     assert done.layout.dtype == "<f4"
     assert np.asarray(unmixel.open(tmp_path / "a.zarr").data).tobytes() == values.tobytes()
     straight = convert(example(values[::-1, ::-1], 2), tmp_path / "b.zarr", budget=BUDGET)
-    assert straight.layout.dtype == done.layout.dtype
+    assert straight.layout == done.layout  # within the same budget, too
 
 
 def test_a_source_that_can_only_be_read_in_order(tmp_path: Path, counts: np.ndarray) -> None:
@@ -363,42 +363,3 @@ def test_a_disk_that_is_really_full(file: Path, tmp_path: Path, suffix: str, sha
     n_resumed, n_tiles = map(int, resumed.split())
     assert 0 < n_resumed < n_tiles or share > 1
     assert same_bytes == "True"
-
-
-PEAK = """
-import sys, threading
-from pathlib import Path
-import unmixel
-def resident():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
-unmixel.convert("demo:planted?seed=1", sys.argv[2] + "small.zarr", verify=True)
-before, peak, over = resident(), [0], threading.Event()
-def watch():
-    while not over.wait(0.005):
-        peak[0] = max(peak[0], resident())
-watcher = threading.Thread(target=watch)
-watcher.start()
-unmixel.convert(sys.argv[1], sys.argv[2], budget=int(sys.argv[3]), verify=True)
-over.set()
-watcher.join()
-print(peak[0] - before)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
-@pytest.mark.parametrize("suffix", [".zarr", ".hspy"])
-def test_memory_stays_within_the_budget(tmp_path: Path, suffix: str) -> None:
-    """A scan of 400 MB, a budget of 120 MB: the peak above what the process had before, verification included."""
-    rng = np.random.default_rng(0)
-    block = rng.poisson(2.0, (16, 64, 128, 128)).astype(np.uint16)
-    source = np.lib.format.open_memmap(tmp_path / "s.npy", "w+", np.uint16, (192, 64, 128, 128))
-    for row in range(0, 192, 16):
-        source[row : row + 16] = block
-    source.flush()
-    assert source.nbytes == 402_653_184
-    budget = 120_000_000
-    words = [sys.executable, "-c", PEAK, str(tmp_path / "s.npy"), str(tmp_path / f"s{suffix}"), str(budget)]
-    ran = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert int(ran.stdout) < budget
