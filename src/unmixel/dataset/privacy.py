@@ -26,9 +26,9 @@ _PERSONAL = frozenset({
 """Keys of metadata whose values are about a person or a machine, in lower case and without signs between words."""
 
 _TELLS_NOTHING = frozenset({
-    "admin", "administrator", "debian", "default", "docker", "guest", "home", "host", "local", "localdomain",
-    "localhost", "nobody", "owner", "public", "removed", "root", "runner", "shared", "ubuntu", "unknown", "user",
-    "username", "users",
+    "admin", "administrator", "computer", "debian", "default", "desktop", "docker", "guest", "home", "host", "laptop",
+    "local", "localdomain", "localhost", "nobody", "owner", "public", "removed", "root", "runner", "server", "shared",
+    "ubuntu", "unknown", "user", "username", "users",
 })  # fmt: skip
 _SHORTEST = 3
 """Letters from which a name is looked for."""
@@ -95,7 +95,6 @@ class Names:
 def _users() -> Iterator[str]:
     for key in ("USER", "LOGNAME", "USERNAME"):
         yield os.environ.get(key, "")
-    yield Path.home().name
     try:
         yield getpass.getuser()
         import pwd
