@@ -26,9 +26,9 @@ _PERSONAL = frozenset({
 """Keys of metadata whose values are about a person or a machine, in lower case and without signs between words."""
 
 _TELLS_NOTHING = frozenset({
-    "admin", "administrator", "debian", "default", "docker", "guest", "home", "host", "local", "localdomain",
-    "localhost", "nobody", "owner", "public", "removed", "root", "runner", "shared", "ubuntu", "unknown", "user",
-    "username", "users",
+    "admin", "administrator", "computer", "debian", "default", "desktop", "docker", "guest", "home", "host", "laptop",
+    "local", "localdomain", "localhost", "nobody", "owner", "public", "removed", "root", "runner", "server", "shared",
+    "ubuntu", "unknown", "user", "username", "users",
 })  # fmt: skip
 _SHORTEST = 3
 """Letters from which a name is looked for."""
@@ -39,7 +39,7 @@ _OF_RECIPES = r"(?!_(?:iter|at)(?![^\W_]))"
 _OWN_WORDS = frozenset({"by", "fill", "kind", "light"})
 """Fields of nouns that hold one of the product's own few words."""
 
-_START = r"(?:/|~(?:[A-Za-z_][\w.-]*)?[\\/]|[A-Za-z]:[\\/]|\\\\)"
+_START = r"(?:/|~(?:[A-Za-z_][\w.-]*)?[\\/]|[A-Za-z]:[\\/]|\\[\\/])"
 _WHOLE = re.compile(rf"\s*{_START}")
 _QUOTED = re.compile(rf"(?<=[\"'`]){_START}[^\"'`\n]*(?=[\"'`])")
 _REST = r"[^\s\"'<>|;`]*"
@@ -49,7 +49,10 @@ _PATH = re.compile(
     rf"|(?:(?<=[\s\"'`=:,;(\[{{<>|@])|^){_START}{_REST}"
     rf"|(?<![A-Za-z0-9])[A-Za-z]:[\\/]{_REST}"
 )
-_HOME = re.compile(r"(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+|~)([^\\/\n\"'`:;<>|]+)[\\/]", re.IGNORECASE)
+_HOME = re.compile(
+    r"(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)([^\\/\n\"'`:;<>|]+)[\\/]|~([A-Za-z_][\w.-]*)[\\/]",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,6 @@ class Names:
 def _users() -> Iterator[str]:
     for key in ("USER", "LOGNAME", "USERNAME"):
         yield os.environ.get(key, "")
-    yield Path.home().name
     try:
         yield getpass.getuser()
         import pwd
@@ -171,7 +173,7 @@ def _told(value: Any, kept: frozenset[str]) -> Names:
     users: set[str] = set()
     places: set[str] = set()
     for key, text in _texts(value, kept):
-        users |= set(_HOME.findall(text))
+        users |= {name.strip() for names in _HOME.findall(text) for name in names}
         if key in _PERSONAL and REMOVED not in text:
             users.add(text.strip())
         if _WHOLE.match(text) and "\n" not in text:

@@ -165,7 +165,7 @@ def jobs(n: int, rng: np.random.Generator, place: Path) -> None:
     takes = done(lambda: run(file, RECIPE, out=place / "again.run"))
     for number in range(n):
         out = place / f"{number}.run"
-        killed(lambda out=out: run(file, RECIPE, out=out), float(rng.uniform(0.1 * takes, takes)))  # type: ignore[misc]
+        killed(lambda out=out: run(file, RECIPE, out=out), float(rng.uniform(0.1 * takes, 1.3 * takes)))  # type: ignore[misc]
         status, seen, words = "none", "nothing", ""
         try:
             found = load(out)
