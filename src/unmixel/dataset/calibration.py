@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.axes import Axis
+from unmixel.dataset.distortion import NO_DISTORTION, Distortion
 from unmixel.dataset.record import StepRecord
 from unmixel.dataset.results import Groups
 from unmixel.dataset.scan import Scan
@@ -23,7 +24,7 @@ PARAMETERS = ("center_v", "center_u", "log_scale", "stretch_along", "stretch_acr
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a pixel of a pattern is worth: ``g = matrix (place - center)``.
+    """What a pixel of a pattern is worth: ``g = matrix (place - center)``, and what a distortion adds to it.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class Calibration:
     matrix : ((float, float), (float, float))
         1/angstrom a pixel; rows are (v, u) of the spatial frequency, columns (v, u) of the detector. Diagonal
         where the axes alone say it.
+    distortion : Distortion
+        Beyond the ellipse, in the turned and scaled frame of g; none unless somebody measured one.
 
     Examples
     --------
@@ -42,6 +45,7 @@ class Calibration:
 
     center: Pair
     matrix: tuple[Pair, Pair]
+    distortion: Distortion = NO_DISTORTION
 
     @classmethod
     def from_steps(cls, center: Pair, step: Pair) -> Calibration:
@@ -75,11 +79,16 @@ class Calibration:
 
     def g(self, place: Float) -> Float:
         """Return pixel coordinates (n, 2) as spatial frequencies (v, u), in 1/angstrom."""
+        return self.distortion.undone(self.affine(place))
+
+    def affine(self, place: Float) -> Float:
+        """Return what centre and matrix alone make of pixel coordinates (n, 2), in 1/angstrom."""
         return np.asarray((place - np.asarray(self.center)) @ np.asarray(self.matrix).T)
 
     def place(self, g: Float) -> Float:
         """Return spatial frequencies (n, 2) as pixel coordinates (v, u): the inverse of `g`."""
-        return np.asarray(np.asarray(g) @ np.linalg.inv(np.asarray(self.matrix)).T + np.asarray(self.center))
+        seen = self.distortion.applied(np.asarray(g))
+        return np.asarray(seen @ np.linalg.inv(np.asarray(self.matrix)).T + np.asarray(self.center))
 
     def reach(self, shape: tuple[int, ...]) -> float:
         """Return the spatial frequency up to which every direction is on the detector."""
@@ -106,7 +115,8 @@ class Calibration:
         # the exponential of a symmetric matrix without trace
         grown = np.cosh(size) * np.eye(2) + (np.sinh(size) / size if size > 0 else 1.0) * tall
         (a, b), (c, d) = (np.exp(log_scale) * grown @ np.asarray(self.matrix)).tolist()
-        return Calibration((self.center[0] + shift[0], self.center[1] + shift[1]), ((a, b), (c, d)))
+        center = (self.center[0] + shift[0], self.center[1] + shift[1])
+        return replace(self, center=center, matrix=((a, b), (c, d)))
 
 
 @dataclass(frozen=True, eq=False)
