@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.axes import Axis
-from unmixel.dataset.distortion import NO_DISTORTION, Distortion
+from unmixel.dataset.distortion import N_COEFFICIENTS, NO_DISTORTION, Distortion
 from unmixel.dataset.record import StepRecord
 from unmixel.dataset.results import Groups
 from unmixel.dataset.scan import Scan
@@ -169,9 +169,9 @@ class CalibrationFit:
     Parameters
     ----------
     calibration : Calibration
-    covariance : ndarray, shape (5, 5)
-        Of `PARAMETERS`: centre in px, logarithm of the scale, stretches along the axes and across. An undetermined
-        number has an infinite variance and no covariance.
+    covariance : ndarray, shape (5 + c, 5 + c)
+        Of `PARAMETERS` and of c coefficients of the distortion: centre in px, logarithm of the scale, stretches along
+        the axes and across. An undetermined number has an infinite variance and no covariance.
     phase : str
     spots : SpotResiduals
     chi_square : float
@@ -186,6 +186,10 @@ class CalibrationFit:
     trusted : bool
     words : str
         Why it is to be trusted, or why not, and what the data do not determine.
+    coefficients : tuple of int
+        Which of the eight coefficients of a `Distortion` were fitted.
+    rms_plain_px : float
+        Root mean square residual in px without them; NaN where none was fitted.
     """
 
     calibration: Calibration
@@ -199,6 +203,15 @@ class CalibrationFit:
     chance: float
     trusted: bool
     words: str
+    coefficients: tuple[int, ...] = ()
+    rms_plain_px: float = float("nan")
+
+    @property
+    def distortion_errors(self) -> Float:
+        """Standard errors of the eight coefficients of the distortion, 0 where one was not fitted."""
+        errors = np.zeros(N_COEFFICIENTS)
+        errors[list(self.coefficients)] = np.sqrt(np.diag(self.covariance)[5:])
+        return errors
 
     @property
     def center(self) -> Pair:
@@ -234,12 +247,12 @@ class CalibrationFit:
     @property
     def ratio_error(self) -> float:
         """Standard error of the ratio."""
-        return ellipse_errors(self.calibration, self.covariance[3:, 3:])[0]
+        return ellipse_errors(self.calibration, self.covariance[3:5, 3:5])[0]
 
     @property
     def angle_error_deg(self) -> float:
         """Standard error of the angle, at most 90: an ellipse that is not sure to be one has no direction."""
-        return ellipse_errors(self.calibration, self.covariance[3:, 3:])[1]
+        return ellipse_errors(self.calibration, self.covariance[3:5, 3:5])[1]
 
     @property
     def rms_px(self) -> float:
@@ -283,7 +296,8 @@ class CalibrationFit:
         """Return a scan or groups with this calibration on their pattern axes.
 
         Axes have a step each and no angle between them: what an ellipse is along v and u goes into their steps,
-        what it is across stays out. Hand the fit itself to `identify` and `d_spacings`, which use all of it.
+        what it is across stays out, and so does a distortion. Hand the fit itself to `identify` and `d_spacings`,
+        which use all of it.
         """
         axes = tuple(
             replace(axis, scale=step, offset=-place * step, unit="1/angstrom")
@@ -301,6 +315,7 @@ class CalibrationFit:
         values = {
             "phase": self.phase,
             "center_v_px": v, "center_u_px": u, "scale": self.scale, "ratio": self.ratio, "angle_deg": self.angle_deg,
+            "distortion": self.calibration.distortion.words(),
         }  # fmt: skip
         was = " and ".join(f"{axis.scale:.6g} {axis.unit}" for axis in before)
         effect = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -138,6 +139,11 @@ class Distortion:
 
 
 NO_DISTORTION = Distortion()
+
+
+def coefficients_of(terms: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of the coefficients of some terms, in their order."""
+    return tuple(number for name in terms for number in range(*TERMS[name].indices(N_COEFFICIENTS)))
 
 
 def basis(y: Float) -> Float:

@@ -20,11 +20,14 @@ SIDES = (6, 12)
 """How many spots are tried as the first and as the second of two that fix an orientation, the innermost first."""
 
 LAYER = (0.02, 0.06)
-"""Distance from the plane at right angles to the beam up to which reflections are seen: 1/angstrom, and a share of their
-length: excitation, precession, and what two spots leave open of the tilt."""
+"""Distance from the plane at right angles to the beam up to which reflections are seen: 1/angstrom, and a share of
+their length: excitation, precession, and what two spots leave open of the tilt."""
 
 NEAR = 0.03
 """Distance in 1/angstrom within which a spot is a reflection's, while orientations are sought."""
+
+SHORTLIST, APART = 300, 0.05
+"""Orientations of most spots that are looked at, and the angle in radians within which two of them are one."""
 
 BATCH = 256
 """Orientations that are looked at together."""
@@ -44,7 +47,8 @@ class Points:
     length : ndarray, shape (m,)
     first : ndarray of bool, shape (m,)
         One of each set that the crystal's rotations make equal.
-    n_rotations : int
+    rotations : ndarray, shape (r, 3, 3)
+        That make the crystal equal to itself.
     """
 
     hkl: NDArray[np.intp]
@@ -52,7 +56,12 @@ class Points:
     root: Float
     length: Float
     first: NDArray[np.bool_]
-    n_rotations: int
+    rotations: Float
+
+    @property
+    def n_rotations(self) -> int:
+        """Number of rotations that make the crystal equal to itself."""
+        return len(self.rotations)
 
     def shell(self, low: float, high: float) -> slice:
         """Return which reflections have lengths between two."""
@@ -80,7 +89,7 @@ def points(crystal: Crystal, reach: float) -> Points:
     _, first = np.unique(speaker, axis=0, return_index=True)
     chosen = np.zeros(len(g), bool)
     chosen[first] = True
-    return Points(found.hkl[order], g, np.sqrt(found.intensity[order]), length[order], chosen, len(rotations))
+    return Points(found.hkl[order], g, np.sqrt(found.intensity[order]), length[order], chosen, rotations)
 
 
 def orientations(y: Float, of: Points, *, most: int = 12) -> Float:
@@ -103,7 +112,21 @@ def orientations(y: Float, of: Points, *, most: int = 12) -> Float:
     if not len(tried):
         return np.zeros((0, 3, 3))
     score = np.concatenate([_score(seen, of, tried[i : i + BATCH]) for i in range(0, len(tried), BATCH)])
-    return np.asarray(tried[np.argsort(-score, kind="stable")[:most]])
+    order = np.argsort(-score, kind="stable")[:SHORTLIST]
+    return _distinct(tried[order], of.rotations, most)
+
+
+def _distinct(ranked: Float, rotations: Float, most: int) -> Float:
+    """Return the first of all that are one orientation, up to the crystal's own rotations and `APART`."""
+    chosen: list[int] = []
+    free = np.ones(len(ranked), bool)
+    equal = np.einsum("hij,rjk->hrik", ranked, rotations)
+    while free.any() and len(chosen) < most:
+        one = int(np.argmax(free))
+        chosen.append(one)
+        trace = np.einsum("hrik,ik->hr", equal, ranked[one]).max(axis=1)
+        free &= trace < 1 + 2 * np.cos(APART)
+    return np.asarray(ranked[chosen])
 
 
 def _tried(seen: Float, of: Points) -> Float:
@@ -139,7 +162,7 @@ def _score(seen: Float, of: Points, tried: Float) -> Float:
     score = np.zeros(len(tried))
     for spot, r in zip(seen, radius, strict=True):
         shell = of.shell(r - NEAR, r * 1.01 + NEAR)
-        there = np.einsum("hij,mj->him", tried, of.g[shell])
+        there = tried @ of.g[shell].T
         lit = np.abs(there[:, 2]) < LAYER[0] + LAYER[1] * of.length[shell]
         off = (there[:, 0] - spot[0]) ** 2 + (there[:, 1] - spot[1]) ** 2
         score += np.any(lit & (off < NEAR**2), axis=1)
