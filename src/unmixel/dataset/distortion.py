@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,7 @@ class Distortion:
 
     def __bool__(self) -> bool:
         """Return whether it changes anything."""
-        return any(np.any(value) for value in astuple(self))
+        return bool(self.coefficients.any())
 
     def undone(self, y: Float) -> Float:
         """Return true spatial frequencies (n, 2) of those that an affine calibration reads."""

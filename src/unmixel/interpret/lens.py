@@ -26,11 +26,17 @@ TILT = 0.02
 SURE = 5.0
 """Logarithm of the odds against chance from which on a pattern takes part in the calibration."""
 
+FINISHED = 3
+"""Orientations of a pattern that are fitted to the end."""
+
 ROUNDS = 4
 """How often patterns are indexed anew, at most, while a calibration gets better."""
 
 NEAR = 3.0
 """Standard errors within which a spot lies on a reflection."""
+
+STILL = Lens((), None, 1e-6, 1e-9, 1e-9, 1e-9)
+"""Leaves nothing of a calibration to fit."""
 
 LEAST_EXPLAINED = 0.6
 """Share of the spots that a crystal must explain."""
@@ -194,8 +200,14 @@ class _Work:
         """Return the best fit of one pattern with a calibration of its own."""
         found = orientations(self.start.g(self.patterns[i].place), self.of)
         begun = LensFit(self.start, np.zeros((5, 5)), (), (), 0.0, 0.0, self.reach)
-        fits = [self.together(begun, [(i, one)]) for one in found]
-        return max(fits, key=lambda fit: fit.log_odds, default=None)
+        return self._likeliest(begun, i, list(found)) if len(found) else None
+
+    def _likeliest(self, fit: LensFit, i: int, tried: list[Float]) -> LensFit:
+        """Return the best fit of one pattern from several orientations; only those that begin well are finished."""
+        begun = [self.together(fit, [(i, one)], GATES[:2]) for one in tried]
+        begun = sorted(begun, key=lambda one: -one.lying[0].log_odds)[:FINISHED]
+        done = [self.together(one, [(i, one.lying[0].orientation)]) for one in begun]
+        return max(done, key=lambda one: one.log_odds)
 
     def settled(self, fit: LensFit) -> LensFit:
         """Return the fit after all patterns were indexed anew under it and fitted together, as long as that helps."""
@@ -215,15 +227,13 @@ class _Work:
 
     def best(self, fit: LensFit, i: int) -> Lying:
         """Return how a pattern's crystal lies under a calibration that stays as it is."""
-        still = Lens((), None, 1e-6, 1e-9, 1e-9, 1e-9)  # of the calibration nothing is left to fit
         tried = list(orientations(fit.where.g(self.patterns[i].place), self.of, most=8))
         tried += [one.orientation for one in fit.lying if one.pattern == i]
         # without any orientation, one that explains nothing
         tried = tried or [np.eye(3)]
-        work = _Work(self.patterns, self.of, fit.where, still, self.reach)
+        work = _Work(self.patterns, self.of, fit.where, STILL, self.reach)
         held = replace(fit, coefficients=(), lying=())
-        found = [work.together(held, [(i, one)]).lying[0] for one in tried]
-        return max(found, key=lambda one: one.log_odds)
+        return work._likeliest(held, i, tried).lying[0]
 
     def with_terms(self, fit: LensFit, names: Sequence[str]) -> LensFit:
         """Return the fit with more terms of a distortion."""
@@ -239,7 +249,9 @@ class _Work:
         added = len(more.coefficients) - len(less.coefficients)
         return float(2 * (more.log_odds - less.log_odds) - added * np.log(max(n, 2)) - MARGIN)
 
-    def together(self, fit: LensFit, lying: Sequence[tuple[int, Float]]) -> LensFit:
+    def together(
+        self, fit: LensFit, lying: Sequence[tuple[int, Float]], gates: Sequence[float] = GATES
+    ) -> LensFit:
         """Return the fit of one calibration to some patterns at once, from orientations that are about right."""
         fit = replace(fit, scatter=fit.scatter or SCATTERS[2])
         turned = [one for _, one in lying]
@@ -248,7 +260,7 @@ class _Work:
         variance = self.lens.variances(self.start.scale, self.reach, fit.coefficients)
         where = fit.where
         covariance: Float = np.eye(k + 3 * len(own))
-        for gate in GATES:
+        for gate in gates:
             for _ in range(2):
                 rows = [
                     self._rows(m, where, r, fit.coefficients, gate, fit.scatter)
@@ -259,7 +271,8 @@ class _Work:
                 step = covariance @ gradient
                 where = self._moved(where, step[:k], fit.coefficients)
                 turned = [_turned(r, step[k + 3 * j : k + 3 * j + 3]) for j, r in enumerate(turned)]
-        scatter = self._scatter(where, own, turned)
+        # one crystal under a calibration that others made says nothing new of how places scatter
+        scatter = fit.scatter if self.lens is STILL else self._scatter(where, own, turned)
         off = self._off(where, fit.coefficients)
         spread = [covariance[k + 3 * j : k + 3 * j + 3, k + 3 * j : k + 3 * j + 3] for j in range(len(own))]
         found = tuple(
