@@ -134,7 +134,8 @@ def fit_lens(marks: Marks, of: Points, start: Calibration, *, lens: Lens, reach:
 
     Each pattern is indexed by itself, the clearest first; its calibration helps to index the others, and all of them
     are then fitted together: places of spots, in two dimensions, by least squares about the start. A term of a
-    distortion is added where it gains more than chance would by BIC, the one that gains most first.
+    distortion is added where it gains more than chance would by BIC and is three standard errors from 0, the one that
+    gains most first.
 
     Parameters
     ----------

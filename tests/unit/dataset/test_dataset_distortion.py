@@ -34,8 +34,10 @@ def test_coefficients_go_there_and_back_and_terms_are_those_that_are_not_zero():
     lens = Distortion.of(values)
     np.testing.assert_array_equal(lens.coefficients, values)
     assert lens.terms == ("perspective", "threefold", "spiral")
-    assert bool(lens) and not Distortion()
-    assert Distortion().words() == "none" and "spiral +0.4000 angstrom^2" in lens.words()
+    assert bool(lens)
+    assert not Distortion()
+    assert Distortion().words() == "none"
+    assert "spiral +0.4000 angstrom^2" in lens.words()
     assert coefficients_of(TERMS) == tuple(range(8))
 
 

@@ -72,9 +72,12 @@ def test_ellipse_scale_and_centre_come_back_without_any_term():
     camera = Camera(center=(48.3, 47.1), ratio=1.05, angle_deg=60.0)
     fit = fit_lens(marks_of(camera), points(ALUMINIUM, 1.6), START, lens=Lens(terms=()), reach=1.5)
     ratio, angle = fit.where.ellipse
-    assert ratio == pytest.approx(1.05, abs=0.002) and angle == pytest.approx(60.0, abs=2)
+    assert ratio == pytest.approx(1.05, abs=0.002)
+    assert angle == pytest.approx(60.0, abs=2)
     np.testing.assert_allclose(fit.where.center, (48.3, 47.1), atol=0.1)
-    assert fit.coefficients == () and fit.plain is None and fit.explained == 1.0
+    assert fit.coefficients == ()
+    assert fit.plain is None
+    assert fit.explained == 1.0
 
 
 def test_another_lattice_is_worse_by_far_and_earns_no_terms():
