@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.calibration import Calibration
 from unmixel.dataset.distortion import Distortion, basis, coefficients_of
-from unmixel.dataset.lens import Lens
+from unmixel.dataset.lens import NEAR, Lens, LensFit, Lying
 from unmixel.interpret.indexing import LAYER, Points, orientations
 from unmixel.interpret.marks import Marks
 from unmixel.interpret.powder import SHARES
@@ -32,9 +32,6 @@ FINISHED = 3
 ROUNDS = 4
 """How often patterns are indexed anew, at most, while a calibration gets better."""
 
-NEAR = 3.0
-"""Standard errors within which a spot lies on a reflection."""
-
 STILL = Lens((), None, 1e-6, 1e-9, 1e-9, 1e-9)
 """Leaves nothing of a calibration to fit."""
 
@@ -46,87 +43,6 @@ SCATTERS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
 
 MARGIN = 4.0
 """What a term must gain in twice the log likelihood beyond ``n ln N`` (BIC): of several terms one is tried for each."""
-
-
-@dataclass(frozen=True, eq=False)
-class Lying:
-    """How one pattern's crystal lies, and which of its spots that explains.
-
-    Parameters
-    ----------
-    pattern : int
-    orientation : ndarray, shape (3, 3)
-        Rows lie right, up and against the electrons.
-    point : ndarray of int, shape (n,)
-        The nearest reflection of each spot of the pattern.
-    off : ndarray, shape (n,)
-        How far it is, in standard errors.
-    distance : ndarray, shape (n,)
-        The same in px.
-    log_odds : float
-        Natural logarithm of how much likelier the places are with this crystal than by chance, in any orientation.
-    """
-
-    pattern: int
-    orientation: Float
-    point: NDArray[np.intp]
-    off: Float
-    distance: Float
-    log_odds: float
-
-    @property
-    def explained(self) -> NDArray[np.bool_]:
-        """Which spots lie on reflections, shape (n,)."""
-        return np.asarray(self.off <= NEAR)
-
-
-@dataclass(frozen=True, eq=False)
-class LensFit:
-    """One calibration under which the crystals of several patterns lie on the spots.
-
-    Parameters
-    ----------
-    where : Calibration
-    covariance : ndarray, shape (5 + c, 5 + c)
-        Centre in px, logarithm of the scale, stretches, then the coefficients that were fitted.
-    coefficients : tuple of int
-        Numbers of these.
-    lying : tuple of Lying
-        One for each pattern, in their order.
-    scatter : float
-        Of the places beyond their errors, in px.
-    penalty : float
-        Log probability, less its largest, of a calibration that is so far from the start.
-    reach : float
-        Spatial frequency up to which reflections took part, 1/angstrom.
-    plain : LensFit or None
-        The fit without the terms that were added; None where there are none.
-    """
-
-    where: Calibration
-    covariance: Float
-    coefficients: tuple[int, ...]
-    lying: tuple[Lying, ...]
-    scatter: float
-    penalty: float
-    reach: float
-    plain: LensFit | None = None
-
-    @property
-    def explained(self) -> float:
-        """Share of all spots that lie on reflections."""
-        return float(np.mean(np.concatenate([one.explained for one in self.lying])))
-
-    @property
-    def rms_px(self) -> float:
-        """Root mean square distance of these from them, in px."""
-        near = np.concatenate([one.distance[one.explained] for one in self.lying])
-        return float(np.sqrt(np.mean(near**2))) if near.size else float("nan")
-
-    @property
-    def log_odds(self) -> float:
-        """Of all patterns that are likelier with the crystal than without, and of the calibration."""
-        return sum(max(one.log_odds, 0.0) for one in self.lying) + self.penalty
 
 
 def fit_lens(marks: Marks, of: Points, start: Calibration, *, lens: Lens, reach: float) -> LensFit | None:
@@ -168,7 +84,7 @@ def fit_lens(marks: Marks, of: Points, start: Calibration, *, lens: Lens, reach:
         tried = [(work.with_terms(fit, (*chosen, name)), name) for name in rest]
         best, name = max(tried, key=lambda one: work.gain(fit, one[0]))
         best = work.settled(best)
-        if work.gain(fit, best) <= 0:
+        if work.gain(fit, best) <= 0 or not best.significant(name):
             break
         fit, chosen = best, (*chosen, name)
     return replace(fit, plain=plain if chosen else None)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from unmixel.dataset.calibration import Calibration, CalibrationFit, SpotResiduals
 from unmixel.dataset.distortion import TERMS
-from unmixel.dataset.lens import Lens
+from unmixel.dataset.lens import Lens, LensFit
 from unmixel.dataset.phases import BY_PLACES, PhaseAnswer, PlaceMatch
 from unmixel.dataset.results import Groups
 from unmixel.interpret.indexing import points
-from unmixel.interpret.lens import LEAST_EXPLAINED, LensFit, fit_lens, held_lens
+from unmixel.interpret.lens import LEAST_EXPLAINED, fit_lens, held_lens
 from unmixel.interpret.marks import Marks, joined, spot_marks, used_of
 from unmixel.interpret.powder import EVIDENCE
 from unmixel.physics.crystal import Crystal
