@@ -27,9 +27,14 @@ FEWEST = 6
 TRUSTED = 10.0
 """Logarithm of the odds against chance from which on a calibration by places is trusted."""
 
-BEHIND, UNLIKELY = 40.0, 7.0
-"""By how much the log odds of a candidate may be below those of the best one before terms of a distortion are not worth
-trying, and before its calibration is out of the question."""
+BEHIND = 40.0
+"""By how much the log odds of a candidate may be below those of the best one before its calibration is out of the
+question. Phases of one lattice differ by a scale, and their fits by up to 30 (the search, not the evidence): which
+calibration is right, only what is known of the scale beforehand can then say."""
+
+PATTERNS, SPOTS = 3, 30
+"""Patterns that a structure must explain under one calibration, and spots in all of them: a few spots of one net lie on
+some net of almost any structure."""
 
 CERTAIN = 0.9
 """Probability from which on places of spots give an answer: phases of one kind of lattice fit alike."""
@@ -206,7 +211,8 @@ class PlaceIdentifier:
     fits : tuple of LensFit or None
         One for each candidate, under the calibration that fits it best; () where nothing is to be measured.
     held : dict of int to tuple of LensFit
-        For those candidates whose calibration is a likely one, how every candidate lies under it.
+        For those candidates whose calibration may be the right one, how every candidate lies under it. Probabilities
+        are averaged over them, weighted by how probable each is beforehand.
     """
 
     crystals: tuple[Crystal, ...]
@@ -242,7 +248,7 @@ class PlaceIdentifier:
             for fit, one in zip(plain, crystals, strict=True)
         )
         odds = np.array([-np.inf if fit is None else fit.log_odds for fit in fits])
-        likely = np.flatnonzero((odds >= EVIDENCE) & (odds > odds.max() - UNLIKELY))
+        likely = np.flatnonzero((odds >= EVIDENCE) & (odds > odds.max() - BEHIND))
         reach = _reach(marks, where, lens) if len(marks) else 0.0
         held = {}
         for number in likely.tolist():
@@ -283,10 +289,12 @@ class PlaceIdentifier:
             reverse=True,
         )  # fmt: skip
         next_ = f"; next is {others[0][1]}, e^{-others[0][0]:.0f} times less likely" if others else ""
+        rivals = [self.crystals[number].name for number in self.held if number != self.best]
+        alike = f"; {', '.join(rivals)} would fit about as well on another scale" if rivals else ""
         return (
             f"the calibration was fitted to {name}, which lies on {fit.explained:.0%} of the spots of all "
             f"groups{next_}: {fit.where.scale:.5f} 1/angstrom a pixel ({self.start.scale:.5f} before), ellipse "
-            f"{ratio:.4f} along {angle:.0f} degrees; {lens_words(fit)}",
+            f"{ratio:.4f} along {angle:.0f} degrees; {lens_words(fit)}{alike}",
         )
 
     def answer(self, number: int, answer: PhaseAnswer) -> PhaseAnswer:
@@ -297,8 +305,8 @@ class PlaceIdentifier:
         if self.best is None:
             return answer
         odds = np.array([[fit.lying[which[0]].log_odds for fit in fits] for fits in self.held.values()])
-        joint = np.array([fits[number].log_odds for number, fits in self.held.items()])
-        weight = np.exp(joint - joint.max())
+        known = np.array([fits[number].penalty for number, fits in self.held.items()])
+        weight = np.exp(known - known.max())
         chances = weight @ _shares(odds) / weight.sum()
         found = tuple(
             match_of(fit, int(which[0]), crystal, self.start, on=self.where, probability=float(chance))
@@ -309,7 +317,19 @@ class PlaceIdentifier:
             for one in sorted(found, key=lambda one: (-one.probability, -one.evidence))
         )
         first = found[0]
-        clear = first.evidence >= EVIDENCE and first.probability >= CERTAIN and first.score >= LEAST_EXPLAINED
+        fit = next(
+            one for one, c in zip(self.held[self.best], self.crystals, strict=True) if c.name == first.phase
+        )
+        some = [
+            one for one in fit.lying if one.log_odds >= EVIDENCE and np.mean(one.explained) >= LEAST_EXPLAINED
+        ]
+        enough = len(some) >= PATTERNS and sum(int(one.explained.sum()) for one in some) >= SPOTS
+        clear = (
+            enough
+            and first.evidence >= EVIDENCE
+            and first.probability >= CERTAIN
+            and first.score >= LEAST_EXPLAINED
+        )
         told = (
             f"places of {first.score:.0%} of the spots fit {first.phase} in one orientation, e^{first.evidence:.0f} "
             f"to 1 against chance (probability {first.probability:.0%}"

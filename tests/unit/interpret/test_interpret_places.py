@@ -30,7 +30,7 @@ START = Lens(terms=LENS.terms, start=Calibration.from_steps((47.5, 47.5), (0.025
 
 @lru_cache
 def patterns():
-    return CAMERA.patterns(ALUMINIUM, [(0, 0, 1), (1, 1, 2)], electrons=300_000, seed=5)
+    return CAMERA.patterns(ALUMINIUM, [(0, 0, 1), (1, 1, 2), (0, 1, 1)], electrons=300_000, seed=5)
 
 
 @lru_cache
@@ -48,7 +48,7 @@ def test_distorted_patterns_are_named_once_the_lens_is_measured_and_it_is_told()
     before = identify(groups_of(list(patterns())), [COPPER, ALUMINIUM])
     assert any(answer.phase != "Al" for answer in before)
     phases = named()
-    assert [answer.phase for answer in phases] == ["Al", "Al"]
+    assert [answer.phase for answer in phases] == ["Al"] * 3
     assert all(answer.by == BY_PLACES for answer in phases)
     assert phases.calibration.distortion.terms == ("perspective",)
     assert "fitted to Al" in phases.notes[0]
@@ -84,6 +84,12 @@ def test_answers_by_places_and_the_distortion_are_read_back(tmp_path):
             np.testing.assert_array_equal(a.orientation, b.orientation)
             np.testing.assert_array_equal(a.spot, b.spot)
             assert a.probability == b.probability
+
+
+def test_a_single_pattern_is_not_named_by_places_alone():
+    one = identify(groups_of([patterns()[0]]), [ALUMINIUM], calibration=LENS, least=1.0).answers[0]
+    assert one.places[0].score > 0.8
+    assert one.by != BY_PLACES
 
 
 def test_without_a_lens_nothing_changes():
