@@ -130,7 +130,8 @@ def test_spacings_use_the_distortion_and_their_errors_hold():
     assert np.median(error / [row.d for row in rows]) < 0.005
     plain = d_spacings(groups, Camera(ratio=1.04, angle_deg=20.0).calibration)
     worse = [np.abs(row.d - allowed).min() / row.d for row in plain if row.d > 0.9]
-    assert np.median(off / [row.d for row in rows]) < 0.5 * np.median(worse)
+    # opposite spots undo terms of even order by themselves, single spots do not
+    assert np.max(off / [row.d for row in rows]) < 0.8 * np.max(worse)
 
 
 def test_patterns_without_spots_give_nothing():
