@@ -16,6 +16,8 @@ import numpy as np
 
 import unmixel
 from unmixel.dataset.calibration import Calibration
+from unmixel.dataset.distortion import Distortion
+from unmixel.dataset.lens import Lens
 from unmixel.physics.crystal import Crystal
 from unmixel.testing.cameras import Camera
 from unmixel.testing.crystals import groups_of, zirconium_alloys
@@ -75,6 +77,32 @@ def wrong_phases(n_seeds):
         print("  ", line, flush=True)
 
 
+def distortions(n_seeds):
+    """Print which terms of a known distortion come back, how often one is claimed where there is none, and pulls."""
+    cases = {
+        "none": Distortion(), "perspective": Distortion(perspective=(0.03, -0.01)),
+        "decentering": Distortion(decentering=(0.0, 0.015)), "threefold": Distortion(threefold=(0.0, 0.02)),
+        "barrel": Distortion(barrel=0.03), "spiral": Distortion(spiral=0.03),
+        "perspective and barrel": Distortion(perspective=(0.03, 0.0), barrel=-0.03),
+    }  # fmt: skip
+    lens = Lens(start=Calibration.from_steps((47.5, 47.5), (0.0253, 0.0253)))
+    print("distortion: right terms and no other, rms pull of coefficients, rms in px without and with them")
+    for name, truth in cases.items():
+        right, pulls, rms = 0, [], []
+        camera = Camera((48.1, 47.2), ratio=1.02, angle_deg=25.0, distortion=truth)
+        for seed in range(n_seeds):
+            seen = camera.patterns(CRYSTALS[0], (*AXES, (1, 1, 1)), electrons=200_000, seed=1000 + 10 * seed)
+            fit = unmixel.calibrate(seen, CRYSTALS[0], start=lens)
+            found, error = fit.calibration.distortion, fit.distortion_errors
+            right += found.terms == truth.terms
+            pulls += list(
+                ((found.coefficients - truth.coefficients) / np.where(error > 0, error, 1))[error > 0]
+            )
+            rms.append((fit.rms_plain_px, fit.rms_px))
+        pull = f"{np.sqrt(np.mean(np.square(pulls))):.2f}" if pulls else "-"
+        print(f"{name}: {right} of {n_seeds}, {pull}, {np.mean(rms, axis=0).round(3)}", flush=True)
+
+
 def mgo():
     """Print the spacings that means of 25 positions of the MgO scan show, with the file's own scale."""
     if not SCAN.exists():
@@ -113,6 +141,7 @@ def main():
     seeds = parser.parse_args().seeds
     starts(seeds)
     wrong_phases(max(1, seeds // 10))
+    distortions(seeds)
     mgo()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.axes import Axis
+from unmixel.dataset.distortion import N_COEFFICIENTS, NO_DISTORTION, Distortion
 from unmixel.dataset.record import StepRecord
 from unmixel.dataset.results import Groups
 from unmixel.dataset.scan import Scan
@@ -23,7 +24,7 @@ PARAMETERS = ("center_v", "center_u", "log_scale", "stretch_along", "stretch_acr
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a pixel of a pattern is worth: ``g = matrix (place - center)``.
+    """What a pixel of a pattern is worth: ``g = matrix (place - center)``, and what a distortion adds to it.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class Calibration:
     matrix : ((float, float), (float, float))
         1/angstrom a pixel; rows are (v, u) of the spatial frequency, columns (v, u) of the detector. Diagonal
         where the axes alone say it.
+    distortion : Distortion
+        Beyond the ellipse, in the turned and scaled frame of g; none unless somebody measured one.
 
     Examples
     --------
@@ -42,6 +45,7 @@ class Calibration:
 
     center: Pair
     matrix: tuple[Pair, Pair]
+    distortion: Distortion = NO_DISTORTION
 
     @classmethod
     def from_steps(cls, center: Pair, step: Pair) -> Calibration:
@@ -75,11 +79,16 @@ class Calibration:
 
     def g(self, place: Float) -> Float:
         """Return pixel coordinates (n, 2) as spatial frequencies (v, u), in 1/angstrom."""
+        return self.distortion.undone(self.affine(place))
+
+    def affine(self, place: Float) -> Float:
+        """Return what centre and matrix alone make of pixel coordinates (n, 2), in 1/angstrom."""
         return np.asarray((place - np.asarray(self.center)) @ np.asarray(self.matrix).T)
 
     def place(self, g: Float) -> Float:
         """Return spatial frequencies (n, 2) as pixel coordinates (v, u): the inverse of `g`."""
-        return np.asarray(np.asarray(g) @ np.linalg.inv(np.asarray(self.matrix)).T + np.asarray(self.center))
+        seen = self.distortion.applied(np.asarray(g))
+        return np.asarray(seen @ np.linalg.inv(np.asarray(self.matrix)).T + np.asarray(self.center))
 
     def reach(self, shape: tuple[int, ...]) -> float:
         """Return the spatial frequency up to which every direction is on the detector."""
@@ -106,7 +115,8 @@ class Calibration:
         # the exponential of a symmetric matrix without trace
         grown = np.cosh(size) * np.eye(2) + (np.sinh(size) / size if size > 0 else 1.0) * tall
         (a, b), (c, d) = (np.exp(log_scale) * grown @ np.asarray(self.matrix)).tolist()
-        return Calibration((self.center[0] + shift[0], self.center[1] + shift[1]), ((a, b), (c, d)))
+        center = (self.center[0] + shift[0], self.center[1] + shift[1])
+        return replace(self, center=center, matrix=((a, b), (c, d)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,9 +169,9 @@ class CalibrationFit:
     Parameters
     ----------
     calibration : Calibration
-    covariance : ndarray, shape (5, 5)
-        Of `PARAMETERS`: centre in px, logarithm of the scale, stretches along the axes and across. An undetermined
-        number has an infinite variance and no covariance.
+    covariance : ndarray, shape (5 + c, 5 + c)
+        Of `PARAMETERS` and of c coefficients of the distortion: centre in px, logarithm of the scale, stretches along
+        the axes and across. An undetermined number has an infinite variance and no covariance.
     phase : str
     spots : SpotResiduals
     chi_square : float
@@ -176,6 +186,10 @@ class CalibrationFit:
     trusted : bool
     words : str
         Why it is to be trusted, or why not, and what the data do not determine.
+    coefficients : tuple of int
+        Which of the eight coefficients of a `Distortion` were fitted.
+    rms_plain_px : float
+        Root mean square residual in px without them; NaN where none was fitted.
     """
 
     calibration: Calibration
@@ -189,6 +203,15 @@ class CalibrationFit:
     chance: float
     trusted: bool
     words: str
+    coefficients: tuple[int, ...] = ()
+    rms_plain_px: float = float("nan")
+
+    @property
+    def distortion_errors(self) -> Float:
+        """Standard errors of the eight coefficients of the distortion, 0 where one was not fitted."""
+        errors = np.zeros(N_COEFFICIENTS)
+        errors[list(self.coefficients)] = np.sqrt(np.diag(self.covariance)[5:])
+        return errors
 
     @property
     def center(self) -> Pair:
@@ -224,12 +247,12 @@ class CalibrationFit:
     @property
     def ratio_error(self) -> float:
         """Standard error of the ratio."""
-        return ellipse_errors(self.calibration, self.covariance[3:, 3:])[0]
+        return ellipse_errors(self.calibration, self.covariance[3:5, 3:5])[0]
 
     @property
     def angle_error_deg(self) -> float:
         """Standard error of the angle, at most 90: an ellipse that is not sure to be one has no direction."""
-        return ellipse_errors(self.calibration, self.covariance[3:, 3:])[1]
+        return ellipse_errors(self.calibration, self.covariance[3:5, 3:5])[1]
 
     @property
     def rms_px(self) -> float:
@@ -273,7 +296,8 @@ class CalibrationFit:
         """Return a scan or groups with this calibration on their pattern axes; a scan keeps the fit itself, too.
 
         Axes have a step each and no angle between them: what an ellipse is along v and u goes into their steps,
-        what it is across stays out. Hand the fit itself to `identify` and `d_spacings`, which use all of it.
+        what it is across stays out, and so does a distortion. Hand the fit itself to `identify` and `d_spacings`,
+        which use all of it.
         """
         axes = tuple(
             replace(axis, scale=step, offset=-place * step, unit="1/angstrom")
@@ -297,6 +321,7 @@ class CalibrationFit:
             "ratio_error": self.ratio_error, "angle_error_deg": self.angle_error_deg,
             "matrix": [list(row) for row in self.calibration.matrix],
             "n_spots": int(spots.sum()), "rms_px": self.rms_px, "trusted": self.trusted, "words": self.words,
+            "distortion": self.calibration.distortion.words(),
         }  # fmt: skip
         was = " and ".join(f"{axis.scale:.6g} {axis.unit}" for axis in before)
         effect = (

@@ -13,8 +13,8 @@ from unmixel.dataset.calibration import Calibration
 
 Float = NDArray[np.float64]
 
-BY_SPOTS, BY_RINGS, BY_HALO, BY_NOTHING = "spots", "rings", "halo", "nothing"
-"""What an answer rests on: places of spots, their radii alone, a halo, or too little to say."""
+BY_SPOTS, BY_PLACES, BY_RINGS, BY_HALO, BY_NOTHING = "spots", "places", "rings", "halo", "nothing"
+"""What an answer rests on: places and intensities of spots, their places alone, radii alone, a halo, or too little."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,58 @@ class PhaseMatch:
     def matched(self) -> NDArray[np.bool_]:
         """Which of the expected spots were found, shape (q,)."""
         return np.asarray(self.spot >= 0)
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceMatch:
+    """How a crystal of a candidate structure, in any orientation, fits the places of a pattern's spots.
+
+    Parameters
+    ----------
+    phase : str
+    score : float, 0 to 1
+        Share of the spots that lie on its reflections.
+    evidence : float
+        Natural logarithm of how much likelier the places are with this crystal than by chance, all its orientations
+        and what the calibration may be wrong by taken into account.
+    probability : float, 0 to 1
+        Among all candidates and none of them, each as likely beforehand.
+    orientation : ndarray, shape (3, 3)
+        Rows: what lies to the right, up, and against the electrons, in the crystal's frame.
+    scale : float
+        Measured over expected spatial frequency, of the calibration that was given.
+    residual : float
+        Root mean square distance of these spots from the reflections, in 1/angstrom.
+    g : ndarray, shape (q, 2)
+        (v, u) on the detector, in 1/angstrom, of reflections that were found or that lie near the Ewald sphere.
+    root : ndarray, shape (q,)
+        Their root intensities, of the strongest of the structure.
+    hkl : ndarray of int, shape (q, 3)
+    spot : ndarray of int, shape (q,)
+        The pattern's spot that was found there, -1 where there is none.
+    """
+
+    phase: str
+    score: float
+    evidence: float
+    probability: float
+    orientation: Float
+    scale: float
+    residual: float
+    g: Float
+    root: Float
+    hkl: NDArray[np.intp]
+    spot: NDArray[np.intp]
+
+    @property
+    def matched(self) -> NDArray[np.bool_]:
+        """Which of the expected spots were found, shape (q,)."""
+        return np.asarray(self.spot >= 0)
+
+    @property
+    def doubled(self) -> NDArray[np.bool_]:
+        """Which of them only double diffraction explains: none, such reflections take no part; shape (q,)."""
+        return np.zeros(len(self.spot), bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +192,7 @@ class PhaseAnswer:
     reason : str
         Why it is the answer, in one sentence.
     by : str
-        What the answer rests on: ``"spots"``, ``"rings"``, ``"halo"`` or ``"nothing"``.
+        What the answer rests on: ``"spots"``, ``"places"``, ``"rings"``, ``"halo"`` or ``"nothing"``.
     matches : tuple of PhaseMatch
         The best of each candidate, best first.
     rings : tuple of RingMatch
@@ -149,6 +201,8 @@ class PhaseAnswer:
         (v, u) of all spots of the pattern, in 1/angstrom.
     intensity : ndarray, shape (n,)
         Of the spots, in the pattern's own unit.
+    places : tuple of PlaceMatch
+        Where places were looked at without intensities: every candidate that fits, the likeliest first.
     halo : tuple of HaloRing
         Rings of a pattern without spots, the innermost first.
     """
@@ -161,6 +215,7 @@ class PhaseAnswer:
     g: Float = field(default_factory=lambda: np.zeros((0, 2)))
     intensity: Float = field(default_factory=lambda: np.zeros(0))
     halo: tuple[HaloRing, ...] = ()
+    places: tuple[PlaceMatch, ...] = ()
 
     @property
     def strongest_ring(self) -> HaloRing | None:
@@ -173,17 +228,17 @@ class PhaseAnswer:
         return len(self.intensity)
 
     @property
-    def ranked(self) -> tuple[PhaseMatch | RingMatch, ...]:
-        """Matches that the answer rests on, best first: by rings where there was no answer by spots."""
-        return self.rings or self.matches
+    def ranked(self) -> tuple[PhaseMatch | PlaceMatch | RingMatch, ...]:
+        """Matches that the answer rests on, best first: by places, else by rings where there was none by spots."""
+        return self.places if self.by == BY_PLACES else self.rings or self.matches
 
     @property
-    def best(self) -> PhaseMatch | RingMatch | None:
+    def best(self) -> PhaseMatch | PlaceMatch | RingMatch | None:
         """The best match of all candidates, whether it is good enough or not."""
         return self.ranked[0] if self.ranked else None
 
     @property
-    def runner_up(self) -> PhaseMatch | RingMatch | None:
+    def runner_up(self) -> PhaseMatch | PlaceMatch | RingMatch | None:
         """The best match of any other candidate."""
         return self.ranked[1] if len(self.ranked) > 1 else None
 
@@ -191,7 +246,7 @@ class PhaseAnswer:
     def margin(self) -> float:
         """How much better the best candidate is than the next; NaN where there are not two.
 
-        Difference of scores of spots; of probabilities where the answer rests on rings.
+        Difference of scores of spots; of probabilities where the answer rests on places or rings.
         """
         if len(self.ranked) < 2:
             return float("nan")
@@ -204,8 +259,8 @@ class PhaseAnswer:
         return self.matches[0] if self.by == BY_SPOTS else None
 
 
-def _standing(match: PhaseMatch | RingMatch) -> float:
-    return match.probability if isinstance(match, RingMatch) else match.score
+def _standing(match: PhaseMatch | PlaceMatch | RingMatch) -> float:
+    return match.score if isinstance(match, PhaseMatch) else match.probability
 
 
 _BARE = Calibration.from_steps((0.0, 0.0), (1.0, 1.0))

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.calibration import Calibration, CalibrationFit, SpotResiduals
+from unmixel.dataset.lens import Lens
 from unmixel.dataset.results import Groups
 from unmixel.interpret.assign import WIDE, Assignment, assign, look
 from unmixel.interpret.calibration import axes_calibration
 from unmixel.interpret.marks import Marks, joined, ring_marks, spot_marks
+from unmixel.interpret.places import calibration_of, indexable, lens_of
 from unmixel.physics.crystal import Crystal
 from unmixel.physics.families import Families, families
 
@@ -49,13 +51,13 @@ def calibrate(
     crystal: Crystal | str | Path,
     *,
     voltage_kV: float = 300.0,
-    start: Calibration | None = None,
+    start: Calibration | Lens | None = None,
     crystalline: Sequence[bool] | None = None,
     used: NDArray[np.bool_] | None = None,
     spot_size: float | None = None,
     reach: float = np.inf,
 ) -> CalibrationFit:
-    """Return centre, scale and ellipse of a detector from patterns of a known phase, with standard errors.
+    """Return centre, scale, ellipse and, if wanted, distortion of a detector from a known phase, with errors.
 
     Parameters
     ----------
@@ -65,9 +67,11 @@ def calibrate(
         The phase that they are patterns of.
     voltage_kV : float
         For axes in mrad.
-    start : Calibration, optional
+    start : Calibration or Lens, optional
         Rough calibration, that of the groups' axes where it is not given: scale wrong by up to 5 %, ellipse by up to
-        5 %, centre by up to 2 px. Arrays need one.
+        5 %, centre by up to 2 px. Arrays need one. With a `Lens` distortions beyond the ellipse are measured, too:
+        places of spots are then fitted in two dimensions, the crystal of each pattern in the orientation that fits,
+        instead of their radii; patterns of rings take no part.
     crystalline : sequence of bool, optional
         Which patterns have spots; others have rings. As groups say; arrays have spots where it is not given. Ring
         patterns take part only where no pattern has spots: a halo among crystals is not of their phase.
@@ -107,11 +111,14 @@ def calibrate(
     (True, True)
     """
     structure = crystal if isinstance(crystal, Crystal) else Crystal.from_cif(crystal)
+    lens, start = (start, _plain(start.start)) if isinstance(start, Lens) else (None, start)
     images, seen, spotty, begun = _read(patterns, voltage_kV, start, crystalline, used)
     corners = np.array([[v, u] for v in (0, images.shape[1]) for u in (0, images.shape[2])], float)
     largest = float(np.linalg.norm(begun.g(corners), axis=1).max())
     rings = families(structure, 1.15 * min(reach, largest), least=WEAKEST)
     notes = _turned(patterns) if isinstance(patterns, Groups) else []
+    if lens is not None:
+        return _by_places((images, seen, spotty, begun), structure, lens, (spot_size, reach), notes)
     where, fit = begun, None
     # spots are found about a centre: once about the start, once about what follows from it
     for _ in range(2):
@@ -126,6 +133,10 @@ def calibrate(
         fit = judged_fit(marks, rings, ways, structure.name, notes)
         where = ways[0].where
     return fit if fit is not None else _nothing(begun, structure.name, notes)
+
+
+def _plain(start: Calibration | CalibrationFit | None) -> Calibration | None:
+    return start.calibration if isinstance(start, CalibrationFit) else start
 
 
 def _read(
@@ -188,6 +199,22 @@ def _spots(
             if images[i].any()
         ]
     )
+
+
+def _by_places(
+    read: tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Calibration],
+    crystal: Crystal,
+    lens: Lens,
+    limits: tuple[float | None, float],
+    notes: list[str],
+) -> CalibrationFit:
+    """Return the fit of the places of spots; `limits` are the size of a spot and the reach."""
+    images, seen, spotty, begun = read
+    marks = _spots(images, seen, spotty, begun, limits[0])
+    marks = marks.at(np.linalg.norm(begun.g(marks.place), axis=1) <= limits[1])
+    marks = indexable(marks, images.shape[1:], limits[0] or 2.0)
+    fit = lens_of(marks, crystal, begun, lens)
+    return _nothing(begun, crystal.name, notes) if fit is None else calibration_of(fit, marks, crystal, notes)
 
 
 def _rings(

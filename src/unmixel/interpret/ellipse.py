@@ -206,11 +206,13 @@ def _solved(basis: Float, values: Float, weight: Float) -> Float:
 
 def slopes(place: Float, where: Calibration) -> tuple[Float, Float]:
     """Return radii |g| of places, and their slopes by centre (v, u) and stretches, shape (n, 4)."""
-    g, matrix = where.g(place), np.asarray(where.matrix)
+    g, y, matrix = where.g(place), where.affine(place), np.asarray(where.matrix)
     length = np.maximum(np.linalg.norm(g, axis=1), 1e-300)
-    to_center = -(g @ matrix) / length[:, None]
-    along = (g[:, 0] ** 2 - g[:, 1] ** 2) / length
-    across = 2 * g[:, 0] * g[:, 1] / length
+    # what a change of y does to |g|, through a distortion if there is one
+    lever = np.einsum("ni,nij->nj", g / length[:, None], where.distortion.slope(y))
+    to_center = -lever @ matrix
+    along = lever[:, 0] * y[:, 0] - lever[:, 1] * y[:, 1]
+    across = lever[:, 0] * y[:, 1] + lever[:, 1] * y[:, 0]
     return length, np.column_stack([to_center, along, across])
 
 

@@ -10,6 +10,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from unmixel.dataset.calibration import Calibration
+from unmixel.dataset.results import Groups
 from unmixel.interpret.ellipse import fit_ellipse
 from unmixel.interpret.peaks import MAD, find_spots, radii, spot_sigma
 from unmixel.interpret.refine import refine_spots
@@ -66,6 +67,13 @@ def joined(parts: list[Marks]) -> Marks:
     return Marks(
         *(np.concatenate([getattr(part, f.name) for part in (empty, *parts)]) for f in fields(Marks))
     )
+
+
+def used_of(groups: Groups, number: int) -> NDArray[np.bool_]:
+    """Return the pixels at which a group's pattern is known."""
+    if groups.used_pixels is None:
+        return np.ones(groups.patterns.shape[1:], bool)
+    return np.asarray(groups.used_pixels[number], bool)
 
 
 def spot_marks(

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.calibration import Calibration, CalibrationFit
+from unmixel.dataset.lens import Lens
 from unmixel.dataset.phases import (
     BY_HALO,
     BY_NOTHING,
+    BY_PLACES,
     BY_RINGS,
     BY_SPOTS,
     HaloRing,
@@ -23,9 +25,10 @@ from unmixel.dataset.phases import (
 from unmixel.dataset.results import Groups
 from unmixel.interpret.calibration import chosen_calibration
 from unmixel.interpret.identify import Identifier
-from unmixel.interpret.marks import beam_radius
+from unmixel.interpret.marks import beam_radius, used_of
 from unmixel.interpret.peaks import MAD, find_spots, radii, spot_sigma
-from unmixel.interpret.powder import RingIdentifier
+from unmixel.interpret.places import PlaceIdentifier
+from unmixel.interpret.powder import EVIDENCE, RingIdentifier
 from unmixel.interpret.rings import find_rings, radial_profile
 from unmixel.physics.cells import structures
 from unmixel.physics.crystal import Crystal
@@ -33,11 +36,9 @@ from unmixel.physics.crystal import Crystal
 REACH = 1.25
 """Spatial frequency up to which rings are told apart, 1/angstrom: spacings down to 0.8 angstrom."""
 
-EVIDENCE = 3.0
-"""Natural logarithm of the odds against chance from which rings give an answer: 20 to 1."""
-
 SHARP, FEWEST_RINGS = 0.1, 3
 """Width over position up to which a ring may be of crystals (a glass has about 0.2), and how many it takes."""
+
 
 FEWEST_FOR_SCALE = 3
 """Groups that must agree about the scale of the detector before all are held to it."""
@@ -48,7 +49,7 @@ def identify(
     candidates: Sequence[str | Path | Crystal],
     *,
     voltage_kV: float = 300.0,
-    calibration: Calibration | CalibrationFit | None = None,
+    calibration: Calibration | CalibrationFit | Lens | None = None,
     spot_size: float | None = None,
     scale_tolerance: float = 0.02,
     largest: int = 3,
@@ -66,9 +67,10 @@ def identify(
         Its pattern axes must be calibrated, in 1/angstrom or mrad.
     candidates : sequence of CIF files, folders of them, names of built-in cells, or Crystal
     voltage_kV : float
-    calibration : Calibration or CalibrationFit, optional
-        What a pixel is worth, as `calibrate` found it: centre, scale and ellipse; that of the axes where it is not
-        given.
+    calibration : Calibration, CalibrationFit or Lens, optional
+        What a pixel is worth, as `calibrate` found it: centre, scale, ellipse, distortion; that of the axes where it is
+        not given. A `Lens` says how wrong it may be: one calibration is then fitted for all groups to each candidate,
+        and candidates are compared by places of spots in any orientation, too.
     spot_size : float, optional
         Standard deviation of a spot, in pixels; measured on each pattern where it is not given.
     scale_tolerance : float
@@ -95,8 +97,13 @@ def identify(
     >>> identify(groups_of([pattern]), ["Cu", "Al"]).answers[0].phase
     'Cu'
     """
-    where = chosen_calibration(calibration, groups, voltage_kV)
+    lens = calibration if isinstance(calibration, Lens) else None
+    given = calibration.start if isinstance(calibration, Lens) else calibration
     crystals = tuple(structures(candidates))
+    places = PlaceIdentifier.of(
+        groups, crystals, chosen_calibration(given, groups, voltage_kV), lens, spot_size
+    )
+    where = places.where
     step = float(np.mean(np.abs(where.step)))
     seen = [_spots(groups, number, where, spot_size) for number in range(groups.n_groups)]
     identifier = Identifier(
@@ -125,10 +132,12 @@ def identify(
         if notes:
             answers[number] = spots.answer(identifier)
         if answers[number].by != BY_SPOTS:
+            answers[number] = places.answer(number, answers[number])
+        if answers[number].by not in (BY_SPOTS, BY_PLACES):
             answers[number] = _by_rings(answers[number], spots, rings)
     notes += _together(answers, seen, rings)
     names = tuple(crystal.name for crystal in crystals)
-    return Phases(tuple(answers), names, where, notes)
+    return Phases(tuple(answers), names, where, places.notes + notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,19 +170,12 @@ def _spots(groups: Groups, number: int, where: Calibration, size: float | None) 
     """Return the spots of a group's pattern, None where it has rings only."""
     if not groups.crystalline[number]:
         return None
-    pattern, used = groups.patterns[number], _used(groups, number)
+    pattern, used = groups.patterns[number], used_of(groups, number)
     sigma = size or spot_sigma(pattern, where.center, used, inner=beam_radius(used, where.center, 1.5))
     inner = beam_radius(used, where.center, sigma)
     spots = find_spots(pattern, where.center, sigma=sigma, used=used, inner=inner)
     step = float(np.mean(np.abs(where.step)))
     return _Seen(where.g(spots.place), spots.amplitude, sigma * step, inner * step, where.reach(used.shape))
-
-
-def _used(groups: Groups, number: int) -> NDArray[np.bool_]:
-    """Return the pixels at which a group's pattern is known."""
-    if groups.used_pixels is None:
-        return np.ones(groups.patterns.shape[1:], bool)
-    return np.asarray(groups.used_pixels[number], bool)
 
 
 def _held_to_scale(
@@ -230,7 +232,7 @@ def _together(
     some = [
         spots
         for answer, spots in zip(answers, seen, strict=True)
-        if spots is not None and answer.by != BY_SPOTS and spots.told_apart.any()
+        if spots is not None and answer.by not in (BY_SPOTS, BY_PLACES) and spots.told_apart.any()
     ]
     if len(some) < 2:
         return ()
@@ -242,7 +244,7 @@ def _together(
 
 def _halo(groups: Groups, number: int, where: Calibration) -> PhaseAnswer:
     """Return what can be said of a pattern without spots: its rings, how wide they are."""
-    used = _used(groups, number)
+    used = used_of(groups, number)
     seen = used & (radii(used.shape, where.center) >= beam_radius(used, where.center, 1.0))
     if not seen.any() or not np.any(groups.patterns[number]):
         return PhaseAnswer("amorphous", "no spots, and too few rings to say more", BY_HALO)

@@ -19,6 +19,9 @@ SHARES = np.linspace(0.025, 0.975, 20)
 BEND = 0.003
 """Share of a radius by which distortions of lenses move a spot."""
 
+EVIDENCE = 3.0
+"""Natural logarithm of the odds against chance from which radii or places give an answer: 20 to 1."""
+
 NEAR = 2.5
 """Standard errors within which a spot lies on a ring."""
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.calibration import Calibration, CalibrationFit
+from unmixel.dataset.distortion import basis
 from unmixel.dataset.results import Groups
 from unmixel.dataset.spacings import Spacing, Spacings
 from unmixel.interpret.calibration import chosen_calibration
@@ -69,9 +70,9 @@ def d_spacings(
     """
     where = chosen_calibration(calibration, groups, voltage_kV)
     fit = calibration if isinstance(calibration, CalibrationFit) else None
-    covariance = np.zeros((5, 5)) if fit is None else fit.covariance
+    covariance, bent = (np.zeros((5, 5)), ()) if fit is None else (fit.covariance, fit.coefficients)
     scatter, off = (0.0, OFF_CENTER) if fit is None else (fit.scatter, 4 * max(fit.center_error))
-    ruler = _Ruler(where, covariance, scatter, min(off, OFF_CENTER))
+    ruler = _Ruler(where, (covariance, bent), scatter, min(off, OFF_CENTER))
     shape, rows = groups.patterns.shape[1:], []
     for number, pattern in enumerate(groups.patterns):
         used = np.ones(shape, bool) if groups.used_pixels is None else np.asarray(groups.used_pixels[number])
@@ -88,8 +89,11 @@ def d_spacings(
 class _Ruler:
     """Turns places into spacings under one calibration."""
 
-    def __init__(self, where: Calibration, covariance: Float, scatter: float, off: float) -> None:
-        self.where, self.covariance, self.scatter, self.off = where, covariance, scatter, off
+    def __init__(
+        self, where: Calibration, known: tuple[Float, tuple[int, ...]], scatter: float, off: float
+    ) -> None:
+        self.where, self.scatter, self.off = where, scatter, off
+        self.covariance, self.bent = known
 
     def spots(self, marks: Marks) -> list[Spacing]:
         """Return the spacings of spots, opposite ones taken together."""
@@ -131,9 +135,11 @@ class _Ruler:
         return rows
 
     def _radii(self, place: Float) -> tuple[Float, Float]:
-        """Return spatial frequencies and their slopes by all five numbers, shape (n, 5)."""
+        """Return spatial frequencies and their slopes by all numbers of the calibration, shape (n, 5 + c)."""
         length, slope = slopes(place, self.where)
-        return length, np.insert(slope, 2, length, axis=1)
+        unit = self.where.g(place) / length[:, None]
+        more = np.einsum("ni,nic->nc", unit, basis(self.where.affine(place))[:, :, list(self.bent)])
+        return length, np.concatenate([np.insert(slope, 2, length, axis=1), more], axis=1)
 
     def _radius(self, place: Float) -> tuple[float, Float]:
         length, slope = self._radii(place[None])
@@ -167,7 +173,7 @@ class _Ruler:
         n = len(place)
         if n < 2:
             return np.full(n, -1, np.intp)
-        opposite = 2 * np.asarray(self.where.center) - place
+        opposite = self.where.place(-self.where.g(place))
         distance = np.linalg.norm(opposite[:, None] - place[None], axis=2)
         nearest = np.argmin(distance, axis=1)
         i = np.arange(n)

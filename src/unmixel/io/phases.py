@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from unmixel.dataset.phases import HaloRing, PhaseAnswer, PhaseMatch, Phases, RingMatch
+from unmixel.dataset.phases import HaloRing, PhaseAnswer, PhaseMatch, Phases, PlaceMatch, RingMatch
 from unmixel.io.calibration import get_calibration, put_calibration
 from unmixel.io.nexus import make, note, put, read_note, to_json
 
 _SPOT_NUMBERS = ("score", "explained", "seen", "rotation_deg", "scale", "residual")
 _SPOT_ARRAYS = ("g", "root", "hkl", "doubled", "spot")
+_PLACE_NUMBERS = ("score", "evidence", "probability", "scale", "residual")
+_PLACE_ARRAYS = ("orientation", "g", "root", "hkl", "spot")
 _RING_NUMBERS = ("score", "evidence", "probability", "scale", "residual")
 _RING_ARRAYS = ("radius", "hkl", "ring")
 _HALO = ("position", "position_error", "fwhm", "fwhm_error", "height")
@@ -41,12 +43,18 @@ def write_phases(entry: Any, phases: Phases) -> None:
         put(one, "halo", np.array(halo, np.float64).reshape(-1, len(_HALO)), columns=" ".join(_HALO))
         for place, match in enumerate(answer.matches):
             _write(one, f"match_{place}", match, _SPOT_NUMBERS, _SPOT_ARRAYS)
+        for place, lying in enumerate(answer.places):
+            _write(one, f"places_{place}", lying, _PLACE_NUMBERS, _PLACE_ARRAYS)
         for place, ring in enumerate(answer.rings):
             _write(one, f"rings_{place}", ring, _RING_NUMBERS, _RING_ARRAYS)
 
 
 def _write(
-    parent: Any, name: str, match: PhaseMatch | RingMatch, numbers: tuple[str, ...], arrays: tuple[str, ...]
+    parent: Any,
+    name: str,
+    match: PhaseMatch | PlaceMatch | RingMatch,
+    numbers: tuple[str, ...],
+    arrays: tuple[str, ...],
 ) -> None:
     group = make(parent, name, "NXcollection", phase=match.phase)
     for key in numbers:
@@ -70,9 +78,9 @@ def read_phases(group: Any) -> Phases:
 
 
 def _read_answer(group: Any) -> PhaseAnswer:
-    matches, rings = (
+    matches, rings, places = (
         [group[f"{kind}_{i}"] for i in range(sum(name.startswith(f"{kind}_") for name in group))]
-        for kind in ("match", "rings")
+        for kind in ("match", "rings", "places")
     )
     return PhaseAnswer(
         phase=str(group.attrs["phase"]),
@@ -82,6 +90,10 @@ def _read_answer(group: Any) -> PhaseAnswer:
         rings=tuple(
             RingMatch(phase=str(one.attrs["phase"]), **_values(one, _RING_NUMBERS, _RING_ARRAYS))
             for one in rings
+        ),
+        places=tuple(
+            PlaceMatch(phase=str(one.attrs["phase"]), **_values(one, _PLACE_NUMBERS, _PLACE_ARRAYS))
+            for one in places
         ),
         g=group["g"][()],
         intensity=group["intensity"][()],

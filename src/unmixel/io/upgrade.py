@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from unmixel.dataset.distortion import NO_DISTORTION
 from unmixel.io.nexus import put
 
 
 def _from_1(file: Any) -> None:
-    """Particles got fitted diameters, aspect ratios and a volume fraction; there was no seal."""
-    particles = file["entry"].get("particles")
+    """Phases got a distortion, particles fitted diameters, aspect ratios and a volume fraction; there was no seal."""
+    phases, particles = (file["entry"].get(name) for name in ("phases", "particles"))
+    if phases is not None:
+        put(phases, "distortion", NO_DISTORTION.coefficients)
     if particles is None:
         return
     unknown = np.full(particles["table/id"].shape, np.nan)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.lens import Lens
 from unmixel.dataset.phases import Phases
 from unmixel.dataset.results import Groups
 from unmixel.dataset.scan import Scan
@@ -36,6 +37,9 @@ class Naming:
         Standard deviation of a spot, in pixels; None measures it.
     scale_tolerance, largest, least
         See `unmixel.identify`.
+    distortion : mapping or None
+        Parameters of a `Lens`, {} for its defaults: one calibration is fitted for all groups, distortions beyond the
+        ellipse included. None leaves the calibration as it is.
     """
 
     candidates: tuple[str, ...]
@@ -45,6 +49,7 @@ class Naming:
     scale_tolerance: float = 0.02
     largest: int = 3
     least: float = 0.9
+    distortion: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         texts = isinstance(self.candidates, tuple) and all(isinstance(one, str) for one in self.candidates)
@@ -55,6 +60,26 @@ class Naming:
                 got=repr(self.candidates),
                 hint="for instance [MgO.cif, Cu]",
             )
+        if self.distortion is not None:
+            self.lens  # noqa: B018 - a wrong parameter is told at the door
+
+    @property
+    def lens(self) -> Lens | None:
+        """What may be measured of the lens, None where it is not asked for."""
+        if self.distortion is None:
+            return None
+        values: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in dict(self.distortion).items()
+        }
+        unknown = set(values) - {one.name for one in fields(Lens)}
+        if unknown:
+            raise InputError(
+                "distortion",
+                expected=f"parameters among {', '.join(one.name for one in fields(Lens))}",
+                got=", ".join(sorted(unknown)),
+                hint="distortion: {terms: [perspective, barrel]}, or {} for the defaults",
+            )
+        return Lens(**values)
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> Naming:
@@ -109,6 +134,7 @@ class Naming:
             groups,
             self.crystals,
             voltage_kV=self.voltage_kV or USUAL_VOLTAGE,
+            calibration=self.lens,
             spot_size=self.spot_size,
             scale_tolerance=self.scale_tolerance,
             largest=self.largest,

@@ -254,7 +254,8 @@ class Interpret(_Section):
     identify: Annotated[dict[str, Any] | None, BeforeValidator(_identify)] = _field(
         None,
         "Which structures the groups are compared with: candidates (a list of CIF files, folders of them, names of "
-        "built-in cells) and, if wanted, elements, scale_tolerance, largest, least, spot_size, voltage_kV.",
+        "built-in cells) and, if wanted, elements, scale_tolerance, largest, least, spot_size, voltage_kV; distortion "
+        "({}, or terms and how wrong the calibration may be) fits one calibration for all groups first.",
         valid="null for none, or a mapping; needs groups and patterns in 1/angstrom or mrad",
         why="null, because only you know what the sample may hold",
     )

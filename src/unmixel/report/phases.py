@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.dataset.phases import BY_RINGS, PhaseAnswer, PhaseMatch, Phases, RingMatch
+from unmixel.dataset.phases import (
+    BY_PLACES,
+    BY_RINGS,
+    PhaseAnswer,
+    PhaseMatch,
+    Phases,
+    PlaceMatch,
+    RingMatch,
+)
 from unmixel.dataset.result import Result
 from unmixel.report.canvas import sheet
 from unmixel.report.groups import group_panels
@@ -31,7 +39,8 @@ def answer_words(answer: PhaseAnswer) -> str:
     crystal = answer.crystal
     if crystal is not None:
         return f"{answer.phase} along {zone_words(crystal.zone_axis)}"
-    return f"{answer.phase}, by rings" if answer.by == BY_RINGS else answer.phase
+    how = {BY_RINGS: ", by rings", BY_PLACES: ", by places"}.get(answer.by, "")
+    return f"{answer.phase}{how}"
 
 
 def zone_words(axis: tuple[int, int, int]) -> str:
@@ -66,7 +75,7 @@ def overlay_panel(result: Result, group: int) -> Panel:
     if answer.halo:
         shown = f"dashed: rings found ({len(answer.halo)})"
     match = answer.best
-    if isinstance(match, PhaseMatch):
+    if isinstance(match, (PhaseMatch, PlaceMatch)):
         missing = int(np.count_nonzero(~match.matched))
         shown += f" ({answer.n_spots}); crosses: expected ({len(match.spot)}, {missing} not found)"
     elif isinstance(match, RingMatch):
@@ -90,7 +99,7 @@ def figure_overlay(result: Result, group: int, *, width: float = 4.4, tallest: f
     for ring in answer.halo:
         _circle(axes, phases, ring.position, color=MEASURED, lw=1.0, ls=(0, (4, 4)))
     match = answer.best
-    if isinstance(match, PhaseMatch):
+    if isinstance(match, (PhaseMatch, PlaceMatch)):
         _mark_spots(axes, phases, match)
     elif isinstance(match, RingMatch):
         _mark_rings(axes, phases, answer, match)
@@ -99,7 +108,7 @@ def figure_overlay(result: Result, group: int, *, width: float = 4.4, tallest: f
     return figure
 
 
-def _mark_spots(axes: Axes, phases: Phases, match: PhaseMatch) -> None:
+def _mark_spots(axes: Axes, phases: Phases, match: PhaseMatch | PlaceMatch) -> None:
     places = phases.calibration.place(match.g)
     size = 4 + 10 * match.root
     axes.scatter(places[:, 1], places[:, 0], s=size**2 / 3, c=EXPECTED, marker="x", linewidths=1.0)
@@ -149,13 +158,13 @@ def candidate_rows(answer: PhaseAnswer) -> tuple[dict[str, str], ...]:
     return tuple(_candidate(match) for match in answer.ranked)
 
 
-def _candidate(match: PhaseMatch | RingMatch) -> dict[str, str]:
-    if isinstance(match, RingMatch):
+def _candidate(match: PhaseMatch | PlaceMatch | RingMatch) -> dict[str, str]:
+    if isinstance(match, (PlaceMatch, RingMatch)):
         return {
             "phase": match.phase,
             "score": f"{match.score:.2f}",
             "likely": f"{match.probability:.0%}",
-            "direction": "by rings",
+            "direction": "by rings" if isinstance(match, RingMatch) else "by places, any orientation",
             "scale": f"{match.scale:.3f}",
         }
     forbidden = int(np.count_nonzero(match.doubled & match.matched))

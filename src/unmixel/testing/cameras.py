@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.calibration import Calibration
+from unmixel.dataset.distortion import NO_DISTORTION, Distortion
 from unmixel.physics.crystal import Crystal
 from unmixel.physics.families import families
 from unmixel.physics.halo import Halo
@@ -34,6 +35,8 @@ class Camera:
         Pixels along a side.
     sigma : float
         Standard deviation of a spot, and of a ring across, in pixels.
+    distortion : Distortion
+        Beyond the ellipse: what mends the pattern.
 
     Examples
     --------
@@ -47,13 +50,15 @@ class Camera:
     angle_deg: float = 0.0
     size: int = 96
     sigma: float = 1.5
+    distortion: Distortion = NO_DISTORTION
 
     @cached_property
     def calibration(self) -> Calibration:
         """What a pixel is truly worth."""
         half, double = np.log(self.ratio) / 2, 2 * np.deg2rad(self.angle_deg)
         square = Calibration.from_steps(self.center, (self.scale, self.scale))
-        return square.stretched((float(half * np.cos(double)), float(half * np.sin(double))))
+        round_ = square.stretched((float(half * np.cos(double)), float(half * np.sin(double))))
+        return replace(round_, distortion=self.distortion)
 
     @cached_property
     def length(self) -> Float:

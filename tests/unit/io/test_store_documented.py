@@ -30,7 +30,7 @@ def documented() -> dict[str, tuple[str, str]]:
 def numbered(path: str) -> str:
     """Return a path with N and M in place of its numbers, NAME in place of free names."""
     path = re.sub(r"/(step|group)_\d+", r"/\1_N", path)
-    path = re.sub(r"/(match|rings)_\d+", r"/\1_M", path)
+    path = re.sub(r"/(match|places|rings)_\d+", r"/\1_M", path)
     return re.sub(r"^/entry/(arrays|extras)/.*", r"/entry/\1/NAME", path)
 
 

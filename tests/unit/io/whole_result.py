@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.calibration import Calibration, CalibrationFit, SpotResiduals
 from unmixel.dataset.card import CardRow, DataCard
+from unmixel.dataset.distortion import Distortion
 from unmixel.dataset.orientations import Grain, Grains, Orientations, PhaseCell
-from unmixel.dataset.phases import HaloRing, PhaseAnswer, PhaseMatch, Phases, RingMatch
+from unmixel.dataset.phases import HaloRing, PhaseAnswer, PhaseMatch, Phases, PlaceMatch, RingMatch
 from unmixel.dataset.positions import PositionMatches
 from unmixel.dataset.result import Result
 from unmixel.dataset.results import (
@@ -28,10 +30,14 @@ SCAN, PATTERN = (5, 7), (9, 6)
 SCAN_AXES = (Axis("y", 5, 0.5, 1.0, "nm"), Axis("x", 7, 0.25, -1 / 3, "nm"))
 PATTERN_AXES = (Axis("v", 9, 1 / 7, -0.25, "1/angstrom"), Axis("u", 6, 0.125, 0.1, "1/angstrom"))
 PAGE = np.random.default_rng(11)
+LATER = np.arange(12.0).reshape(4, 3) / 7
 
 
 def some(*shape: int, dtype: Any = np.float64) -> Any:
-    """Return numbers of a shape; floats hold a NaN where there is room for one."""
+    """Return numbers of a shape; floats hold a NaN where there is room for one.
+
+    Golden files hold these very numbers: what is added later has `LATER` numbers of its own.
+    """
     if dtype is bool:
         return PAGE.random(shape) > 0.5
     if np.dtype(dtype).kind == "i":
@@ -111,11 +117,12 @@ def particles(g: int = 2) -> Particles:
     )
 
 
-CELL = Calibration((4.25, 1 / 3), ((0.02, 0.001), (-0.002, 0.021)))
+LENS = Distortion((0.01, -0.02), (0.03, 0.04), (-0.05, 0.06), 0.007, -0.008)
+CELL = Calibration((4.25, 1 / 3), ((0.02, 0.001), (-0.002, 0.021)), LENS)
 
 
 def phases() -> Phases:
-    """Return answers by spots, by rings and by a halo."""
+    """Return answers by spots, by places, by rings and by a halo."""
     match = PhaseMatch(
         "MgO", 0.9, 0.8, 0.7, (0, 0, 1), 12.5, (0.25, -0.5), 1.01, 0.003, some(4, 2), some(4),
         some(4, 3, dtype=np.intp), some(4, dtype=bool), some(4, dtype=np.intp),
@@ -123,20 +130,30 @@ def phases() -> Phases:
     ring = RingMatch(
         "Cu", 0.5, 3.25, 0.75, 0.99, 0.004, some(3), some(3, 3, dtype=np.intp), some(4, dtype=np.intp)
     )
+    place = PlaceMatch(
+        "Al", 0.75, 12.5, 0.95, LATER[:3], 0.99, 0.004, LATER[:, :2], LATER[:, 0], np.eye(4, 3, dtype=np.intp),
+        np.array([1, -1, 0, 2]),
+    )  # fmt: skip
     halo = (HaloRing(0.4, 0.01, 0.1, 0.02, 3.5), HaloRing(0.7, 0.02, 0.15, 0.03, 1.5))
-    first = PhaseAnswer("MgO", "all spots fit", "spots", (match, match), (ring,), some(5, 2), some(5), halo)
-    last = PhaseAnswer("amorphous", "a halo", "halo", (match,), (ring, ring), some(2, 2), some(2), halo[:1])
+    first = PhaseAnswer(
+        "MgO", "all spots fit", "spots", (match, match), (ring,), some(5, 2), some(5), halo, (place,)
+    )
+    last = PhaseAnswer(
+        "amorphous", "a halo", "halo", (match,), (ring, ring), some(2, 2), some(2), halo[:1], (place,) * 2
+    )
     return Phases((first, last), ("MgO", "Cu"), CELL, ("one scale", "few spots"))
 
 
 def calibration(n: int = 4) -> CalibrationFit:
     """Return a calibration from n spots, one number of which is not determined."""
-    covariance = np.diag([0.01, 0.02, np.inf, 0.001, 0.002])
+    covariance = np.diag([0.01, 0.02, np.inf, 0.001, 0.002, 0.003, 0.004])
     spots = SpotResiduals(
         some(n, dtype=np.intp), some(n, 2), some(n), some(n), some(n), some(n, 3, dtype=np.intp), some(n),
         some(n, dtype=bool), some(n, dtype=bool),
     )  # fmt: skip
-    return CalibrationFit(CELL, covariance, "Al", spots, 3.5, 2, 0.05, 0.9, 0.1, True, "well determined")
+    return CalibrationFit(
+        CELL, covariance, "Al", spots, 3.5, 2, 0.05, 0.9, 0.1, True, "well determined", (0, 1), 0.25
+    )
 
 
 def whole() -> Result:
@@ -190,3 +207,15 @@ def whole() -> Result:
         record={"status": "finished", "steps": [step], "notes": ["ångström"]},
         extras={"mean_pattern": some(*PATTERN), "mean_map": some(*SCAN, dtype=np.float32)},
     )
+
+
+def of_layout_1() -> Result:
+    """Return the same without what layout 1 could not hold."""
+    result = whole()
+    assert result.phases is not None
+    told = replace(
+        result.phases,
+        answers=tuple(replace(answer, places=()) for answer in result.phases.answers),
+        calibration=replace(CELL, distortion=Distortion()),
+    )
+    return replace(result, calibration=None, phases=told)
