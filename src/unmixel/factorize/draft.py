@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.factorize.contracts import Array, Start
+from unmixel.factorize.displacement import displacements, orthonormal
 from unmixel.factorize.problem import Problem, Side
 from unmixel.factorize.sketch import Sketch
 
@@ -80,6 +81,18 @@ class Draft:
         return self.maps.reshape(k, -1) * n, self.patterns.reshape(k, -1) * m
 
     @cached_property
+    def own(self) -> NDArray[np.float64]:
+        """Whitened patterns (k, m) without what the spared ones could stand for, where they are or displaced."""
+        (_, patterns), first = self.whitened, self.spared
+        if not first:
+            return patterns
+        grid, roots = self.problem.patterns.grid, self.roots[1]
+        shifts = displacements(self.patterns[:first], roots.reshape(grid.shape)).reshape(-1, grid.size)
+        taken = orthonormal(np.concatenate([patterns[:first], shifts * roots]))
+        rest = patterns[first:]
+        return np.concatenate([patterns[:first], rest - (rest @ taken.T) @ taken])
+
+    @cached_property
     def unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Weighted maps (k, n) and patterns (k, m) of unit norm, and the norms (k,) of what components explain."""
         sizes = [np.linalg.norm(rows, axis=1) for rows in self.whitened]
@@ -132,8 +145,8 @@ class SetAside(Protocol):
         """Return how significant each component is beside the others, shape (k,)."""
         ...
 
-    def apart(self, draft: Draft, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
-        """Return how significant it is that two components are two and not one, shape (len(pairs),)."""
+    def apart(self, draft: Draft, groups: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Return how significant it is that the components of each group are not one less, shape (len(groups),)."""
         ...
 
 

@@ -41,25 +41,18 @@ class Evidence:
 
     def __call__(self, draft: Draft) -> NDArray[np.float64]:
         """Return the significance of every component of a draft, shape (k,); one pass over the check counts."""
-        return self._found(draft, draft.whitened, [[k] for k in range(draft.n_components)])
+        return self.apart(draft, [[k] for k in range(draft.n_components)])
 
-    def apart(self, draft: Draft, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
-        """Return how significant it is that two components are two and not one, shape (len(pairs),).
+    def apart(self, draft: Draft, groups: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Return how significant it is that the components of each group are not one less, shape (len(groups),).
 
-        ``W_i H_i + W_j H_j`` has two singular directions. One component can stand for the first; the second is looked
-        for in the counts by the same matched filter, and is noise where both are one thing in two pieces. One pass
-        over the check counts.
-
-        Parameters
-        ----------
-        draft : Draft
-        pairs : sequence of (int, int)
+        TODO
         """
-        if not len(pairs):
+        if not len(groups):
             return np.zeros(0)
-        seconds = [_second(*(rows[list(pair)] for rows in draft.whitened)) for pair in pairs]
-        maps, patterns = (np.array(side) for side in zip(*seconds, strict=True))
-        return self._found(draft, (maps, patterns), pairs)
+        lasts = [_last(draft.whitened[0][list(group)], draft.own[list(group)]) for group in groups]
+        maps, patterns = (np.array(side) for side in zip(*lasts, strict=True))
+        return self._found(draft, (maps, patterns), groups)
 
     def _found(self, draft: Draft, wanted: Pair, without: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Return how strongly rank-1 directions show in the counts beyond all components but those named for each.
@@ -86,8 +79,8 @@ class Evidence:
         return np.asarray(np.divide(excess, deviation, out=np.zeros_like(excess), where=deviation > 0))
 
 
-def _second(maps: NDArray[np.float64], patterns: NDArray[np.float64]) -> Pair:
-    """Return the second singular direction of ``maps' patterns`` (two rows each); the map holds its size."""
+def _last(maps: NDArray[np.float64], patterns: NDArray[np.float64]) -> Pair:
+    """Return the last singular direction of ``maps' patterns`` (g rows each); the map holds its size."""
     (q, r), (p, s) = np.linalg.qr(maps.T), np.linalg.qr(patterns.T)
     left, values, right = np.linalg.svd(r @ s.T)
-    return q @ left[:, 1] * values[1], p @ right[1]
+    return q @ left[:, -1] * values[-1], p @ right[-1]

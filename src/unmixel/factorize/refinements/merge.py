@@ -56,28 +56,34 @@ class Merge:
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
         """Return the draft with pieces joined, and their numbers."""
-        sizes, alike = draft.unit[2], self._alike(draft)
-        norms = np.linalg.norm(draft.patterns.reshape(draft.n_components, -1), axis=1)
-        kept = list(range(draft.spared))
-        maps = list(draft.z_maps)
-        for i in sorted(range(draft.spared, draft.n_components), key=lambda i: -sizes[i]):
-            into = next((j for j in kept[draft.spared :] if alike[i, j]), None)
-            if into is None or not norms[into] > 0:
-                kept.append(i)
-            else:
-                maps[into] = maps[into] + maps[i] * float(norms[i] / norms[into])
-        told = {"before": draft.n_components, "after": len(kept)}
-        return draft.of([maps[i] for i in kept], [draft.z_patterns[i] for i in kept], kept), told
+        first, k = draft.spared, draft.n_components
+        made = self._made(draft)
+        groups = {i: np.flatnonzero(made[i]).tolist() for i in range(first, k) if made[i].any()}
+        one = self._one(draft, groups)
+        sizes, maps, kept = draft.unit[2], list(draft.z_maps), set(range(k))
+        for i in sorted(groups, key=lambda i: sizes[i]):
+            if one[i] and kept.issuperset(groups[i]):
+                kept.discard(i)
+                for j in groups[i]:
+                    maps[j] = maps[j] + maps[i] * float(made[i, j])
+        told = {"before": k, "after": len(kept)}
+        rest = sorted(range(first), key=int) + sorted(kept - set(range(first)), key=lambda i: -sizes[i])
+        return draft.of([maps[i] for i in rest], [draft.z_patterns[i] for i in rest], rest), told
 
-    def _alike(self, draft: Draft) -> NDArray[np.bool_]:
-        """Return which components beyond the spared ones are one thing, shape (k, k)."""
-        unit_maps, unit_patterns, _ = draft.unit
+    def _made(self, draft: Draft) -> NDArray[np.float64]:
+        from scipy.optimize import nnls
+        first, unit_maps = draft.spared, draft.unit[0]
         near = unit_maps @ unit_maps.T >= self.overlap
-        if draft.evidence is None:
-            return np.asarray(near & (unit_patterns @ unit_patterns.T >= self.cosine))
-        near[: draft.spared] = False
-        pairs = np.argwhere(np.triu(near, 1))
-        alike = np.zeros_like(near)
-        one = pairs[draft.evidence.apart(draft, [(int(i), int(j)) for i, j in pairs]) < self.apart]
-        alike[one[:, 0], one[:, 1]] = alike[one[:, 1], one[:, 0]] = True
-        return alike
+        near[:first] = near[:, :first] = False
+        np.fill_diagonal(near, False)
+        made = np.zeros(near.shape)
+        for i in range(first, draft.n_components):
+            others = np.flatnonzero(near[i])
+            if others.size:
+                made[i, others] = nnls(draft.own[others].T, draft.own[i])[0]
+        return made
+
+    def _one(self, draft, groups):
+        if not groups: return {}
+        scores = draft.evidence.apart(draft, [[i, *g] for i, g in groups.items()])
+        return {i: s < self.apart for i, s in zip(groups, scores)}
