@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.factorize.contracts import Array, Start
-from unmixel.factorize.displacement import displacements, orthonormal
+from unmixel.factorize.displacement import beyond
 from unmixel.factorize.problem import Problem, Side
 from unmixel.factorize.sketch import Sketch
 
@@ -82,15 +82,11 @@ class Draft:
 
     @cached_property
     def own(self) -> NDArray[np.float64]:
-        """Whitened patterns (k, m) without what the spared ones could stand for, where they are or displaced."""
-        (_, patterns), first = self.whitened, self.spared
-        if not first:
-            return patterns
-        grid, roots = self.problem.patterns.grid, self.roots[1]
-        shifts = displacements(self.patterns[:first], roots.reshape(grid.shape)).reshape(-1, grid.size)
-        taken = orthonormal(np.concatenate([patterns[:first], shifts * roots]))
-        rest = patterns[first:]
-        return np.concatenate([patterns[:first], rest - (rest @ taken.T) @ taken])
+        """Whitened patterns (k, m) without what the spared ones, displaced or not, stand for; of those, all of it."""
+        first, patterns = self.spared, self.whitened[1]
+        roots = self.roots[1].reshape(self.problem.patterns.grid.shape)
+        rest = beyond(self.patterns[first:], self.patterns[:first], roots)
+        return np.concatenate([patterns[:first], rest])
 
     @cached_property
     def unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

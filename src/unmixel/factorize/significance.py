@@ -1,4 +1,4 @@
-"""How strongly each component shows in counts that no fit has seen, and what sets two of them apart."""
+"""How strongly components show in counts that no fit has seen, each by itself and beside its neighbours."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Matched filter of every component on the counts that were set aside; see `thinning.thinned`.
+    """Matched filter on the counts that were set aside; see `thinning.thinned`.
 
-    For component l of the fit part (share 1 - s of the electrons), with weights r, w and the check counts C::
+    Fitted are W and H to a share 1 - s of the electrons, with weights r, w; C are the check counts, independent of W
+    and H. What a group g of components says beyond one component less is the last singular direction D of
+    ``sum_{k in g} W_k' H*_k``, where H* is what H holds beyond the spared components, displaced or not
+    (`displacement.beyond`). For D::
 
-        T_l = sum_ij r_i w_j W_li H_lj (C_ij - s / (1 - s) sum_{k != l} W_ki H_kj)
+        T_g = sum_ij r_i w_j D_ij (C_ij - s / (1 - s) sum_{k not in g} W_ki H_kj)
 
-    divided by its standard deviation without the component, ``noise sqrt(s) |W_l| |H_l|`` (weighted norms), since
-    weighted entries of C vary by s times the variance of the whole. C is independent of W and H.
+    divided by its standard deviation where the counts hold none of D, ``noise sqrt(s) |D|`` (weighted norm), since
+    weighted entries of C vary by s times the variance of the whole.
 
     Parameters
     ----------
@@ -33,6 +36,11 @@ class Evidence:
         Of the electrons that were set aside.
     noise : float
         Standard deviation of a weighted entry of the whole data (1 for whitened counts).
+
+    Notes
+    -----
+    To first order, whatever the other components can still become is of no weight to a direction that is orthogonal
+    to their maps and patterns: the last singular direction is that within a group, ``H*`` that beside the spared.
     """
 
     products: DataProducts
@@ -46,7 +54,13 @@ class Evidence:
     def apart(self, draft: Draft, groups: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Return how significant it is that the components of each group are not one less, shape (len(groups),).
 
-        TODO
+        A group of one is not nothing, of two not one in two pieces, of three not two and a mixture of them. One pass
+        over the check counts.
+
+        Parameters
+        ----------
+        draft : Draft
+        groups : sequence of sequence of int, length >= 1 each
         """
         if not len(groups):
             return np.zeros(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,14 @@ SCAN, PATTERN = (13, 17), (9, 11)
 
 
 class _Said:
-    """What electrons set aside might say: components less and less significant, pairs apart as their patterns are."""
+    """What electrons set aside might say: components less and less significant, groups apart as the most alike are."""
 
     def __call__(self, draft: Draft) -> Any:
         return np.linspace(9.0, 0.0, draft.n_components)
 
-    def apart(self, draft: Draft, pairs: Sequence[tuple[int, int]]) -> Any:
-        patterns = draft.unit[1]
-        return np.array([30.0 * (1 - patterns[i] @ patterns[j]) for i, j in pairs])
+    def apart(self, draft: Draft, groups: Sequence[Sequence[int]]) -> Any:
+        alike = draft.unit[1] @ draft.unit[1].T
+        return np.array([30.0 * (1 - max(alike[i, j] for i, j in combinations(g, 2))) for g in groups])
 
 
 @dataclass(frozen=True)
