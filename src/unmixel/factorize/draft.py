@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.factorize.contracts import Array, Start
-from unmixel.factorize.displacement import beyond
 from unmixel.factorize.problem import Problem, Side
 from unmixel.factorize.sketch import Sketch
+
+ALIKE = 1e-8
+"""What is left of this share, or a direction that is weaker beside the strongest, is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +84,17 @@ class Draft:
 
     @cached_property
     def own(self) -> NDArray[np.float64]:
-        """Whitened patterns (k, m) without what the spared ones, displaced or not, stand for; of those, all of it."""
-        first, patterns = self.spared, self.whitened[1]
-        roots = self.roots[1].reshape(self.problem.patterns.grid.shape)
-        rest = beyond(self.patterns[first:], self.patterns[:first], roots)
-        return np.concatenate([patterns[:first], rest])
+        """Whitened patterns (k, m), those beyond the spared ones without what these could stand for.
+
+        Spared components may be brighter or darker at any position: what lies in the span of their patterns says
+        nothing for another component. The rest is orthogonal to them.
+        """
+        patterns, first = self.whitened[1], self.spared
+        _, values, axes = np.linalg.svd(self.unit[1][:first], full_matrices=False)
+        axes = axes[values > ALIKE * values.max(initial=0.0)]
+        rest = patterns[first:] - (patterns[first:] @ axes.T) @ axes
+        left, whole = (np.linalg.norm(rows, axis=1, keepdims=True) for rows in (rest, patterns[first:]))
+        return np.concatenate([patterns[:first], np.where(left > ALIKE * whole, rest, 0.0)])
 
     @cached_property
     def unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.factorize.contracts import DataProducts
-from unmixel.factorize.draft import Draft
+from unmixel.factorize.draft import ALIKE, Draft
 
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -20,8 +20,7 @@ class Evidence:
 
     Fitted are W and H to a share 1 - s of the electrons, with weights r, w; C are the check counts, independent of W
     and H. What a group g of components says beyond one component less is the last singular direction D of
-    ``sum_{k in g} W_k' H*_k``, where H* is what H holds beyond the spared components, displaced or not
-    (`displacement.beyond`). For D::
+    ``sum_{k in g} W_k' H*_k``, where H* is what H holds beyond the spared components (`Draft.own`). For D::
 
         T_g = sum_ij r_i w_j D_ij (C_ij - s / (1 - s) sum_{k not in g} W_ki H_kj)
 
@@ -97,4 +96,5 @@ def _last(maps: NDArray[np.float64], patterns: NDArray[np.float64]) -> Pair:
     """Return the last singular direction of ``maps' patterns`` (g rows each); the map holds its size."""
     (q, r), (p, s) = np.linalg.qr(maps.T), np.linalg.qr(patterns.T)
     left, values, right = np.linalg.svd(r @ s.T)
-    return q @ left[:, -1] * values[-1], p @ right[-1]
+    size = values[-1] if values[-1] > ALIKE * values[0] else 0.0
+    return q @ left[:, -1] * size, p @ right[-1]

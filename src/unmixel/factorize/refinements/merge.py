@@ -20,8 +20,8 @@ class Merge:
     """Joins what is one thing in two pieces, and gives a mixture of neighbours back to them.
 
     A component is made of those in its place: non-negative least squares tells of which and how much of each, whatever
-    the spared components, displaced or not, add to it. Where electrons are set aside (`Prune` asks for it), they decide
-    whether that is all: g components, it and what it is made of, have g directions, and if the last does not show in
+    the spared components add to it. Where electrons are set aside (`Prune` asks for it), they decide whether that is
+    all: g components, it and what it is made of, have g directions, and if the last does not show in
     these electrons, one component less says as much. Its map goes to what it is made of. A cosine cannot tell pieces of
     a weak crystal, whose patterns are noisy, from two crystals in nearly one orientation. It decides where the data are
     no counts, pair by pair; the weaker is added to the stronger.

@@ -17,8 +17,8 @@ class Prune:
 
     A part of the electrons is set aside before anything is fitted (`thinning`). A component's significance is how
     strongly its map and pattern show there beyond what the other components explain, in standard deviations: 0 with a
-    deviation of 1 for what was made of noise, whatever the number of components and sweeps. What the spared components
-    add where they are displaced by a fraction of a pixel does not count for another one.
+    deviation of 1 for what was made of noise, whatever the number of components and sweeps. What the spared
+    components could explain as well, brighter or darker there, does not count for another one.
 
     Parameters
     ----------
