@@ -23,8 +23,8 @@ class Prune:
     Parameters
     ----------
     significance : float, >= 0
-        In standard deviations, at least. Noise reaches 4 among tens of thousands, the weakest crystals that were right
-        4.6.
+        In standard deviations, at least. Noise reaches 3.5 once in four thousand; the weakest crystals that were right
+        had 3.9.
     relative : float, in [0, 1)
         And at least this share of the median of the components that are significant: where strong components do not fit
         exactly, what they leave is significant, too, the more so the higher the dose, but small beside them.
@@ -37,11 +37,11 @@ class Prune:
 
     Examples
     --------
-    >>> Prune(4.0).name
+    >>> Prune(3.5).name
     'prune'
     """
 
-    significance: float = 4.0
+    significance: float = 3.5
     relative: float = 0.12
     held_out: float = 0.2
     name: ClassVar[str] = "prune"
@@ -52,7 +52,7 @@ class Prune:
                 "Prune",
                 expected="significance >= 0, relative in [0, 1) and held_out in (0, 1)",
                 got=f"{self.significance}, {self.relative}, {self.held_out}",
-                hint="use the defaults, 4.0, 0.12 and 0.2",
+                hint="use the defaults, 3.5, 0.12 and 0.2",
             )
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
