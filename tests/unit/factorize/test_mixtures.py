@@ -87,6 +87,15 @@ def test_pieces_that_hold_more_or_less_of_the_glass_are_one() -> None:
     assert Merge().refine(draft)[0].n_components == 2
 
 
+def test_many_pieces_of_one_crystal_become_one() -> None:
+    glass, one, _ = places()
+    split = np.random.default_rng(1).dirichlet((4, 4, 4, 4), SCAN).transpose(2, 0, 1)
+    noisy = [spots(1) + 0.3 * np.random.default_rng(k).random(PATTERN) for k in range(4)]
+    truth = np.stack([glass, one]), np.stack([ring(), spots(1)])
+    draft = draft_of([glass, *(one * split)], [ring(), *noisy], truth, dose=3)
+    assert Merge().refine(draft)[0].n_components == 2
+
+
 def test_noise_among_neighbours_has_no_significance() -> None:
     """The last direction of three components that are two scores 0 with a deviation of 1."""
     glass, one, other = places()

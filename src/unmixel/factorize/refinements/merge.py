@@ -61,20 +61,28 @@ class Merge:
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
         """Return the draft with pieces and mixtures joined to what they are made of, and their numbers."""
+        after, more = self._joined(draft)
+        while more:
+            after, more = self._joined(after)
+        return after, {"before": draft.n_components, "after": after.n_components}
+
+    def _joined(self, draft: Draft) -> tuple[Draft, bool]:
+        """Return the draft with one component less in each group, and whether others of a group may go as well."""
         evidence, sizes = draft.evidence, draft.unit[2]
         shares = self._by_cosine(draft) if evidence is None else self._by_counts(draft, evidence)
-        maps, gone = list(draft.z_maps), set[int]()
+        maps, gone, more = list(draft.z_maps), set[int](), False
         for i in np.argsort(sizes, kind="stable").tolist():
-            into = np.flatnonzero(shares[i]).tolist()
+            into = set(np.flatnonzero(shares[i]).tolist())
             if into and gone.isdisjoint(into):
                 gone.add(i)
                 for j in into:
                     maps[j] = maps[j] + maps[i] * float(shares[i, j])
+            elif into - gone:
+                more = True
         spared = range(draft.spared)
         others = sorted(set(range(draft.n_components)) - gone - set(spared), key=lambda i: -sizes[i])
         kept = [*spared, *others]
-        told = {"before": draft.n_components, "after": len(kept)}
-        return draft.of([maps[i] for i in kept], [draft.z_patterns[i] for i in kept], kept), told
+        return draft.of([maps[i] for i in kept], [draft.z_patterns[i] for i in kept], kept), more
 
     def _near(self, draft: Draft) -> NDArray[np.bool_]:
         """Return which components beyond the spared ones lie in one place, none with itself, shape (k, k)."""
