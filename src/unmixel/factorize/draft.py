@@ -14,6 +14,9 @@ from unmixel.factorize.contracts import Array, Start
 from unmixel.factorize.problem import Problem, Side
 from unmixel.factorize.sketch import Sketch
 
+ALIKE = 1e-8
+"""What is left of this share, or a direction that is weaker beside the strongest, is rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class Draft:
@@ -80,6 +83,20 @@ class Draft:
         return self.maps.reshape(k, -1) * n, self.patterns.reshape(k, -1) * m
 
     @cached_property
+    def own(self) -> NDArray[np.float64]:
+        """Whitened patterns (k, m), those beyond the spared ones without what these could stand for.
+
+        Spared components may be brighter or darker at any position: what lies in the span of their patterns says
+        nothing for another component. The rest is orthogonal to them.
+        """
+        patterns, first = self.whitened[1], self.spared
+        _, values, axes = np.linalg.svd(self.unit[1][:first], full_matrices=False)
+        axes = axes[values > ALIKE * values.max(initial=0.0)]
+        rest = patterns[first:] - (patterns[first:] @ axes.T) @ axes
+        left, whole = (np.linalg.norm(rows, axis=1, keepdims=True) for rows in (rest, patterns[first:]))
+        return np.concatenate([patterns[:first], np.where(left > ALIKE * whole, rest, 0.0)])
+
+    @cached_property
     def unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Weighted maps (k, n) and patterns (k, m) of unit norm, and the norms (k,) of what components explain."""
         sizes = [np.linalg.norm(rows, axis=1) for rows in self.whitened]
@@ -132,8 +149,8 @@ class SetAside(Protocol):
         """Return how significant each component is beside the others, shape (k,)."""
         ...
 
-    def apart(self, draft: Draft, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
-        """Return how significant it is that two components are two and not one, shape (len(pairs),)."""
+    def apart(self, draft: Draft, groups: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Return how significant it is that the components of each group are not one less, shape (len(groups),)."""
         ...
 
 

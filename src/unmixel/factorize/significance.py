@@ -1,4 +1,4 @@
-"""How strongly each component shows in counts that no fit has seen, and what sets two of them apart."""
+"""How strongly components show in counts that no fit has seen, each by itself and beside its neighbours."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.factorize.contracts import DataProducts
-from unmixel.factorize.draft import Draft
+from unmixel.factorize.draft import ALIKE, Draft
 
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Matched filter of every component on the counts that were set aside; see `thinning.thinned`.
+    """Matched filter on the counts that were set aside; see `thinning.thinned`.
 
-    For component l of the fit part (share 1 - s of the electrons), with weights r, w and the check counts C::
+    Fitted are W and H to a share 1 - s of the electrons, with weights r, w; C are the check counts, independent of W
+    and H. What a group g of components says beyond one component less is the last singular direction D of
+    ``sum_{k in g} W_k' H*_k``, where H* is what H holds beyond the spared components (`Draft.own`). For D::
 
-        T_l = sum_ij r_i w_j W_li H_lj (C_ij - s / (1 - s) sum_{k != l} W_ki H_kj)
+        T_g = sum_ij r_i w_j D_ij (C_ij - s / (1 - s) sum_{k not in g} W_ki H_kj)
 
-    divided by its standard deviation without the component, ``noise sqrt(s) |W_l| |H_l|`` (weighted norms), since
-    weighted entries of C vary by s times the variance of the whole. C is independent of W and H.
+    divided by its standard deviation where the counts hold none of D, ``noise sqrt(s) |D|`` (weighted norm), since
+    weighted entries of C vary by s times the variance of the whole.
 
     Parameters
     ----------
@@ -33,6 +35,11 @@ class Evidence:
         Of the electrons that were set aside.
     noise : float
         Standard deviation of a weighted entry of the whole data (1 for whitened counts).
+
+    Notes
+    -----
+    To first order, whatever the other components can still become is of no weight to a direction that is orthogonal
+    to their maps and patterns: the last singular direction is that within a group, ``H*`` that beside the spared.
     """
 
     products: DataProducts
@@ -41,25 +48,24 @@ class Evidence:
 
     def __call__(self, draft: Draft) -> NDArray[np.float64]:
         """Return the significance of every component of a draft, shape (k,); one pass over the check counts."""
-        return self._found(draft, draft.whitened, [[k] for k in range(draft.n_components)])
+        return self.apart(draft, [[k] for k in range(draft.n_components)])
 
-    def apart(self, draft: Draft, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
-        """Return how significant it is that two components are two and not one, shape (len(pairs),).
+    def apart(self, draft: Draft, groups: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Return how significant it is that the components of each group are not one less, shape (len(groups),).
 
-        ``W_i H_i + W_j H_j`` has two singular directions. One component can stand for the first; the second is looked
-        for in the counts by the same matched filter, and is noise where both are one thing in two pieces. One pass
+        A group of one is not nothing, of two not one in two pieces, of three not two and a mixture of them. One pass
         over the check counts.
 
         Parameters
         ----------
         draft : Draft
-        pairs : sequence of (int, int)
+        groups : sequence of sequence of int, length >= 1 each
         """
-        if not len(pairs):
+        if not len(groups):
             return np.zeros(0)
-        seconds = [_second(*(rows[list(pair)] for rows in draft.whitened)) for pair in pairs]
-        maps, patterns = (np.array(side) for side in zip(*seconds, strict=True))
-        return self._found(draft, (maps, patterns), pairs)
+        lasts = [_last(draft.whitened[0][list(group)], draft.own[list(group)]) for group in groups]
+        maps, patterns = (np.array(side) for side in zip(*lasts, strict=True))
+        return self._found(draft, (maps, patterns), groups)
 
     def _found(self, draft: Draft, wanted: Pair, without: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Return how strongly rank-1 directions show in the counts beyond all components but those named for each.
@@ -86,8 +92,9 @@ class Evidence:
         return np.asarray(np.divide(excess, deviation, out=np.zeros_like(excess), where=deviation > 0))
 
 
-def _second(maps: NDArray[np.float64], patterns: NDArray[np.float64]) -> Pair:
-    """Return the second singular direction of ``maps' patterns`` (two rows each); the map holds its size."""
+def _last(maps: NDArray[np.float64], patterns: NDArray[np.float64]) -> Pair:
+    """Return the last singular direction of ``maps' patterns`` (g rows each); the map holds its size."""
     (q, r), (p, s) = np.linalg.qr(maps.T), np.linalg.qr(patterns.T)
     left, values, right = np.linalg.svd(r @ s.T)
-    return q @ left[:, 1] * values[1], p @ right[1]
+    size = values[-1] if values[-1] > ALIKE * values[0] else 0.0
+    return q @ left[:, -1] * size, p @ right[-1]

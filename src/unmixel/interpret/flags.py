@@ -11,6 +11,7 @@ from unmixel.dataset.results import Factors
 from unmixel.interpret.camera import along_line, at_rim, in_single_pixels
 from unmixel.interpret.center import pattern_center
 from unmixel.interpret.contrast import azimuthal_contrast
+from unmixel.interpret.displaced import beyond_slopes
 from unmixel.interpret.polar import PolarGrid, polar_grid
 from unmixel.interpret.surrogate import feature_width
 
@@ -20,6 +21,7 @@ Bool = NDArray[np.bool_]
 CAMERA, TAIL, NOISE = "camera artefact?", "direct-beam tail?", "looks like noise"
 EMPTY = "no counts"
 FILLS, EDGE, DUPLICATE = "map fills the scan", "edge of scan only", "near-duplicate of component"
+DISPLACED = "displaced matrix?"
 UNPAIRED = "not centrosymmetric, unlike the others"
 UNSTABLE, SPLIT = "unstable", "split of component"
 
@@ -31,6 +33,7 @@ NOISE_CORRELATION, NOISE_SPREAD = 0.15, 0.35
 DUPLICATE_COSINE = 0.97
 UNSTABLE_BELOW, NOISE_BELOW = 0.5, 0.2
 SPLIT_COSINE, SPLIT_LEVEL, SPLIT_TOUCH, SPLIT_SHARED = 0.9, 0.3, 0.1, 0.5
+DISPLACED_BELOW = 0.8
 UNPAIRED_BELOW, PAIRED_ABOVE = 0.3, 0.7
 
 
@@ -42,7 +45,7 @@ def is_artefact(remarks: tuple[str, ...]) -> bool:
     >>> is_artefact(("map fills the scan",)), is_artefact(("camera artefact? (along a line)",))
     (False, True)
     """
-    return any(word.startswith((CAMERA, TAIL, NOISE)) for word in remarks)
+    return any(word.startswith((CAMERA, TAIL, NOISE, DISPLACED)) for word in remarks)
 
 
 def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
@@ -70,6 +73,9 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
 
     On both:
 
+    - ``displaced matrix? (...)``: the map does not fill the scan as others do, and a fifth or more of what the pattern
+      holds beyond theirs is what they would add where displaced by a fraction of a pixel (`beyond_slopes`): the beam
+      wanders, and the step ``descan`` takes it out.
     - ``no counts``: the map or the pattern is zero.
     - ``split of component j (patterns alike, c; maps touch)``: cosine and correlation of the patterns with those of
       a stronger component are at least 0.9, and the regions above 30 % of each map's maximum lie side by side (a half
@@ -99,6 +105,8 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
             remarks[k].append(EMPTY)
         elif image.size > 1:
             remarks[k] += _map_remarks(np.asarray(image, np.float64))
+    if len(factors.pattern_axes) == 2 and used.any():
+        _flag_displaced(factors, patterns, used, remarks)
     if used.any():
         for k, words in enumerate(_duplicates(factors, patterns[:, used])):
             remarks[k] += words
@@ -133,6 +141,17 @@ def _flag_patterns(factors: Factors, patterns: Float, used: Bool, remarks: list[
         others = np.delete(paired, k)
         if len(others) >= 3 and paired[k] < UNPAIRED_BELOW and np.median(others) > PAIRED_ABOVE:
             remarks[k].append(UNPAIRED)
+
+
+def _flag_displaced(factors: Factors, patterns: Float, used: Bool, remarks: list[list[str]]) -> None:
+    fills = np.array([FILLS in words for words in remarks])
+    others = np.flatnonzero([not {FILLS, EMPTY} & set(words) for words in remarks])
+    mean = np.tensordot(np.asarray(factors.strengths, np.float64), patterns, axes=1)
+    weights = np.divide(1.0, mean, out=np.zeros(used.shape), where=used & (mean > 0))
+    left = beyond_slopes(patterns[others], patterns[fills], weights)
+    for k, share in zip(others, left, strict=True):
+        if share < DISPLACED_BELOW:
+            remarks[k].append(f"{DISPLACED} (as it changes by fractions of a pixel: try the step descan)")
 
 
 def _ghosts(rings: NDArray[np.float32], spots: Bool, grid: PolarGrid) -> Bool:

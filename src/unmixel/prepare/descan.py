@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +15,9 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import map_frames
 from unmixel.prepare.beam_path import Plane, beam_path, fit_plane, sampled_search
 from unmixel.prepare.contract import at_least, one_of, recorded, refuse_spectra, without
-from unmixel.prepare.statistics import used_positions
+from unmixel.prepare.redraw import Redraw, reached
+from unmixel.prepare.statistics import pattern_statistics, used_positions
+from unmixel.prepare.weights import measured_gain
 
 
 def moved(frames: NDArray[Any], shifts: NDArray[np.intp]) -> NDArray[Any]:
@@ -43,8 +46,8 @@ def moved(frames: NDArray[Any], shifts: NDArray[np.intp]) -> NDArray[Any]:
     return out
 
 
-def _nearest(frames: NDArray[Any], shifts: NDArray[np.float64]) -> NDArray[Any]:
-    return moved(frames, np.rint(shifts).astype(np.intp))
+def _nearest(frames: NDArray[Any], moves: NDArray[np.float64]) -> NDArray[Any]:
+    return moved(frames, np.rint(moves[:, :2]).astype(np.intp))
 
 
 def _corners(shifts: NDArray[np.float64]) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
@@ -59,10 +62,10 @@ def _corners(shifts: NDArray[np.float64]) -> list[tuple[NDArray[np.intp], NDArra
     return corners
 
 
-def _bilinear(frames: NDArray[Any], shifts: NDArray[np.float64]) -> NDArray[Any]:
+def _bilinear(frames: NDArray[Any], moves: NDArray[np.float64]) -> NDArray[Any]:
     values = frames.astype(np.promote_types(frames.dtype, np.float32))
     out = np.zeros_like(values)
-    for corner, weight in _corners(shifts):
+    for corner, weight in _corners(moves[:, :2]):
         out += moved(values, corner) * weight.astype(values.dtype)[:, None, None]
     return out
 
@@ -81,6 +84,54 @@ def moved_weights(
     return np.where(complete, total / count.sum(), 0.0)
 
 
+def _corners_reached(shifts: NDArray[np.float64]) -> NDArray[np.intp]:
+    return np.concatenate([corner for corner, _ in _corners(shifts)])
+
+
+def electron(scan: Scan) -> float | None:
+    """Return how many units of the data an electron is: a whole number for whole numbers.
+
+    Returns
+    -------
+    float or None
+        None where data are no whole numbers and too few positions stand in a row to measure it.
+
+    Examples
+    --------
+    >>> counts = np.random.default_rng(0).poisson(2.0, (9, 20, 5, 7))
+    >>> electron(Scan.from_array(counts)), electron(Scan.from_array(3 * counts))
+    (1.0, 3.0)
+    """
+    whole = np.dtype(scan.data.dtype).kind in "ui"
+    gain = scan.gain
+    if gain == 1:
+        measured = measured_gain(scan, pattern_statistics(scan))
+        if measured is None:
+            return 1.0 if whole else None
+        gain = 1.0 if measured.near_one else measured.value
+    return max(1.0, float(round(gain))) if whole else gain
+
+
+@dataclass(frozen=True, eq=False)
+class _Move:
+    """A way to move frames: from frames and shifts (with the number of the position) to frames.
+
+    Parameters
+    ----------
+    function : callable (frames, moves) -> frames
+    dtype : dtype
+        Of the frames that come out.
+    reached : callable (shifts) -> ndarray of int, shape (c, 2)
+        Every whole-pixel shift by which some content is moved.
+    told : str
+    """
+
+    function: Callable[[NDArray[Any], NDArray[np.float64]], NDArray[Any]]
+    dtype: np.dtype[Any]
+    reached: Callable[[NDArray[np.float64]], NDArray[np.intp]]
+    told: str
+
+
 @dataclass(frozen=True)
 class Descan:
     """Fit a plane to the beam's position over the scan and move every frame by it.
@@ -91,10 +142,12 @@ class Descan:
 
     Parameters
     ----------
-    how : {"nearest", "bilinear"}
-        ``nearest`` moves by whole pixels: counts stay exactly what was measured (Poisson stays Poisson)
-        and each frame is off by at most half a pixel. ``bilinear`` moves by fractions: smoother, but it
-        mixes neighbouring pixels, so that noise is no longer independent; data become float32.
+    how : {"drawn", "nearest", "bilinear"}
+        ``drawn`` moves by fractions: each electron goes as a whole to a pixel that is drawn for it, so that Poisson
+        stays Poisson; all frames are blurred alike, by a variance of 1/4 square pixel (`Redraw`). ``nearest`` moves by
+        whole pixels: counts stay exactly what was measured, and each frame is off by at most half a pixel, which a
+        strong matrix shows as components of their own. ``bilinear`` moves by fractions, but mixes neighbouring
+        pixels, so that noise is no longer independent; data become float32.
     search_px : float or None, > 0
         How far from the middle the beam may be, along each axis; None learns it from 64 frames.
     least_px : float, >= 0
@@ -111,13 +164,13 @@ class Descan:
     frames), and so do pixels that a left-out pixel comes to lie on in some frame.
     """
 
-    how: str = "nearest"
+    how: str = "drawn"
     search_px: float | None = None
     least_px: float = 0.5
     name: ClassVar[str] = "descan"
 
     def __post_init__(self) -> None:
-        one_of("descan: how", self.how, ("nearest", "bilinear"))
+        one_of("descan: how", self.how, ("drawn", "nearest", "bilinear"))
         at_least("descan: search_px", self.search_px, 1, hint="write null to learn it from the data")
         at_least("descan: least_px", self.least_px, 0, hint="write 0.5")
 
@@ -156,12 +209,8 @@ class Descan:
         reach: float,
     ) -> Scan:
         chosen = used_positions(scan)
-        whole = [np.rint(shifts).astype(np.intp)]
-        if self.how == "bilinear":
-            whole = [corner for corner, _ in _corners(shifts)]
-        weights = moved_weights(
-            scan.pixel_weights, scan.pattern_shape, np.concatenate([part[chosen] for part in whole])
-        )
+        move = self._move(scan)
+        weights = moved_weights(scan.pixel_weights, scan.pattern_shape, move.reached(shifts[chosen]))
         if not weights.any():
             raise InputError(
                 "descan",
@@ -171,25 +220,37 @@ class Descan:
             )
         before = scan.n_pixels if scan.pixel_weights is None else int((scan.pixel_weights > 0).sum())
         lost = before - int((weights > 0).sum())
-        done = whole[0].astype(np.float64) if self.how == "nearest" else shifts
+        done = np.rint(shifts) if move.function is _nearest else shifts
         effect = (
             f"frames moved by a plane that spans {plane.span[0]:.2f} (v) and {plane.span[1]:.2f} (u) px "
-            f"({'whole pixels, counts unchanged' if self.how == 'nearest' else 'bilinear, noise is mixed'}); "
-            f"{lost} pixels not seen by every frame are left out"
+            f"({move.told}); {lost} pixels not seen by every frame are left out"
         )
-        dtype = scan.data.dtype if self.how == "nearest" else np.promote_types(scan.data.dtype, np.float32)
+        numbers = np.arange(len(shifts), dtype=np.float64)[:, None]
         data = map_frames(
             scan.data,
-            _nearest if self.how == "nearest" else _bilinear,
+            move.function,
             n_scan_axes=len(scan.scan_axes),
             pattern_shape=scan.pattern_shape,
-            dtype=dtype,
-            per_position=shifts.reshape(*scan.scan_shape, 2),
+            dtype=move.dtype,
+            per_position=np.concatenate([shifts, numbers], axis=1).reshape(*scan.scan_shape, 3),
         )
         record = self._record(effect, origins, plane, done, reach, lost)
         return scan.after(
             record, data=data, pixel_weights=weights, extras=without(scan, "mean_pattern", "beam")
         )
+
+    def _move(self, scan: Scan) -> _Move:
+        """Return how frames are moved: as asked, or by whole pixels where nothing says what an electron is."""
+        dtype = np.dtype(scan.data.dtype)
+        if self.how == "bilinear":
+            told = "bilinear, noise is mixed"
+            return _Move(_bilinear, np.promote_types(dtype, np.float32), _corners_reached, told)
+        unit = electron(scan) if self.how == "drawn" else None
+        if unit is not None:
+            told = "each electron drawn a pixel, " + ("counts" if unit == 1 else f"of {unit:.3g} counts")
+            return _Move(Redraw(unit), dtype, reached, told)
+        told = "whole pixels, counts unchanged"
+        return _Move(_nearest, dtype, lambda shifts: np.rint(shifts).astype(np.intp), told)
 
     def _record(
         self,

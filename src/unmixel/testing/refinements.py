@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,25 @@ SCAN, PATTERN = (13, 17), (9, 11)
 
 
 class _Said:
-    """What electrons set aside might say: components less and less significant, pairs apart as their patterns are."""
+    """What electrons set aside might say: components less and less significant, groups apart as the most alike are."""
 
     def __call__(self, draft: Draft) -> Any:
         return np.linspace(9.0, 0.0, draft.n_components)
 
-    def apart(self, draft: Draft, pairs: Sequence[tuple[int, int]]) -> Any:
-        patterns = draft.unit[1]
-        return np.array([30.0 * (1 - patterns[i] @ patterns[j]) for i, j in pairs])
+    def apart(self, draft: Draft, groups: Sequence[Sequence[int]]) -> Any:
+        alike = draft.unit[1] @ draft.unit[1].T
+        return np.array([30.0 * (1 - max(alike[i, j] for i, j in combinations(g, 2))) for g in groups])
+
+
+class _Asked(_Said):
+    """The same, and which groups it was asked about."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+
+    def apart(self, draft: Draft, groups: Sequence[Sequence[int]]) -> Any:
+        self.groups += [list(group) for group in groups]
+        return super().apart(draft, groups)
 
 
 @dataclass(frozen=True)
@@ -126,6 +138,16 @@ class RefinementLaws:
             for old, new in ((before.z_maps, after.z_maps), (before.z_patterns, after.z_patterns)):
                 kept, there = self.engine.to_host(old)[:spared], self.engine.to_host(new)[:spared]
                 assert np.array_equal(kept, there), "a spared component was changed"
+
+    def law_asks_about_groups_beyond_the_spared(self) -> None:
+        """Electrons set aside are asked about components that may be changed, each once in a group."""
+        for spared in (0, 1, 2):
+            said = _Asked()
+            before = replace(self.draft(spared=spared), evidence=said)
+            self.refinement.refine(before)
+            for group in said.groups:
+                assert len(group) == len(set(group)) >= 2, f"asked about {group}"
+                assert spared <= min(group) <= max(group) < before.n_components, f"asked about {group}"
 
     def law_leaves_its_input(self) -> None:
         """The draft that came in is as it was."""

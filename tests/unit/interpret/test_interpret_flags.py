@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from interpret_phantoms import beam_mask, body_map, halo, make_factors, pattern_axes, places, spots
+from hypothesis import given
+from hypothesis import strategies as st
+from interpret_phantoms import beam_mask, body_map, few, halo, make_factors, pattern_axes, places, spots
 
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.results import Uncertainty
 from unmixel.interpret.camera import along_line, at_rim, in_single_pixels
+from unmixel.interpret.displaced import beyond_slopes
 from unmixel.interpret.flags import flag_components, is_artefact
 
 SHAPE = (61, 80)
@@ -21,9 +24,11 @@ SOUND = [spots(kind, degrees, shape=SHAPE) for kind, degrees in ((0, 10.0), (1, 
 SPREAD = body_map((30, 40), [(15, 20, 12)], fwhm=2)
 
 
-def remarks(patterns, maps=None):
+def remarks(patterns, maps=None, counts=3e4):
     maps = [SPREAD] * len(patterns) if maps is None else maps
-    noisy = np.random.default_rng(0).poisson(3e4 * np.array([p * USED / (p * USED).sum() for p in patterns]))
+    noisy = np.random.default_rng(0).poisson(
+        counts * np.array([p * USED / (p * USED).sum() for p in patterns])
+    )
     return flag_components(make_factors(noisy, maps=maps, used=USED, axes=pattern_axes(SHAPE)))
 
 
@@ -142,6 +147,41 @@ def test_maps() -> None:
     assert "looks like noise" in found["noise"]
     assert found["speckle"] == ("looks like noise",)
     assert found["edge"] == ("edge of scan only",)
+
+
+def test_a_displaced_matrix_is_no_precipitate() -> None:
+    """Crescents are what a halo adds where a frame stands a fraction of a pixel off; crystals and other rings not."""
+    glass, moved = (halo(shape=SHAPE, center=(30.0 + dv, 39.5 + du)) for dv, du in ((0, 0), (0.4, -0.3)))
+    crescent = np.maximum(moved - 0.95 * glass, 0)
+    patterns = [glass, crescent, *SOUND, halo(shape=SHAPE, ring=15.0)]
+    found = remarks(patterns, [np.ones((30, 40)), *[SPREAD] * 6], counts=3e5)
+    assert any(word.startswith("displaced matrix?") and "descan" in word for word in found[1])
+    assert is_artefact(found[1])
+    for words in (found[0], *found[2:]):
+        assert not any("displaced" in word for word in words)
+    # where nothing fills the scan nothing can be displaced
+    assert not any("displaced" in word for words in remarks(patterns) for word in words)
+
+
+@few
+@given(
+    seed=st.integers(0, 99),
+    known=st.integers(0, 2),
+    shape=st.sampled_from([(7, 9), (1, 12), (30,)]),
+    scale=st.floats(1e-3, 1e3),
+)
+def test_what_is_left_of_patterns_whose_like_may_be_displaced(seed, known, shape, scale) -> None:
+    rng = np.random.default_rng(seed)
+    patterns, there = rng.random((3, *shape)), rng.random((known, *shape))
+    weights = rng.random(shape) * (rng.random(shape) > 0.2)
+    left = beyond_slopes(patterns, there, weights)
+    assert np.all((left >= 0) & (left <= 1 + 1e-9))
+    np.testing.assert_allclose(beyond_slopes(scale * patterns, there, weights), left, rtol=1e-6)
+    np.testing.assert_allclose(beyond_slopes(patterns, scale * there, scale * weights), left, rtol=1e-6)
+    if not known:
+        assert np.all(left == 1)
+    masked = np.where(weights > 0, there, 1e3 * rng.random(shape))
+    assert np.all(np.isfinite(beyond_slopes(patterns, masked, weights)))
 
 
 def test_near_duplicates_name_the_stronger_one() -> None:

@@ -59,7 +59,7 @@ def test_a_planted_plane_is_found_and_taken_out(disk, slopes):
 def test_counts_are_moved_and_not_changed(disk):
     slopes = ((0.3, -0.2), (0.05, 0.15))
     data, _ = wandering(disk, slopes)
-    scan = Descan().apply(Scan.from_array(data))
+    scan = Descan(how="nearest").apply(Scan.from_array(data))
     assert scan.data.dtype == data.dtype
     values = scan.history[-1].values
     index = np.indices(SCAN).reshape(2, -1).T - (np.array(SCAN) - 1) / 2
@@ -69,6 +69,37 @@ def test_counts_are_moved_and_not_changed(disk):
         expected = np.roll(data[at], tuple(shifts[at]), axis=(0, 1))
         np.testing.assert_array_equal(scan.data[at][used], expected[used])
     assert values["left_out_pixels"] == (~used).sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("gain", "dtype", "told"),
+    [(1, "uint16", "counts"), (3, "int32", "of 3 counts"), (0.25, "float32", "0.25")],
+)
+def test_electrons_are_moved_by_fractions(disk, gain, dtype, told):
+    """The beam stands in one place in every frame, and not within half a pixel of it."""
+    slopes = ((0.3, -0.2), (0.05, 0.15))
+    electrons, _ = wandering(disk, slopes, dose=4000)
+    data = (gain * electrons).astype(dtype)
+    scan = Descan().apply(Scan.from_array(data))
+    assert scan.data.dtype == data.dtype
+    values, effect = scan.history[-1].values, scan.history[-1].effect
+    assert told in effect
+    assert values["rms_after_px"] == pytest.approx(values["rms_about_plane_px"], abs=1e-3)
+    v, u = np.indices(PATTERN)
+
+    def off(frames):
+        light = np.asarray(frames, float)[..., 12:34, 8:30]
+        at = [(light * a[12:34, 8:30]).sum((2, 3)) / light.sum((2, 3)) for a in (v, u)]
+        return np.sqrt(np.mean((np.array(at) - MIDDLE[:, None, None]) ** 2))
+
+    assert off(scan.data) < 0.06
+    assert off(Descan(how="nearest").apply(Scan.from_array(data)).data) > 0.2
+
+
+def test_where_nothing_says_what_an_electron_is_frames_are_moved_by_whole_pixels(disk):
+    data, _ = wandering(disk, ((0.0, 0.0), (0.1, 0.4)), scan=(60, 6))
+    effect = Descan().apply(Scan.from_array(data.astype(np.float32))).history[-1].effect
+    assert "whole pixels" in effect
 
 
 def test_nothing_to_do_leaves_the_data_alone(disk):

@@ -1,4 +1,4 @@
-"""Two components that are one: in one place, and nothing sets them apart."""
+"""Components that are made of their neighbours: pieces of one thing, and mixtures of several."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
-from unmixel.factorize.draft import Draft
+from unmixel.factorize.draft import Draft, SetAside
+
+Shares = NDArray[np.float64]
+"""How much of the pattern of each component (column) makes the pattern of another (row), shape (k, k)."""
 
 
 @dataclass(frozen=True)
 class Merge:
-    """Joins components in one place that are one thing in two pieces; the weaker is added to the stronger.
+    """Joins what is one thing in two pieces, and gives a mixture of neighbours back to them.
 
-    Where electrons are set aside (`Prune` asks for it), they decide: the sum of two components has two directions, and
-    if the second does not show in these electrons, one component says as much as two. A cosine cannot tell pieces of
-    a weak crystal, whose patterns are noisy, from two crystals in nearly one orientation. It decides where the data
-    are no counts.
+    A component is made of those in its place: non-negative least squares tells of which and how much of each, whatever
+    the spared components add to it. Where electrons are set aside (`Prune` asks for it), they decide whether that is
+    all: g components, it and what it is made of, have g directions, and if the last does not show in
+    these electrons, one component less says as much. Its map goes to what it is made of. A cosine cannot tell pieces of
+    a weak crystal, whose patterns are noisy, from two crystals in nearly one orientation. It decides where the data are
+    no counts, pair by pair; the weaker is added to the stronger.
 
     Parameters
     ----------
@@ -28,7 +33,7 @@ class Merge:
     overlap : float, in [0, 1]
         Cosine of the maps, at least.
     apart : float, >= 0
-        Standard deviations by which electrons set aside must show that two components are two.
+        Standard deviations by which electrons set aside must show that components are not one less.
 
     References
     ----------
@@ -55,29 +60,59 @@ class Merge:
             )
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
-        """Return the draft with pieces joined, and their numbers."""
-        sizes, alike = draft.unit[2], self._alike(draft)
+        """Return the draft with pieces and mixtures joined to what they are made of, and their numbers."""
+        after, more = self._joined(draft)
+        while more:
+            after, more = self._joined(after)
+        return after, {"before": draft.n_components, "after": after.n_components}
+
+    def _joined(self, draft: Draft) -> tuple[Draft, bool]:
+        """Return the draft with one component less in each group, and whether others of a group may go as well."""
+        evidence, sizes = draft.evidence, draft.unit[2]
+        shares = self._by_cosine(draft) if evidence is None else self._by_counts(draft, evidence)
+        maps, gone, more = list(draft.z_maps), set[int](), False
+        for i in np.argsort(sizes, kind="stable").tolist():
+            into = set(np.flatnonzero(shares[i]).tolist())
+            if into and gone.isdisjoint(into):
+                gone.add(i)
+                for j in into:
+                    maps[j] = maps[j] + maps[i] * float(shares[i, j])
+            elif into - gone:
+                more = True
+        spared = range(draft.spared)
+        others = sorted(set(range(draft.n_components)) - gone - set(spared), key=lambda i: -sizes[i])
+        kept = [*spared, *others]
+        return draft.of([maps[i] for i in kept], [draft.z_patterns[i] for i in kept], kept), more
+
+    def _near(self, draft: Draft) -> NDArray[np.bool_]:
+        """Return which components beyond the spared ones lie in one place, none with itself, shape (k, k)."""
+        near = draft.unit[0] @ draft.unit[0].T >= self.overlap
+        near[: draft.spared] = near[:, : draft.spared] = False
+        np.fill_diagonal(near, False)
+        return np.asarray(near)
+
+    def _by_counts(self, draft: Draft, evidence: SetAside) -> Shares:
+        """Return what components are made of that electrons set aside cannot tell from it; zeros for others."""
+        from scipy.optimize import nnls
+
+        near, shares = self._near(draft), np.zeros((draft.n_components,) * 2)
+        for i in np.flatnonzero(near.any(axis=1)):
+            shares[i, near[i]] = nnls(draft.own[near[i]].T, draft.own[i])[0]
+        made = np.flatnonzero(shares.any(axis=1))
+        groups = [[int(i), *np.flatnonzero(shares[i]).tolist()] for i in made]
+        shares[made[evidence.apart(draft, groups) >= self.apart]] = 0.0
+        return shares
+
+    def _by_cosine(self, draft: Draft) -> Shares:
+        """Return for each component the stronger one whose pattern is alike, itself like no stronger one."""
+        _, patterns, sizes = draft.unit
+        alike = self._near(draft) & (patterns @ patterns.T >= self.cosine)
         norms = np.linalg.norm(draft.patterns.reshape(draft.n_components, -1), axis=1)
-        kept = list(range(draft.spared))
-        maps = list(draft.z_maps)
-        for i in sorted(range(draft.spared, draft.n_components), key=lambda i: -sizes[i]):
-            into = next((j for j in kept[draft.spared :] if alike[i, j]), None)
-            if into is None or not norms[into] > 0:
+        shares, kept = np.zeros(alike.shape), list[int]()
+        for i in np.argsort(-sizes, kind="stable").tolist():
+            into = next((j for j in kept if alike[i, j]), None)
+            if into is None:
                 kept.append(i)
             else:
-                maps[into] = maps[into] + maps[i] * float(norms[i] / norms[into])
-        told = {"before": draft.n_components, "after": len(kept)}
-        return draft.of([maps[i] for i in kept], [draft.z_patterns[i] for i in kept], kept), told
-
-    def _alike(self, draft: Draft) -> NDArray[np.bool_]:
-        """Return which components beyond the spared ones are one thing, shape (k, k)."""
-        unit_maps, unit_patterns, _ = draft.unit
-        near = unit_maps @ unit_maps.T >= self.overlap
-        if draft.evidence is None:
-            return np.asarray(near & (unit_patterns @ unit_patterns.T >= self.cosine))
-        near[: draft.spared] = False
-        pairs = np.argwhere(np.triu(near, 1))
-        alike = np.zeros_like(near)
-        one = pairs[draft.evidence.apart(draft, [(int(i), int(j)) for i, j in pairs]) < self.apart]
-        alike[one[:, 0], one[:, 1]] = alike[one[:, 1], one[:, 0]] = True
-        return alike
+                shares[i, into] = norms[i] / norms[into]
+        return shares

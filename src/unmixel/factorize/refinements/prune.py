@@ -18,13 +18,14 @@ class Prune:
 
     A part of the electrons is set aside before anything is fitted (`thinning`). A component's significance is how
     strongly its map and pattern show there beyond what the other components explain, in standard deviations: 0 with a
-    deviation of 1 for what was made of noise, whatever the number of components and sweeps.
+    deviation of 1 for what was made of noise, whatever the number of components and sweeps. What the spared
+    components could explain as well, brighter or darker there, does not count for another one.
 
     Parameters
     ----------
     significance : float, >= 0
-        In standard deviations, at least. Noise reaches 4 among thousands; what a wrong kernel leaves of crystals
-        reached 4.7, the weakest crystals that were right 6.
+        In standard deviations, at least. Noise reaches 3.5 once in four thousand; the weakest crystals that were right
+        had 3.9.
     relative : float, in [0, 1)
         And at least this share of the median of the components that are significant: where strong components do not fit
         exactly, what they leave is significant, too, the more so the higher the dose, but small beside them.
@@ -37,11 +38,11 @@ class Prune:
 
     Examples
     --------
-    >>> Prune(5.0).name
+    >>> Prune(3.5).name
     'prune'
     """
 
-    significance: float = 5.0
+    significance: float = 3.5
     relative: float = 0.12
     held_out: float = 0.2
     name: ClassVar[str] = "prune"
@@ -53,7 +54,7 @@ class Prune:
                 "Prune",
                 expected="significance >= 0, relative in [0, 1) and held_out in (0, 1)",
                 got=f"{self.significance}, {self.relative}, {self.held_out}",
-                hint="use the defaults, 5.0, 0.12 and 0.2",
+                hint="use the defaults, 3.5, 0.12 and 0.2",
             )
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
