@@ -89,7 +89,7 @@ def showing(draft, *scores):
 def test_what_only_one_run_found_has_to_be_clear(draft) -> None:
     runs = begun_as(draft, ([0, 1, 2], 1.0)).course.again(None, 1, 1)
     runs = replace(runs, course=begun_as(draft, ([0, 2, 3], 1.0)).course)
-    for mine, other, wanted in ((5.0, 5.0, [2, 1, 2, 1]), (4.9, 5.0, [2, 2, 1]), (4.9, 4.9, [2, 2])):
+    for mine, other, wanted in ((4.0, 4.0, [2, 1, 2, 1]), (3.9, 4.0, [2, 2, 1]), (3.9, 3.9, [2, 2])):
         told = Consensus().refine(showing(runs, [90.0, mine, 19.0], [90.0, 20.0, other]))[1]
         assert told["agreement"] == wanted
     told = Consensus(lone=0.0).refine(showing(runs, [90.0, 0.1, 19.0], [90.0, 20.0, 0.1]))[1]

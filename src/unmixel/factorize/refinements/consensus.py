@@ -57,7 +57,7 @@ class Consensus:
 
     restarts: Sequence[float] = (0.5,)
     start: str = "svd"
-    lone: float = 0.25
+    lone: float = 0.2
     cosine: float = 0.75
     overlap: float = 0.5
     held_out: float = 0.2
