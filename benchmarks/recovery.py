@@ -195,7 +195,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     known = "; ".join(f"{case.name}: {case.meaning}" for case in CASES.values())
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=["base"], metavar="CASE", help=known)
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=["base"], metavar="CASE",
+                        help=known.replace("%", "%%"))  # fmt: skip
     parser.add_argument("--every-case", action="store_true", help="all cases but the tiny ones")
     parser.add_argument("--doses", nargs="+", type=float, default=DOSES, help="electrons per pattern")
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)

@@ -30,6 +30,13 @@ def test_the_base_case_is_the_yardstick() -> None:
     assert not [name for name in USUAL if "tiny" in name]
 
 
+def test_its_help_says_what_the_cases_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        recovery.parse(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert all(f"{name}: {case.meaning.split()[0]}" in told for name, case in CASES.items())
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_case_is_a_phantom_with_as_many_precipitates_as_it_says(name: str) -> None:
     case = CASES[name]

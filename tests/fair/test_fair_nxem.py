@@ -94,7 +94,7 @@ def test_a_run_from_end_to_end(tmp_path) -> None:
     recipe = {"factorize": {"components": 3, "max_iter": 5}}
     result = unmixel.run("demo:glass?scan=16x14&detector=24x20&dose=4000", recipe, out=tmp_path / "a.run")
     parcel = parcel_of(result, tmp_path / "parcel", ABOUT)
-    parcel = type(parcel)(result, "glass", parcel.folder, ABOUT, methods(result).references)
+    parcel = type(parcel)(result, "glass", parcel.fill, ABOUT, methods(result).references)
     NxemExporter().write(parcel, tmp_path / "glass.nxs")
     assert NxemExporter().check(tmp_path / "glass.nxs") == ()
     with h5py.File(tmp_path / "glass.nxs") as file:

@@ -101,7 +101,7 @@ def test_the_data_that_are_not_there_are_nan_and_take_no_room(
     signal: Any, parcel: Parcel, tmp_path: Path
 ) -> None:
     assert np.isnan(signal.data).all()
-    large = Parcel(example_result(scan=(120, 100), pattern=(64, 60)), "large", parcel.folder)
+    large = Parcel(example_result(scan=(120, 100), pattern=(64, 60)), "large", parcel.fill)
     HspyExporter().write(large, tmp_path / "large.hspy")
     assert (tmp_path / "large.hspy").stat().st_size < 1e6 < np.prod((120, 100, 64, 60))
 
@@ -117,7 +117,7 @@ def test_hyperspy_takes_other_shapes(
     example: dict[str, Any], parcel: Parcel, tmp_path: Path, hs: Any
 ) -> None:
     result = example_result(**example)
-    HspyExporter().write(Parcel(result, "other", parcel.folder), tmp_path / "other.hspy")
+    HspyExporter().write(Parcel(result, "other", parcel.fill), tmp_path / "other.hspy")
     signal = hs.load(tmp_path / "other.hspy")
     np.testing.assert_array_equal(signal.get_decomposition_loadings().data, result.maps)
     np.testing.assert_array_equal(signal.get_decomposition_factors().data, result.patterns)
@@ -156,7 +156,7 @@ def test_emdfile_reads_arrays_points_and_metadata(parcel: Parcel, tmp_path: Path
 def test_emdfile_reads_other_shapes(example: dict[str, Any], tmp_path: Path) -> None:
     emdfile = pytest.importorskip("emdfile", reason="emdfile is not installed here")
     result = example_result(**example)
-    EmdExporter().write(Parcel(result, "other", tmp_path), tmp_path / "other.emd")
+    EmdExporter().write(Parcel(result, "other", lambda: tmp_path), tmp_path / "other.emd")
     np.testing.assert_array_equal(emdfile.read(tmp_path / "other.emd").tree("maps").data, result.maps)
 
 

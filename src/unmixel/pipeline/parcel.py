@@ -21,7 +21,7 @@ from unmixel.pipeline.written import commented
 def packed(
     result: Result, name: str, folder: Path, *, about: About | None = None, keep_names: bool = False
 ) -> Parcel:
-    """Return a result as a parcel: bundle, recipe, record, report, citations and tables are written to `folder`.
+    """Return a result as a parcel: bundle, recipe, record, report, citations and tables go to `folder` when asked for.
 
     Parameters
     ----------
@@ -39,14 +39,18 @@ def packed(
     arrays = read_arrays(bundle) if bundle is not None and bundle.is_file() else {}
     if not keep_names:
         result, name = private(result), scrubbed(name)
-    place = RunFolder(folder)
-    write_bundle(place.bundle, result, arrays=arrays)
-    header = (f"Resolved recipe of an unmixel run, exported as {name}.",)
-    place.recipe.write_text(commented(result.recipe, header=header), encoding="utf-8")
-    record = json.dumps(jsonable(result.record), indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "record.json").write_text(record + "\n", encoding="utf-8")
-    write_tables(folder, result)
-    write_maps(folder, result.orientations)
-    stages.report(result, place.report)
-    stages.cite(result, folder)
-    return Parcel(result, name, folder, about or About(), stages.references(result))
+
+    def fill() -> Path:
+        place = RunFolder(folder)
+        write_bundle(place.bundle, result, arrays=arrays)
+        header = (f"Resolved recipe of an unmixel run, exported as {name}.",)
+        place.recipe.write_text(commented(result.recipe, header=header), encoding="utf-8")
+        record = json.dumps(jsonable(result.record), indent=2, ensure_ascii=False, allow_nan=False)
+        (folder / "record.json").write_text(record + "\n", encoding="utf-8")
+        write_tables(folder, result)
+        write_maps(folder, result.orientations)
+        stages.report(result, place.report)
+        stages.cite(result, folder)
+        return folder
+
+    return Parcel(result, name, fill, about or About(), stages.references(result))

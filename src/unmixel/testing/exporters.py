@@ -89,6 +89,7 @@ class Parcels:
                 self._packed[example] = packed(
                     example_result(**EXAMPLES[example]), "sample", folder, about=about
                 )
+                _ = self._packed[example].folder  # written while its page is a short one
         return self._packed[example]
 
 

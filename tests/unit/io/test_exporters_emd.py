@@ -16,7 +16,7 @@ from unmixel.testing.results import example_result
 
 
 def write(tmp_path: Path, **example) -> Path:
-    EmdExporter().write(Parcel(example_result(**example), "a/b", tmp_path), tmp_path / "out.emd")
+    EmdExporter().write(Parcel(example_result(**example), "a/b", lambda: tmp_path), tmp_path / "out.emd")
     return tmp_path / "out.emd"
 
 

@@ -12,6 +12,7 @@ from skimage.measure import regionprops_table
 
 from unmixel.io.exporters.contract import Parcel
 from unmixel.io.exporters.csv import CsvExporter, regions_table
+from unmixel.io.tables import write_tables
 from unmixel.testing.results import example_result
 
 
@@ -22,12 +23,7 @@ def read(path: Path) -> dict[str, list[str]]:
 
 @pytest.fixture
 def parcel(tmp_path: Path) -> Parcel:
-    folder = tmp_path / "parcel"
-    folder.mkdir()
-    (folder / "components.csv").write_text("component\n0\n")
-    (folder / "orientations.ang").write_text("# as it was\n")
-    (folder / "record.json").write_text("{}")
-    return Parcel(example_result(), "mgo", folder)
+    return Parcel(example_result(), "mgo", lambda: pytest.fail("tables need no other files"))
 
 
 def test_particles_have_the_columns_and_numbers_of_scikit_image(parcel: Parcel, tmp_path: Path) -> None:
@@ -73,11 +69,17 @@ def test_no_particles_leave_a_header(n_groups: int) -> None:
     assert rows == []
 
 
-def test_tables_and_orientations_are_copied_and_nothing_else(parcel: Parcel, tmp_path: Path) -> None:
+def test_every_table_and_the_orientations_are_written_and_nothing_else(
+    parcel: Parcel, tmp_path: Path
+) -> None:
     CsvExporter().write(parcel, tmp_path / "out")
     found = {path.name for path in (tmp_path / "out").iterdir()}
-    assert found == {"components.csv", "particles.csv", "orientations.ang"}
-    assert (tmp_path / "out" / "orientations.ang").read_text() == "# as it was\n"
+    tables = {f"{name}.csv" for name in ("components", "groups", "phases", "particles")}
+    assert found == tables | {"orientations.ang", "orientations.ctf"}
+    (tmp_path / "own").mkdir()
+    write_tables(tmp_path / "own", parcel.result)
+    for name in tables - {"particles.csv"}:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "own" / name).read_bytes()
     assert CsvExporter().check(tmp_path / "out") == ()
 
 

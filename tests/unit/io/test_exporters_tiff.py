@@ -21,7 +21,7 @@ AXES = (Axis("y", 5, 2.0, 10.0, "nm"), Axis("x", 7, 3.0, -4.5, "nm"))
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    TiffExporter().write(Parcel(example_result(), "mgo", tmp_path), tmp_path / "out")
+    TiffExporter().write(Parcel(example_result(), "mgo", lambda: tmp_path), tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -73,7 +73,7 @@ def test_an_axis_that_runs_backwards_is_turned_round(tmp_path: Path) -> None:
 
 def test_spectra_are_rows_of_one_image(tmp_path: Path) -> None:
     result = example_result(pattern=(12,))
-    TiffExporter().write(Parcel(result, "eels", tmp_path), tmp_path / "out")
+    TiffExporter().write(Parcel(result, "eels", lambda: tmp_path), tmp_path / "out")
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "patterns.tif"), result.patterns)
     assert not (tmp_path / "out" / "patterns").exists()
     assert TiffExporter().check(tmp_path / "out") == ()

@@ -166,6 +166,8 @@ def test_the_verb_is_public() -> None:
 def test_a_parcel_holds_the_files_of_a_run_and_they_are_read_back(tmp_path: Path) -> None:
     result = example_result(path="/home/ottilie/scans/mgo.zspy")
     parcel = packed(result, "mgo", tmp_path)
+    assert not names(tmp_path), "nothing is written, and no report drawn, before somebody asks"
+    assert parcel.folder == tmp_path
     assert {"result.nxs", "recipe.yaml", "record.json", "report.html", "components.csv"} <= set(
         names(tmp_path)
     )
@@ -184,12 +186,10 @@ def test_arrays_of_the_recipe_go_with_it(tmp_path: Path, scan: Any, quick: dict[
     quick["prepare"] = [{"mask_image": {"image": image}}]
     result = unmixel.run(scan, quick, out=tmp_path / "a.run")
     (tmp_path / "parcel").mkdir()
-    packed(result, "a", tmp_path / "parcel")
-    recipe = Recipe.load(tmp_path / "parcel" / "recipe.yaml")
+    folder = packed(result, "a", tmp_path / "parcel").folder
+    recipe = Recipe.load(folder / "recipe.yaml")
     (name,) = recipe.arrays()
-    np.testing.assert_array_equal(
-        read_array(tmp_path / "parcel" / "result.nxs", f"entry/arrays/{name}"), image
-    )
+    np.testing.assert_array_equal(read_array(folder / "result.nxs", f"entry/arrays/{name}"), image)
 
 
 USER, HOST, PLACE = "ottilie-planted", "planted-host-77", "attic-of-ottilie"
@@ -268,5 +268,5 @@ def test_the_report_of_a_parcel_is_that_of_the_private_result(
 ) -> None:
     shown: list[Any] = []
     monkeypatch.setattr(stages, "report", lambda result, path: shown.append(result))
-    packed(example_result(path="/home/ottilie/scans/mgo.zspy"), "mgo", tmp_path)
+    _ = packed(example_result(path="/home/ottilie/scans/mgo.zspy"), "mgo", tmp_path).folder
     assert "ottilie" not in str(shown[0].record)

@@ -75,6 +75,8 @@ def test_a_run_writes_everything_and_load_gives_it_back(file: Path, quick: Any, 
             "particles.csv",
             "report.html",
             "record.json",
+            "methods.md",
+            "references.bib",
         }
     )
     assert heard.stages == [

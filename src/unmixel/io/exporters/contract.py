@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from unmixel.dataset.about import About
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from unmixel.dataset.bibliography import Reference
@@ -26,10 +28,8 @@ class Parcel:
     result : Result
     name : str
         Name for files and titles, such as ``mgo``.
-    folder : Path
-        Holds ``result.nxs``, ``recipe.yaml``, ``record.json``, ``report.html``, ``methods.md``, ``references.bib``,
-        the tables (``*.csv``) and, where there are some, the orientations (``*.ang``, ``*.ctf``) of this result,
-        written for this export; only to be read and copied from.
+    fill : callable () -> Path
+        Writes the files of `folder` and returns where they are.
     about : About
         What the user says of the data: title, licence, authors, sample. What is not said there is not known: an
         exporter leaves it out, or refuses where the format must have it.
@@ -39,9 +39,18 @@ class Parcel:
 
     result: Result
     name: str
-    folder: Path
+    fill: Callable[[], Path]
     about: About = About()
     references: tuple[Reference, ...] = ()
+
+    @cached_property
+    def folder(self) -> Path:
+        """Folder with the files of this result, written when they are first asked for; only to be copied from.
+
+        It holds ``result.nxs``, ``recipe.yaml``, ``record.json``, ``report.html``, ``methods.md``, ``references.bib``,
+        the tables (``*.csv``) and, where there are some, the orientations (``*.ang``, ``*.ctf``).
+        """
+        return self.fill()
 
 
 @runtime_checkable

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from unmixel.io.tables import particles_table, table_text
+from unmixel.io.ebsd import write_maps
+from unmixel.io.tables import particles_table, table_text, write_tables
 
 if TYPE_CHECKING:
     from unmixel.dataset.results import Factors, Particles
     from unmixel.io.exporters.contract import Parcel
     from unmixel.io.tables import Table
 
-_COPIED = ("components.csv", "groups.csv", "phases.csv", "orientations.ang", "orientations.ctf")
 _PROPERTIES = (
     "label", "centroid", "bbox", "area", "equivalent_diameter_area", "axis_major_length", "axis_minor_length",
     "eccentricity", "orientation",
@@ -38,9 +37,8 @@ class CsvExporter:
     def write(self, parcel: Parcel, target: Path) -> None:
         """Write the tables to a new folder."""
         target.mkdir()
-        for name in _COPIED:
-            if (parcel.folder / name).is_file():
-                shutil.copyfile(parcel.folder / name, target / name)
+        write_tables(target, parcel.result)
+        write_maps(target, parcel.result.orientations)
         particles = parcel.result.particles
         if particles is not None:
             table = regions_table(particles, parcel.result.factors)

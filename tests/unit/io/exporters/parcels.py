@@ -141,7 +141,7 @@ def parcel_of(result: Result, folder: Path, about: About = ABOUT) -> Parcel:
     folder.mkdir(exist_ok=True)
     for name in ("recipe.yaml", "record.json", "components.csv", "result.nxs", "methods.md"):
         (folder / name).write_text(f"{name}\n", encoding="utf-8")
-    return Parcel(result, "glass", folder, about, papers("lee1999", "lee2001", "kimoto2025"))
+    return Parcel(result, "glass", lambda: folder, about, papers("lee1999", "lee2001", "kimoto2025"))
 
 
 CASES = {
