@@ -53,6 +53,7 @@ def test_a_wrong_rotation_and_a_wrong_group_are_told() -> None:
     )
 
 
+@pytest.mark.slow
 def test_sizes_of_a_small_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         answers_once,

@@ -48,6 +48,7 @@ def check_jobs(seen: list[Any]) -> None:
         assert one["seen"] != "nothing" or "expected a folder that 'unmixel run' wrote" in one["words"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_tells_what_it_has_and_goes_on(tmp_path: Path) -> None:
     check_jobs(told("jobs", 4, tmp_path / "o"))
 
