@@ -310,7 +310,8 @@ def test_a_signal_to_the_command_leaves_a_run_that_goes_on(
     _, told = child.communicate(timeout=60)
     if child.returncode == 0:
         pytest.skip("the machine was so fast that the run had ended")
-    assert child.returncode == code, told
+    # where Ctrl-C hits code that an import executes, Python ends itself by the signal: a shell calls both 130
+    assert child.returncode in (code, -kind if kind is signal.SIGINT else code), told
     assert "the same command goes on" in told
     assert "Traceback" not in told
     record = record_of(out)
