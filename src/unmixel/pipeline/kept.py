@@ -126,10 +126,10 @@ def rewrite_report(folder: str | Path) -> Path:
         When there is no result.
     """
     result = load(folder)
-    place = RunFolder(result.folder or Path(folder))
+    place, told = RunFolder(result.folder or Path(folder)), private(result)
     with replacing(place.report) as draft:
-        stages.report(private(result), draft)
-    stages.cite(private(result), place.path)
+        stages.report(told, draft)
+    stages.cite(told, place.path)
     return place.report
 
 

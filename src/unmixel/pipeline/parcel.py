@@ -36,12 +36,12 @@ def packed(
         Whether user names, host names and absolute paths stay where the result has them.
     """
     bundle = None if result.folder is None else RunFolder(result.folder).bundle
-    arrays = read_arrays(bundle) if bundle is not None and bundle.is_file() else {}
     if not keep_names:
         result, name = private(result), scrubbed(name)
 
     def fill() -> Path:
         place = RunFolder(folder)
+        arrays = read_arrays(bundle) if bundle is not None and bundle.is_file() else {}
         write_bundle(place.bundle, result, arrays=arrays)
         header = (f"Resolved recipe of an unmixel run, exported as {name}.",)
         place.recipe.write_text(commented(result.recipe, header=header), encoding="utf-8")
