@@ -17,6 +17,7 @@ from unmixel.core import registry
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.results import Convergence, Factors, Groups
 from unmixel.interpret.contract import Clusterer
+from unmixel.testing.laws import Laws
 
 SCAN_SHAPE = (13, 29)
 DETECTOR_SHAPE = (63, 54)
@@ -87,7 +88,7 @@ def spectrum_factors() -> Factors:
 
 
 @dataclass(frozen=True)
-class ClustererLaws:
+class ClustererLaws(Laws):
     """Laws that a clusterer must keep.
 
     Parameters
@@ -106,15 +107,6 @@ class ClustererLaws:
 
     clusterer: Clusterer
     factors: Factors = field(default_factory=diffraction_factors)
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the names of all laws."""
-        return tuple(sorted(name[4:] for name in dir(cls) if name.startswith("law_")))
-
-    def check(self, law: str) -> None:
-        """Raise AssertionError, with the offending numbers, where a law is broken."""
-        getattr(self, f"law_{law}")()
 
     def _groups(self, factors: Factors | None = None, seed: int = SEED) -> Groups:
         return self.clusterer.group(factors or self.factors, seed=seed)

@@ -18,6 +18,7 @@ from unmixel.dataset.matrix import Grid
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.contracts import Constraint, Context
 from unmixel.factorize.model import settings_of
+from unmixel.testing.laws import Laws
 
 
 def context(grid: Grid, engine: Any, dtype: str, *, n_components: int = 3, masked: bool = True) -> Context:
@@ -39,7 +40,7 @@ def context(grid: Grid, engine: Any, dtype: str, *, n_components: int = 3, maske
 
 
 @dataclass(frozen=True)
-class ConstraintLaws:
+class ConstraintLaws(Laws):
     """Laws that a constraint must keep on a grid, with one engine against the numpy reference.
 
     Parameters
@@ -61,15 +62,6 @@ class ConstraintLaws:
     constraint: Constraint
     grid: Grid
     engine: Any = field(default_factory=NumpyEngine)
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the names of all laws."""
-        return tuple(sorted(name[4:] for name in dir(cls) if name.startswith("law_")))
-
-    def check(self, law: str) -> None:
-        """Raise AssertionError, with the offending numbers, where a law is broken."""
-        getattr(self, f"law_{law}")()
 
     def _bound(self, dtype: str = "float64", engine: Any = None) -> Any:
         return self.constraint.bind(context(self.grid, engine or self.engine, dtype))

@@ -28,6 +28,7 @@ from unmixel.io.pieces import RAW, pieces
 from unmixel.pipeline import stages
 from unmixel.pipeline.export import target_name
 from unmixel.pipeline.parcel import packed
+from unmixel.testing.laws import Laws, must
 from unmixel.testing.results import example_result
 
 HEAVY = (
@@ -98,11 +99,6 @@ def _short_page(_: Any, path: Path) -> None:
     path.write_text("<!doctype html><title>sample</title>", encoding="utf-8")
 
 
-def _check(holds: bool, what: str) -> None:
-    if not holds:
-        raise AssertionError(what)
-
-
 @contextmanager
 def _planted() -> Iterator[None]:
     """Let who exports, and where, be names that can be looked for."""
@@ -121,7 +117,7 @@ def _planted() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class ExporterLaws:
+class ExporterLaws(Laws):
     """Laws that an exporter must keep.
 
     A law that needs an optional package which is not installed ends in a `MissingExtraError`.
@@ -141,15 +137,6 @@ class ExporterLaws:
     exporter: Exporter
     parcels: Parcels
 
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the names of all laws."""
-        return tuple(sorted(name[4:] for name in dir(cls) if name.startswith("law_")))
-
-    def check(self, law: str) -> None:
-        """Raise AssertionError, with what differs, where a law is broken."""
-        getattr(self, f"law_{law}")()
-
     @contextmanager
     def _target(self) -> Iterator[Path]:
         with TemporaryDirectory() as folder:
@@ -158,19 +145,19 @@ class ExporterLaws:
     def law_contract(self) -> None:
         """A class without arguments, with name, suffix, `write` and `check`; registered under its own name."""
         exporter = self.exporter
-        _check(isinstance(exporter, Exporter), f"{exporter} has no name, suffix, write or check")
-        _check(type(exporter)().name == exporter.name, "two instances have different names")
-        _check(exporter.suffix == "" or exporter.suffix.startswith("."), f"suffix {exporter.suffix!r}")
+        must(isinstance(exporter, Exporter), f"{exporter} has no name, suffix, write or check")
+        must(type(exporter)().name == exporter.name, "two instances have different names")
+        must(exporter.suffix == "" or exporter.suffix.startswith("."), f"suffix {exporter.suffix!r}")
         if exporter.name in registry.names("exporters"):
             kind = registry.load("exporters", exporter.name)
-            _check(kind is type(exporter), f"'{exporter.name}' is registered as {kind}")
+            must(kind is type(exporter), f"'{exporter.name}' is registered as {kind}")
 
     def law_light_import(self) -> None:
         """Importing its module loads no library of formats."""
         code = f"import {type(self.exporter).__module__}, sys, json; print(json.dumps(list(sys.modules)))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # nosec B603
         loaded = {name.split(".")[0] for name in json.loads(done.stdout)} & set(HEAVY)
-        _check(not loaded, f"import loads {', '.join(sorted(loaded))}")
+        must(not loaded, f"import loads {', '.join(sorted(loaded))}")
 
     def law_writes_its_target(self) -> None:
         """It writes the target and nothing else, and leaves the parcel as it is."""
@@ -179,15 +166,15 @@ class ExporterLaws:
         with self._target() as target:
             self.exporter.write(parcel, target)
             found = [path.name for path in target.parent.iterdir()]
-        _check(found == [target.name], f"asked for {target.name}, wrote {', '.join(found) or 'nothing'}")
-        _check(dict(pieces(parcel.folder)) == before, "the parcel was changed")
-        _check(sorted(Path.cwd().iterdir()) == here, "something was written to the current folder")
+        must(found == [target.name], f"asked for {target.name}, wrote {', '.join(found) or 'nothing'}")
+        must(dict(pieces(parcel.folder)) == before, "the parcel was changed")
+        must(sorted(Path.cwd().iterdir()) == here, "something was written to the current folder")
 
     def law_less_is_enough(self) -> None:
         """A result without groups, particles, phases and orientations is exported without them."""
         with self._target() as target:
             self.exporter.write(self.parcels.of("bare"), target)
-            _check(target.exists(), "nothing was written")
+            must(target.exists(), "nothing was written")
 
     def law_other_shapes(self) -> None:
         """Spectra, line scans, results without calibration or facts are written, or refused with what to do."""
@@ -196,9 +183,9 @@ class ExporterLaws:
                 try:
                     self.exporter.write(self.parcels.of(example), target)
                 except InputError as error:
-                    _check(bool(error.hint), f"{example}: the error says nothing to do: {error}")
+                    must(bool(error.hint), f"{example}: the error says nothing to do: {error}")
                 else:
-                    _check(target.exists(), f"{example}: nothing was written")
+                    must(target.exists(), f"{example}: nothing was written")
 
     def law_same_again(self) -> None:
         """The same parcel gives the same file, but for dates."""
@@ -209,7 +196,7 @@ class ExporterLaws:
                 told.append({name: _DATES.sub(b"", data) for name, data in _members(target)})
         first, second = told
         differ = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
-        _check(not differ, f"a second export differs in {', '.join(differ[:5])}")
+        must(not differ, f"a second export differs in {', '.join(differ[:5])}")
 
     def law_tells_nobody(self) -> None:
         """Nothing tells who exported, on which machine, from which folder or to which."""
@@ -223,7 +210,7 @@ class ExporterLaws:
                 for secret in secrets
                 if secret.encode() in data or secret in name
             ]
-        _check(not found, f"it tells {'; '.join(found[:5])}")
+        must(not found, f"it tells {'; '.join(found[:5])}")
 
     def law_judged(self) -> None:
         """The format's own judge finds nothing wrong with what it wrote, and something with an empty target."""
@@ -232,13 +219,13 @@ class ExporterLaws:
                 self.exporter.write(self.parcels.of(example), target)
                 is_file = target.is_file()
                 found = self.exporter.check(target)
-                _check(not found, f"{example}: {'; '.join(found[:5])}")
+                must(not found, f"{example}: {'; '.join(found[:5])}")
         with self._target() as target:
             if is_file:
                 target.touch()
             else:
                 target.mkdir()
-            _check(bool(self.exporter.check(target)), "nothing is found wrong with an empty target")
+            must(bool(self.exporter.check(target)), "nothing is found wrong with an empty target")
 
 
 def _members(target: Path) -> Iterator[tuple[str, bytes]]:

@@ -17,6 +17,7 @@ from unmixel.factorize.contracts import Descent, Loss
 from unmixel.factorize.problem import Problem, bind
 from unmixel.factorize.products import products_of
 from unmixel.factorize.solvers.auto import Auto
+from unmixel.testing.laws import Laws
 
 Formula = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 """From data and model, both (n, m), to what each entry costs."""
@@ -37,7 +38,7 @@ FORMULAS: dict[str, Formula] = {"frobenius": half_square, "kl": divergence}
 
 
 @dataclass(frozen=True)
-class LossLaws:
+class LossLaws(Laws):
     """Laws that a loss must keep for a table of counts.
 
     Parameters
@@ -63,15 +64,10 @@ class LossLaws:
     constraints: tuple[Any, ...] = ()
     engine: Any = field(default_factory=NumpyEngine)
 
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the names of all laws."""
-        return tuple(sorted(name[4:] for name in dir(cls) if name.startswith("law_")))
-
     def check(self, law: str) -> None:
         """Raise AssertionError where a law is broken."""
         with self.engine.threads():
-            getattr(self, f"law_{law}")()
+            super().check(law)
 
     @property
     def table(self) -> NDArray[np.uint16]:

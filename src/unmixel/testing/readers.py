@@ -24,6 +24,7 @@ from unmixel.core.units import canonical
 from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import is_lazy
 from unmixel.io.contract import Reader, ReadOptions
+from unmixel.testing.laws import Laws, must
 
 HEAVY = ("dask", "h5py", "matplotlib", "rsciio", "scipy", "sklearn", "torch", "zarr")
 """What importing the module of a reader must not load."""
@@ -49,13 +50,8 @@ class Example:
     in_memory: bool = False
 
 
-def _check(holds: bool, what: str) -> None:
-    if not holds:
-        raise AssertionError(what)
-
-
 @dataclass(frozen=True)
-class ReaderLaws:
+class ReaderLaws(Laws):
     """Laws that a reader must keep on an example.
 
     Parameters
@@ -74,15 +70,6 @@ class ReaderLaws:
     reader: Reader
     example: Example
 
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the names of all laws."""
-        return tuple(sorted(name[4:] for name in dir(cls) if name.startswith("law_")))
-
-    def check(self, law: str) -> None:
-        """Raise AssertionError, with what differs, where a law is broken."""
-        getattr(self, f"law_{law}")()
-
     def _read(self, options: ReadOptions | None = None) -> Scan:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -90,77 +77,77 @@ class ReaderLaws:
 
     def law_contract(self) -> None:
         """A class without arguments, with a name, `accepts` and `read`; registered under its own name."""
-        _check(isinstance(self.reader, Reader), f"{self.reader} has no name, accepts or read")
+        must(isinstance(self.reader, Reader), f"{self.reader} has no name, accepts or read")
         again = type(self.reader)()
-        _check(again.name == self.reader.name, "two instances have different names")
+        must(again.name == self.reader.name, "two instances have different names")
         if self.reader.name in registry.names("readers"):
             kind = registry.load("readers", self.reader.name)
-            _check(kind is type(self.reader), f"'{self.reader.name}' is registered as {kind}")
+            must(kind is type(self.reader), f"'{self.reader.name}' is registered as {kind}")
 
     def law_accepts(self) -> None:
         """It wants its own example and not what is not there; looking is not reading."""
-        _check(self.reader.accepts(self.example.path), f"{self.example.path} is refused")
+        must(self.reader.accepts(self.example.path), f"{self.example.path} is refused")
         for path in ("", "no such file.no-such-suffix", str(Path(__file__).parent)):
-            _check(not self.reader.accepts(path), f"{path!r} is wanted")
+            must(not self.reader.accepts(path), f"{path!r} is wanted")
 
     def law_light_import(self) -> None:
         """Importing its module loads no file library: `unmixel.open` imports every reader."""
         code = f"import {type(self.reader).__module__}, sys, json; print(json.dumps(list(sys.modules)))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # nosec B603
         loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
-        _check(not loaded & set(HEAVY), f"import loads {', '.join(sorted(loaded & set(HEAVY)))}")
+        must(not loaded & set(HEAVY), f"import loads {', '.join(sorted(loaded & set(HEAVY)))}")
 
     def law_lazy(self) -> None:
         """Opening loads no data, unless the format can only be read whole, and then the notes say so."""
         scan = self._read()
         if self.example.in_memory:
-            _check(any("whole" in note for note in scan.source.notes), "the notes do not say: read whole")
+            must(any("whole" in note for note in scan.source.notes), "the notes do not say: read whole")
         else:
-            _check(is_lazy(scan.data), f"data are {type(scan.data).__name__}, not lazy")
-        _check(scan.data.dtype.isnative, f"byte order of the file: {scan.data.dtype.str}")
+            must(is_lazy(scan.data), f"data are {type(scan.data).__name__}, not lazy")
+        must(scan.data.dtype.isnative, f"byte order of the file: {scan.data.dtype.str}")
 
     def law_values(self) -> None:
         """Values and shapes are those of the file, as a whole, in part and a second time."""
         scan, again = self._read(), self._read()
         whole = np.asarray(scan.data)
-        _check(whole.shape == (*scan.scan_shape, *scan.pattern_shape), f"shape {whole.shape}")
-        _check(whole.dtype == scan.data.dtype, f"said {scan.data.dtype}, gave {whole.dtype}")
-        _check(np.array_equal(whole, np.asarray(again.data)), "a second reading gives other values")
+        must(whole.shape == (*scan.scan_shape, *scan.pattern_shape), f"shape {whole.shape}")
+        must(whole.dtype == scan.data.dtype, f"said {scan.data.dtype}, gave {whole.dtype}")
+        must(np.array_equal(whole, np.asarray(again.data)), "a second reading gives other values")
         last = (-1,) * len(scan.scan_axes)
-        _check(np.array_equal(np.asarray(scan.data[last]), whole[last]), "the last pattern is another")
+        must(np.array_equal(np.asarray(scan.data[last]), whole[last]), "the last pattern is another")
         half = tuple(slice(size // 2, None) for size in scan.scan_shape)
-        _check(np.array_equal(np.asarray(scan.data[half]), whole[half]), "a part is not part of the whole")
+        must(np.array_equal(np.asarray(scan.data[half]), whole[half]), "a part is not part of the whole")
         if self.example.values is not None:
-            _check(len(scan.scan_axes) == self.example.n_scan_axes, f"{len(scan.scan_axes)} scan axes")
-            _check(np.array_equal(whole, self.example.values), "values are not those of the file")
+            must(len(scan.scan_axes) == self.example.n_scan_axes, f"{len(scan.scan_axes)} scan axes")
+            must(np.array_equal(whole, self.example.values), "values are not those of the file")
 
     def law_axes(self) -> None:
         """Axes are named ``y, x`` (or ``x``) and ``v, u`` or ``energy``, in canonical units."""
         scan = self._read()
         names = tuple(axis.name for axis in scan.pattern_axes)
-        _check(names in (("v", "u"), ("energy",)), f"pattern axes {names}")
+        must(names in (("v", "u"), ("energy",)), f"pattern axes {names}")
         spatial = [axis.name for axis in scan.scan_axes if axis.unit != "s"]
-        _check(spatial[-2:] == ["y", "x"][2 - len(spatial[-2:]) :], f"scan axes {spatial}")
+        must(spatial[-2:] == ["y", "x"][2 - len(spatial[-2:]) :], f"scan axes {spatial}")
         for axis in (*scan.scan_axes, *scan.pattern_axes):
-            _check(canonical(axis.unit) == (axis.unit, 1.0), f"axis {axis.name} in '{axis.unit}'")
+            must(canonical(axis.unit) == (axis.unit, 1.0), f"axis {axis.name} in '{axis.unit}'")
 
     def law_provenance(self) -> None:
         """The source names path, format, reader and where the scan shape is from; metadata are kept."""
         scan = self._read()
         source = scan.source
-        _check(source.path == self.example.path, f"path {source.path!r}")
-        _check(source.reader.split()[0] == self.reader.name, f"reader {source.reader!r}")
-        _check(bool(source.format) and source.format != "array", f"format {source.format!r}")
-        _check(len(source.scan_shape_from) > 8, f"scan shape from {source.scan_shape_from!r}")
-        _check(isinstance(scan.original_metadata, Mapping), "original_metadata is no mapping")
-        _check(all(isinstance(note, str) and note for note in source.notes), f"notes {source.notes}")
-        _check(not scan.history, "reading is no step of preparation")
+        must(source.path == self.example.path, f"path {source.path!r}")
+        must(source.reader.split()[0] == self.reader.name, f"reader {source.reader!r}")
+        must(bool(source.format) and source.format != "array", f"format {source.format!r}")
+        must(len(source.scan_shape_from) > 8, f"scan shape from {source.scan_shape_from!r}")
+        must(isinstance(scan.original_metadata, Mapping), "original_metadata is no mapping")
+        must(all(isinstance(note, str) and note for note in source.notes), f"notes {source.notes}")
+        must(not scan.history, "reading is no step of preparation")
 
     def law_refuses(self) -> None:
         """A data set that is not there is refused with an InputError that says what to do."""
         try:
             self._read(ReadOptions(dataset="no such data"))
         except InputError as error:
-            _check(bool(error.hint), f"the error says nothing to do: {error}")
+            must(bool(error.hint), f"the error says nothing to do: {error}")
             return
-        _check(False, "dataset='no such data' was read")
+        must(False, "dataset='no such data' was read")

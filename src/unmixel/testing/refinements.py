@@ -18,6 +18,7 @@ from unmixel.factorize.model import settings_of
 from unmixel.factorize.problem import bind
 from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import sketch
+from unmixel.testing.laws import Laws
 
 SCAN, PATTERN = (13, 17), (9, 11)
 
@@ -45,7 +46,7 @@ class _Asked(_Said):
 
 
 @dataclass(frozen=True)
-class RefinementLaws:
+class RefinementLaws(Laws):
     """Laws that a refinement must keep on a small scan of 13 x 17 | 9 x 11 with a matrix and three more components.
 
     Parameters
@@ -61,15 +62,6 @@ class RefinementLaws:
 
     refinement: Refinement
     engine: Any = field(default_factory=NumpyEngine)
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the names of all laws."""
-        return tuple(sorted(name[4:] for name in dir(cls) if name.startswith("law_")))
-
-    def check(self, law: str) -> None:
-        """Raise AssertionError where a law is broken."""
-        getattr(self, f"law_{law}")()
 
     def draft(self, *, spared: int = 1, evidence: bool = True, course: bool = True) -> Draft:
         """Return a draft: a matrix, one component in two places, another one twice.

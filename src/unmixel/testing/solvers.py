@@ -17,10 +17,11 @@ from unmixel.factorize.descent import StopRule, Sweep, balance, descend
 from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.problem import Problem, bind
 from unmixel.factorize.products import products_of
+from unmixel.testing.laws import Laws
 
 
 @dataclass(frozen=True)
-class SolverLaws:
+class SolverLaws(Laws):
     """Laws that a solver must keep for given constraints.
 
     Parameters
@@ -41,11 +42,6 @@ class SolverLaws:
     constraints: Sequence[Constraint] = ()
     engine: Any = field(default_factory=NumpyEngine)
     dtype: str = "float64"
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the names of all laws."""
-        return tuple(sorted(name[4:] for name in dir(cls) if name.startswith("law_")))
 
     def check(self, law: str) -> None:
         """Raise AssertionError where a law is broken; a refusal of the constraints must say what to do."""

@@ -14,10 +14,11 @@ from unmixel.factorize.contracts import Start
 from unmixel.factorize.problem import Problem, bind
 from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import Sketch, sketch
+from unmixel.testing.laws import Laws
 
 
 @dataclass(frozen=True)
-class StartLaws:
+class StartLaws(Laws):
     """Laws that a start must keep on a small masked problem of 6 x 7 | 5 x 8 with three components.
 
     Parameters
@@ -33,15 +34,6 @@ class StartLaws:
 
     start: Start
     engine: Any = field(default_factory=NumpyEngine)
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the names of all laws."""
-        return tuple(sorted(name[4:] for name in dir(cls) if name.startswith("law_")))
-
-    def check(self, law: str) -> None:
-        """Raise AssertionError where a law is broken."""
-        getattr(self, f"law_{law}")()
 
     def _problem(self) -> tuple[Problem, Sketch]:
         rng = np.random.default_rng(8)

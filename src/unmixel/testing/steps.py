@@ -20,6 +20,7 @@ from unmixel.dataset.axes import Axis
 from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import is_lazy, wrap
 from unmixel.prepare.contract import Step, parameters
+from unmixel.testing.laws import Laws, must
 
 KINDS = ("images", "line", "floats", "weighted", "spectra")
 """Scans on which a step is tried; it may refuse spectra (InputError), nothing else."""
@@ -80,7 +81,7 @@ def example_step(kind: Callable[..., Step], scan: Scan) -> Step:
 
 
 @dataclass(frozen=True)
-class StepLaws:
+class StepLaws(Laws):
     """Laws that a step must keep on a scan.
 
     Parameters
@@ -100,15 +101,6 @@ class StepLaws:
     step: Step
     scan: Scan
 
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the names of all laws."""
-        return tuple(sorted(name[4:] for name in dir(cls) if name.startswith("law_")))
-
-    def check(self, law: str) -> None:
-        """Raise AssertionError, with what differs, where a law is broken."""
-        getattr(self, f"law_{law}")()
-
     def _applied(self, scan: Scan) -> Scan | None:
         """Return the scan after the step; None where it refuses spectra."""
         try:
@@ -122,28 +114,28 @@ class StepLaws:
 
     def law_contract(self) -> None:
         """A frozen dataclass with a name and an apply."""
-        _check(isinstance(self.step, Step), f"{self.step} has no name or no apply")
-        _check(is_dataclass(self.step), f"{self.step} is no dataclass")
+        must(isinstance(self.step, Step), f"{self.step} has no name or no apply")
+        must(is_dataclass(self.step), f"{self.step} is no dataclass")
         for item in fields(self.step):  # type: ignore[arg-type]
             try:
                 setattr(self.step, item.name, None)
             except FrozenInstanceError:
                 continue
-            _check(False, f"{self.step} is not frozen")
+            must(False, f"{self.step} is not frozen")
 
     def law_record(self) -> None:
         """One record more, plain data only, with a sentence for the user."""
         after = self._applied(self.scan)
         if after is None:
             return
-        _check(len(after.history) == len(self.scan.history) + 1, "history must grow by one record")
-        _check(after.history[:-1] == self.scan.history, "history must be kept")
+        must(len(after.history) == len(self.scan.history) + 1, "history must grow by one record")
+        must(after.history[:-1] == self.scan.history, "history must be kept")
         record = after.history[-1]
-        _check(record.name == self.step.name, f"record of {record.name}, not {self.step.name}")
-        _check(record.parameters == parameters(self.step), f"parameters in the record: {record.parameters}")
+        must(record.name == self.step.name, f"record of {record.name}, not {self.step.name}")
+        must(record.parameters == parameters(self.step), f"parameters in the record: {record.parameters}")
         text = json.dumps([dict(record.parameters), dict(record.values)], allow_nan=False)
-        _check(json.loads(text) == [record.parameters, record.values], "record is not plain JSON data")
-        _check(
+        must(json.loads(text) == [record.parameters, record.values], "record is not plain JSON data")
+        must(
             len(record.effect) > 8 and record.effect.endswith("."), f"effect is no sentence: {record.effect}"
         )
 
@@ -151,7 +143,7 @@ class StepLaws:
         """Parameters as plain data make the same step again."""
         plain = json.loads(json.dumps(parameters(self.step), allow_nan=False))
         again = type(self.step)(**plain)
-        _check(parameters(again) == parameters(self.step), f"{again} is not {self.step}")
+        must(parameters(again) == parameters(self.step), f"{again} is not {self.step}")
         _same(self._applied(self.scan), self._with(again), "made again from its record")
 
     def _with(self, step: Step) -> Scan | None:
@@ -178,12 +170,12 @@ class StepLaws:
         for chunks in (halves, (2, *self.scan.data.shape[1:])):
             late = self._applied(replace(self.scan, data=wrap(self.scan.data, chunks)))
             if eager is None or late is None:
-                _check(eager is late, "refused in memory or lazily only")
+                must(eager is late, "refused in memory or lazily only")
                 continue
-            _check(is_lazy(late.data), "lazy data were loaded")
+            must(is_lazy(late.data), "lazy data were loaded")
             computed = np.asarray(late.data)
-            _check(late.data.dtype == computed.dtype, f"said {late.data.dtype}, gave {computed.dtype}")
-            _check(late.data.shape == computed.shape, f"said {late.data.shape}, gave {computed.shape}")
+            must(late.data.dtype == computed.dtype, f"said {late.data.dtype}, gave {computed.dtype}")
+            must(late.data.shape == computed.shape, f"said {late.data.shape}, gave {computed.shape}")
             _same(eager, replace(late, data=computed), f"with chunks {chunks}")
 
     def law_left_out(self) -> None:
@@ -195,34 +187,29 @@ class StepLaws:
             (self.scan.pixel_weights, after.pixel_weights),
             (self.scan.position_weights, after.position_weights),
         ):
-            _check(
+            must(
                 was is None or (now is not None and not (now[was == 0] > 0).any()),
                 "left-out pixels came back",
             )
 
 
-def _check(good: bool, what: str) -> None:
-    if not good:
-        raise AssertionError(what)
-
-
 def _same(one: Scan | None, other: Scan | None, when: str) -> None:
     """Raise AssertionError unless two scans agree; numbers to 1e-6 of their size."""
     if one is None or other is None:
-        _check(one is other, f"refused once only, {when}")
+        must(one is other, f"refused once only, {when}")
         return
-    _check(one.scan_axes == other.scan_axes and one.pattern_axes == other.pattern_axes, f"axes differ {when}")
-    _check(one.data.dtype == other.data.dtype, f"dtype {one.data.dtype} and {other.data.dtype} {when}")
+    must(one.scan_axes == other.scan_axes and one.pattern_axes == other.pattern_axes, f"axes differ {when}")
+    must(one.data.dtype == other.data.dtype, f"dtype {one.data.dtype} and {other.data.dtype} {when}")
     _close(np.asarray(one.data), np.asarray(other.data), f"data {when}")
     for name in ("pixel_weights", "position_weights"):
         mine, its = getattr(one, name), getattr(other, name)
-        _check((mine is None) == (its is None), f"{name} differ {when}")
+        must((mine is None) == (its is None), f"{name} differ {when}")
         if mine is not None:
             _close(mine, its, f"{name} {when}")
-    _check(one.extras.keys() == other.extras.keys(), f"extras differ {when}")
+    must(one.extras.keys() == other.extras.keys(), f"extras differ {when}")
     for name in one.extras:
         _close(one.extras[name], other.extras[name], f"extra {name} {when}")
-    _check(len(one.history) == len(other.history), f"history differs {when}")
+    must(len(one.history) == len(other.history), f"history differs {when}")
 
 
 def _close(one: NDArray[Any], other: NDArray[Any], what: str) -> None:

@@ -29,6 +29,7 @@ from unmixel.io.faithful import same
 from unmixel.io.layout import TILES_AT_ONCE, Layout
 from unmixel.io.open import open as open_scan
 from unmixel.io.writer import Writer
+from unmixel.testing.laws import Laws, must
 
 HEAVY = ("dask", "h5py", "matplotlib", "numcodecs", "rsciio", "scipy", "sklearn", "torch", "zarr")
 """What importing the module of a writer must not load."""
@@ -47,11 +48,6 @@ METADATA = {
     },
 }
 """Metadata of every kind that files hold."""
-
-
-def _check(holds: bool, what: str) -> None:
-    if not holds:
-        raise AssertionError(what)
 
 
 def example(values: NDArray[Any], n_scan_axes: int) -> Scan:
@@ -95,7 +91,7 @@ def kinds() -> Iterator[tuple[str, Scan]]:
 
 
 @dataclass(frozen=True)
-class WriterLaws:
+class WriterLaws(Laws):
     """Laws that a writer must keep.
 
     Parameters
@@ -114,16 +110,11 @@ class WriterLaws:
     writer: Writer
     folder: Path
 
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the names of all laws."""
-        return tuple(sorted(name[4:] for name in dir(cls) if name.startswith("law_")))
-
     def check(self, law: str) -> None:
         """Raise AssertionError, with what differs, where a law is broken."""
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            getattr(self, f"law_{law}")()
+            super().check(law)
 
     def _layout(self, scan: Scan, frames_in_tile: int = 8) -> Layout:
         sample = scan.data.reshape(-1, *scan.pattern_shape)[:4]
@@ -144,29 +135,29 @@ class WriterLaws:
 
     def law_contract(self) -> None:
         """A class without arguments, with everything that the contract names; registered under its own name."""
-        _check(isinstance(self.writer, Writer), f"{self.writer} lacks a part of the contract")
-        _check(type(self.writer)().name == self.writer.name, "two instances have different names")
+        must(isinstance(self.writer, Writer), f"{self.writer} lacks a part of the contract")
+        must(type(self.writer)().name == self.writer.name, "two instances have different names")
         suffixes = self.writer.suffixes
-        _check(all(s.startswith(".") and s == s.lower() for s in suffixes), f"suffixes {suffixes}")
+        must(all(s.startswith(".") and s == s.lower() for s in suffixes), f"suffixes {suffixes}")
         if self.writer.name in registry.names("writers"):
             kind = registry.load("writers", self.writer.name)
-            _check(kind is type(self.writer), f"'{self.writer.name}' is registered as {kind}")
+            must(kind is type(self.writer), f"'{self.writer.name}' is registered as {kind}")
 
     def law_light_import(self) -> None:
         """Importing its module loads no file library: `unmixel.convert` asks every writer for its suffixes."""
         code = f"import {type(self.writer).__module__}, sys, json; print(json.dumps(list(sys.modules)))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # nosec B603
         loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
-        _check(not loaded & set(HEAVY), f"import loads {', '.join(sorted(loaded & set(HEAVY)))}")
+        must(not loaded & set(HEAVY), f"import loads {', '.join(sorted(loaded & set(HEAVY)))}")
 
     def law_data(self) -> None:
         """Data come back to the bit at their own type, whatever their type and shape."""
         for number, (kind, scan) in enumerate(kinds()):
             back = open_scan(self._written(scan, f"data-{number}"))
             values = np.ascontiguousarray(back.data)
-            _check(values.dtype == scan.data.dtype, f"{kind}: {scan.data.dtype} became {values.dtype}")
-            _check(values.shape == scan.data.shape, f"{kind}: shape {values.shape}")
-            _check(values.tobytes() == scan.data.tobytes(), f"{kind}: other values")
+            must(values.dtype == scan.data.dtype, f"{kind}: {scan.data.dtype} became {values.dtype}")
+            must(values.shape == scan.data.shape, f"{kind}: shape {values.shape}")
+            must(values.tobytes() == scan.data.tobytes(), f"{kind}: other values")
 
     def law_description(self) -> None:
         """Axes, instrument, history, weights and original metadata come back equal, and no path is kept."""
@@ -174,13 +165,13 @@ class WriterLaws:
             store = self._written(scan, f"description-{number}")
             back = open_scan(store)
             for part in ("scan_axes", "pattern_axes", "instrument", "history"):
-                _check(getattr(back, part) == getattr(scan, part), f"{kind}: other {part}")
+                must(getattr(back, part) == getattr(scan, part), f"{kind}: other {part}")
             for part in ("original_metadata", "extras", "pixel_weights", "position_weights"):
-                _check(same(getattr(back, part), getattr(scan, part)), f"{kind}: other {part}")
-            _check(back.source.path == str(store), f"{kind}: path {back.source.path}")
-            _check(back.source.notes == scan.source.notes, f"{kind}: other notes")
+                must(same(getattr(back, part), getattr(scan, part)), f"{kind}: other {part}")
+            must(back.source.path == str(store), f"{kind}: path {back.source.path}")
+            must(back.source.notes == scan.source.notes, f"{kind}: other notes")
             files = [store] if store.is_file() else [f for f in store.rglob("*") if f.is_file()]
-            _check(not any(b"folder/scan.bin" in f.read_bytes() for f in files), f"{kind}: keeps the path")
+            must(not any(b"folder/scan.bin" in f.read_bytes() for f in files), f"{kind}: keeps the path")
 
     def law_layout(self) -> None:
         """Tiles are whole chunks, cover every position once and stay within the budget."""
@@ -189,14 +180,14 @@ class WriterLaws:
             seen = np.zeros(scan.scan_shape, int)
             for tile in layout.tiles:
                 seen[tile] += 1
-            _check(bool(np.all(seen == 1)), f"{kind}: positions in no tile, or in two")
+            must(bool(np.all(seen == 1)), f"{kind}: positions in no tile, or in two")
             n_scan = layout.n_scan_axes
             whole = all(t % c == 0 for t, c in zip(layout.tile, layout.chunk[:n_scan], strict=True))
-            _check(whole, f"{kind}: tiles {layout.tile} of chunks {layout.chunk}")
-            _check(
+            must(whole, f"{kind}: tiles {layout.tile} of chunks {layout.chunk}")
+            must(
                 int(np.prod(layout.tile)) <= 8, f"{kind}: tiles of {layout.tile} positions for a budget of 8"
             )
-            _check(
+            must(
                 Layout.from_dict(json.loads(json.dumps(layout.to_dict()))) == layout, f"{kind}: no round trip"
             )
 
@@ -206,7 +197,7 @@ class WriterLaws:
         tiles = range(len(self._layout(scan).tiles))
         first = self._written(scan, "forwards")
         again = self._written(scan, "backwards", [*reversed(tiles), *tiles[::2]])
-        _check(contents(first) == contents(again), "other bytes when tiles come in another order")
+        must(contents(first) == contents(again), "other bytes when tiles come in another order")
 
     def law_checksums(self) -> None:
         """A flipped byte in what is stored of the data is found when they are read, never returned."""
@@ -221,7 +212,7 @@ class WriterLaws:
             spoiled[int(share * len(spoiled))] ^= 0x10
             files[1].write_bytes(spoiled)
             store = self.writer.finish(place, description, layout)
-            _check(_is_refused(store), "data with a flipped byte were returned")
+            must(_is_refused(store), "data with a flipped byte were returned")
 
     def law_memory(self) -> None:
         """Writing a tile takes memory for a few copies of it."""
@@ -239,7 +230,7 @@ class WriterLaws:
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        _check(peak < 5 * tile.nbytes, f"{peak / tile.nbytes:.1f} times the bytes of a tile")
+        must(peak < 5 * tile.nbytes, f"{peak / tile.nbytes:.1f} times the bytes of a tile")
 
     def law_foreign_types(self) -> None:
         """What cannot be stored is refused with an error that says so, before anything is written."""
@@ -248,9 +239,9 @@ class WriterLaws:
         try:
             self._layout(odd)
         except ValueError as error:
-            _check("datetime64" in str(error), f"the error does not name the type: {error}")
+            must("datetime64" in str(error), f"the error does not name the type: {error}")
             return
-        _check(False, "dates were taken for data")
+        must(False, "dates were taken for data")
 
 
 def _is_refused(store: Path) -> bool:
