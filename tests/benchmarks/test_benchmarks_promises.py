@@ -46,6 +46,7 @@ def test_ratios_are_formed_in_pairs() -> None:
     assert promises.Line("starts", "", pairs, promises.excess).ratios == [0.0, 3.0]
 
 
+@pytest.mark.slow
 def test_a_run_prints_its_table_and_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "promises.json"
     words = ["--only", "starts", "--tables", "planted", "spectra", "--starts-size", "tiny"]

@@ -171,6 +171,7 @@ def test_physics_holds_exactly() -> None:
         assert share.max() < 0.01
 
 
+@pytest.mark.slow
 def test_interrupted_fit_goes_on_as_if_nothing_happened() -> None:
     scan, _ = phantoms.glass(scan=(13, 29), detector=(31, 26), precipitates=3, seed=4)
     constraints = (Resolution(1.9), SpotShape(2.0), Sparse(2.0))

@@ -140,6 +140,7 @@ def test_anchor_is_exact_where_one_factor_is(glass) -> None:
     assert np.linalg.norm(stand_in) <= np.linalg.norm(roots[0] * X * roots[1]) * (1 + 1e-6)
 
 
+@pytest.mark.slow
 def test_anchors_book_the_exact_objective_and_never_rise(glass) -> None:
     model = NMF(5, constraints=PHYSICS, tol=1e-6)
     factors = model.factorize(glass)
