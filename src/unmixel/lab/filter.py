@@ -116,5 +116,5 @@ def _about_metric(
 
 
 def _unknown(word: str, name: str, known: tuple[str, ...]) -> InputError:
-    guess = nearest(name, known).strip()
+    guess = nearest(name, known).strip(" ?")
     return InputError(f"filter '{word}'", expected=f"one of {', '.join(known)}", got=f"'{name}'", hint=guess)

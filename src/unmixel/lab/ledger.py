@@ -208,7 +208,7 @@ class Ledger:
                 f"trial '{trial.id}'",
                 expected="a finished trial with a recipe and measurements, which is not promoted yet",
                 got=reason,
-                hint="look at it with: unmixel runs " + trial.id,
+                hint="look at it with: unmixel runs show " + trial.id,
             )
         done = Promotion(trial.id, now(), best or "shipped")
         append_line(self._promotions, json.dumps(vars(done)))
@@ -224,7 +224,7 @@ class Ledger:
         return tuple(Promotion(**json.loads(line)) for line in whole_lines(self._promotions))
 
     def rebuild(self) -> int:
-        """Make the index anew from the folders, remove what killed processes left, and return how many trials there are."""
+        """Make the index anew from the folders, remove what killed processes left, return how many trials there are."""
         for draft in self.trials.glob(".*.part"):
             if not TrialFolder(draft).is_held:
                 shutil.rmtree(draft, ignore_errors=True)
