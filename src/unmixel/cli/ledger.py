@@ -126,3 +126,10 @@ def promote(trial: str) -> None:
     done = Ledger.here().promote(trial)
     before = "the recipe that ships with unmixel" if done.replaces == "shipped" else done.replaces
     out().print(f"Promoted {done.id} on {done.when[:10]}. It replaces {before}.", markup=False)
+
+
+def compare(what: Sequence[str], *, target: str) -> None:
+    """Write the page of a comparison."""
+    from unmixel.lab.compare import compare as execute
+
+    out().print(f"Comparison: {execute(*what, out=target)}", markup=False)

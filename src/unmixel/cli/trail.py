@@ -85,8 +85,23 @@ def promote(trial: Id) -> None:
     execute(trial)
 
 
+def compare(
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="A B...", help="Trials, run folders or bundles; the first is the reference."),
+    ],
+    out: Annotated[
+        str, typer.Option("--out", metavar="F.html", help="Where to write the page.")
+    ] = "comparison.html",
+) -> None:
+    """Write a page that shows trials or runs side by side: recipes, paired statistics, components, code."""
+    from unmixel.cli.ledger import compare as execute
+
+    execute(what, target=out)
+
+
 def add_to(app: typer.Typer) -> None:
     """Put the commands of the trail into the command line."""
     app.add_typer(runs, name="runs")
-    for command in (note, promote):
+    for command in (note, promote, compare):
         app.command()(command)

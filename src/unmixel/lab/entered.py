@@ -87,7 +87,7 @@ def trial_of(result: Result, *, hypothesis: str = "") -> Trial:
 
 
 def measured_of(result: Result, *, place: str = "") -> Measured:
-    """Return what a run measured of itself: ``exact_error``, ``chi2``, ``components``, ``sweeps`` and its time.
+    """Return what a run measured of itself: ``error``, ``chi_square``, ``components``, ``sweeps`` and its time.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def measured_of(result: Result, *, place: str = "") -> Measured:
     factors = result.factors
     residual = factors.residual
     values: dict[str, float | None] = {
-        "exact_error": factors.convergence.relative_error,
-        "chi2": None if residual is None else residual.chi2,
+        "error": factors.convergence.relative_error,
+        "chi_square": None if residual is None else residual.chi2,
         "components": float(factors.n_components),
         "sweeps": float(factors.convergence.n_sweeps),
     }

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from unmixel.core.errors import InputError
-from unmixel.lab.trial import BASELINE, IDEA, Trial
+from unmixel.lab.trial import BASELINE, IDEA, Measured, Trial
 from unmixel.lab.trial_folder import TrialFolder
 
 _SCHEMA = """
@@ -204,22 +204,26 @@ def _read_in(connection: sqlite3.Connection, folder: TrialFolder, stamp: str) ->
     )
 
 
-def medians(trial: Trial) -> dict[str, float]:
-    """Return the median of each metric over what was measured with the idea.
+def counted(trial: Trial) -> list[Measured]:
+    """Return what speaks for a trial: what was measured with its idea and did not fail.
 
-    What a trial without pairs measured counts whole, but for the baseline.
+    In a trial without pairs that is everything but the baseline.
+    """
+    good = [one for one in trial.measured if not one.failed]
+    return [one for one in good if one.variant == IDEA] or [one for one in good if one.variant != BASELINE]
+
+
+def medians(trial: Trial) -> dict[str, float]:
+    """Return the median of each metric over what speaks for a trial; see `counted`.
 
     Examples
     --------
-    >>> from unmixel.lab.trial import Measured
     >>> measured = tuple(Measured("a", s, "idea", metrics={"found": 2.0 * s}, seconds=1.0) for s in (0, 1, 2))
     >>> medians(Trial("x", "try", "x", "2026-11-30T10:00:00+00:00", measured=measured))
     {'found': 2.0, 'seconds': 1.0}
     """
-    counted = [one for one in trial.measured if one.variant == IDEA and not one.failed]
-    counted = counted or [one for one in trial.measured if one.variant != BASELINE and not one.failed]
     columns: dict[str, list[float]] = {}
-    for one in counted:
+    for one in counted(trial):
         costs = {"seconds": one.seconds, "peak_MB": one.peak_bytes / 1e6 if one.peak_bytes else float("nan")}
         for metric, value in {**one.metrics, **costs}.items():
             if value == value:  # a number
