@@ -106,7 +106,14 @@ class Ledger:
         """Add one measurement of a trial, whole, whoever else adds one at the same time."""
         self._folder(id).append(measured)
 
-    def finish(self, id: str, *, state: Literal["finished", "failed"], conclusion: str) -> None:  # noqa: A002
+    def finish(
+        self,
+        id: str,  # noqa: A002
+        *,
+        state: Literal["finished", "failed"],
+        conclusion: str,
+        recipe: Mapping[str, Any] | None = None,
+    ) -> None:
         """Say how a trial ended and what it comes to.
 
         Parameters
@@ -116,9 +123,15 @@ class Ledger:
             ``"finished"`` or ``"failed"``.
         conclusion : str
             In a sentence.
+        recipe : mapping, optional
+            Where the trial was to find one: what it found.
         """
         place = self._folder(id)
-        place.write_head(replace(place.head(), state=state, conclusion=conclusion))
+        ended = replace(place.head(), state=state, conclusion=conclusion)
+        if recipe is not None:
+            ended = replace(ended, recipe=recipe)
+            place.write_recipe(ended)
+        place.write_head(ended)
         self._let_go(place.path.name)
 
     def resume(self, id: str) -> Path:  # noqa: A002
