@@ -50,13 +50,11 @@ class Clusterer(Protocol):
 
 @runtime_checkable
 class Identifier(Protocol):
-    """Names groups of patterns by candidate structures. A frozen dataclass; registered under ``unmixel.identifiers``."""
+    """Names groups of patterns by candidate structures. A frozen dataclass, under ``unmixel.identifiers``."""
 
     name: ClassVar[str]
 
-    def identify(
-        self, groups: Groups, candidates: Sequence[Crystal], *, voltage_kV: float
-    ) -> Sequence[str]:
+    def identify(self, groups: Groups, candidates: Sequence[Crystal], *, voltage_kV: float) -> Sequence[str]:
         """Return one name for each group: that of a candidate, ``"unknown"`` or ``"amorphous"``.
 
         Parameters

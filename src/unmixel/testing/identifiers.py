@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, is_dataclass
 from functools import cache
 from typing import Any
 
-from unmixel.dataset.phases import AMORPHOUS, UNKNOWN
 from unmixel.dataset.results import Groups
 from unmixel.interpret.cluster import RotationClusterer
 from unmixel.interpret.contract import Identifier
@@ -21,6 +20,7 @@ from unmixel.testing.clusterers import SEED, diffraction_factors
 from unmixel.testing.laws import Laws, must
 
 CANDIDATES = ("CuZr", "Zr", "Cu")
+NAMELESS = ("unknown", "amorphous")
 
 
 @cache
@@ -74,7 +74,7 @@ class IdentifierLaws(Laws):
         """One word for each group: a candidate's name, ``unknown`` or ``amorphous``."""
         found = self._named(crystals())
         must(len(found) == self.groups.n_groups, f"{len(found)} names for {self.groups.n_groups} groups")
-        allowed = {*CANDIDATES, UNKNOWN, AMORPHOUS}
+        allowed = {*CANDIDATES, *NAMELESS}
         strange = sorted({str(name) for name in found} - allowed)
         must(not strange, f"'{strange[0] if strange else ''}' is none of {', '.join(sorted(allowed))}")
 

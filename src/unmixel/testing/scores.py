@@ -28,7 +28,7 @@ class Case:
 
 
 def example_case() -> Case:
-    """Return counts of three components over 13 x 17 positions of 9 x 11 pixels, one of them masked, and their factors."""
+    """Return counts of three components over 13 x 17 positions of 9 x 11 pixels, one masked, and their factors."""
     rng = np.random.default_rng(4)
     maps, patterns = rng.gamma(0.5, 20.0, (3, 13, 17)), rng.gamma(0.5, size=(3, 9, 11))
     used = np.ones((9, 11), bool)
@@ -89,7 +89,10 @@ class ScoreLaws(Laws):
         """A frozen dataclass with a name, a direction and a `score`."""
         kind: Any = type(self.plugin)
         must(isinstance(self.plugin, Score), "it has no name, no better or no score")
-        must(self.plugin.better in ("higher", "lower"), f"better is '{self.plugin.better}', not higher or lower")
+        must(
+            self.plugin.better in ("higher", "lower"),
+            f"better is '{self.plugin.better}', not higher or lower",
+        )
         must(is_dataclass(kind), "write it as a dataclass")
         must(getattr(kind, "__dataclass_params__").frozen, "freeze it: @dataclass(frozen=True)")  # noqa: B009
 
