@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from unmixel import __version__
+from unmixel.cli import trail
 from unmixel.core.errors import UnmixelError
 
 REFUSED, UNEXPECTED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
@@ -311,6 +312,9 @@ def init(
     from unmixel.cli.rde import write_template
 
     write_template(folder, force=force)
+
+
+trail.add_to(app)
 
 
 def _start_lightly() -> None:

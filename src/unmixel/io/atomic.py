@@ -1,4 +1,4 @@
-"""Write a file, or a folder, whole or not at all; hold a file so that no second process writes."""
+"""Write a file, a folder or a line whole or not at all; hold a file so that no second process writes."""
 
 from __future__ import annotations
 
@@ -144,6 +144,63 @@ def _refused(path: Path, error: OSError, n_bytes: int | None) -> WriteError:
     return WriteError(what, f"{error.strerror}" + (f" ({known})" if known else ""), hint=hint)
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add one line to a file of lines, whole: also while other processes add theirs.
+
+    A line that a killed process left unfinished is closed first, so that it spoils no other; see `whole_lines`.
+
+    Parameters
+    ----------
+    path : Path
+        Made where it is not there.
+    line : str
+        Without a line end in it.
+
+    Raises
+    ------
+    WriteError
+        When the disk or the quota is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "log"
+    >>> append_line(path, "one"), append_line(path, "two"), whole_lines(path)
+    (None, None, ('one', 'two'))
+    """
+    content = line.encode() + b"\n"
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o666)
+    try:
+        _wait_for(handle)  # appending alone is atomic on local disks, not on network ones
+        size = os.fstat(handle).st_size
+        if size and (os.lseek(handle, -1, os.SEEK_END), os.read(handle, 1))[1] != b"\n":
+            content = b"\n" + content
+        while content:
+            content = content[os.write(handle, content) :]
+    except OSError as error:
+        raise _refused(path, error, len(content)) from error
+    finally:
+        os.close(handle)
+
+
+def whole_lines(path: Path) -> tuple[str, ...]:
+    """Return the lines that `append_line` wrote, without one that was cut off at the end; () without a file."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ()
+    return tuple(line for line in text[: text.rfind("\n") + 1].split("\n") if line)
+
+
+def _wait_for(handle: int) -> None:
+    """Wait for an advisory lock of a file that is held for a moment only."""
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - not on Windows
+        return
+    fcntl.flock(handle, fcntl.LOCK_EX)
+
+
 def hold(handle: int) -> bool:
     """Take an advisory lock that ends with the process; where the system has none, count it as taken."""
     try:
@@ -155,3 +212,25 @@ def hold(handle: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def is_held(lock: Path) -> bool:
+    """Return whether a process holds a lock file now; where the system cannot tell, one may while the file is there.
+
+    Looking takes a shared lock for a moment: two who look at once do not see each other.
+    """
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - not on Windows
+        return lock.exists()
+    try:
+        handle = os.open(lock, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

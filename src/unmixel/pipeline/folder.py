@@ -20,7 +20,7 @@ from unmixel.core.errors import RunExistsError
 from unmixel.dataset.privacy import scrubbed
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import SketchState, State
-from unmixel.io.atomic import clear_drafts, hold, replacing, write_text
+from unmixel.io.atomic import clear_drafts, hold, is_held, replacing, write_text
 from unmixel.io.nexus import jsonable
 
 OURS = (
@@ -180,16 +180,7 @@ class RunFolder:
     @property
     def is_held(self) -> bool:
         """Whether a run is writing to the folder now; where the system cannot tell, one may be."""
-        if os.name == "nt":
-            return (self.path / ".lock").exists()
-        try:
-            handle = os.open(self.path / ".lock", os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            return not hold(handle)
-        finally:
-            os.close(handle)
+        return is_held(self.path / ".lock")
 
 
 def told(record: Mapping[str, Any]) -> dict[str, Any]:

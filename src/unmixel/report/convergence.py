@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.result import Result
-from unmixel.report.canvas import FAINT, TEXT_PT, box, label_axes, open_frame, sheet
+from unmixel.report.canvas import FAINT, TEXT_PT, box, group_colour, label_axes, open_frame, sheet
 from unmixel.report.scales import nice_ticks, power_of_ten
 
 if TYPE_CHECKING:
@@ -25,6 +26,52 @@ def figure_convergence(result: Result, *, width: float = 7.2) -> Figure:
     right = box(figure, half + 0.66, 0.12, half - 0.86, 1.9)
     _objective(left, objective)
     _fall(right, objective)
+    return figure
+
+
+def figure_convergences(objectives: Mapping[str, Sequence[float]], *, width: float = 7.2) -> Figure:
+    """Return the objectives of several fits against the sweep, each with its name at its end.
+
+    Parameters
+    ----------
+    objectives : mapping of str to sequence of float
+        Name -> objective of each sweep; what is not positive is left out.
+    width : float
+        In inches.
+
+    Examples
+    --------
+    >>> [line.get_label() for line in figure_convergences({"A": [2.0, 1.0], "B": [3.0, 1.5, 1.2]}).axes[0].lines]
+    ['A', 'B']
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure = sheet(width, 2.7)
+    axes = box(figure, 0.66, 0.12, width - 1.2, 2.1)
+    open_frame(axes)
+    label_axes(axes, "sweep", "objective, log scale")
+    every: list[NDArray[np.float64]] = []
+    longest = 1
+    for index, (name, objective) in enumerate(objectives.items()):
+        values = np.asarray(objective, np.float64)
+        good = np.flatnonzero(np.isfinite(values) & (values > 0))
+        if not good.size:
+            continue
+        every.append(values[good])
+        longest = max(longest, int(good[-1]))
+        style, marker = ("-", "--", "-.", ":")[index % 4], "os^v"[index % 4]
+        axes.plot(
+            good, values[good], color=group_colour(index), linewidth=1.3, linestyle=style, marker=marker, markersize=3,
+            label=name,
+        )  # fmt: skip
+    if not every:
+        _say(axes, "no values kept")
+        return figure
+    axes.set_yscale("log")
+    axes.set_xlim(-0.02 * longest, 1.02 * longest)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    _label_log(axes, np.concatenate(every), "objective, log scale")
+    axes.legend(fontsize=TEXT_PT, frameon=False)
     return figure
 
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from unmixel.report.words import (
     residual_words,
     sentence,
 )
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 LIGHTS = {"green": ("✓", "good"), "yellow": ("!", "check"), "red": ("✕", "problem"), "none": ("", "")}
 """Light of a data card -> its sign and its word, so that no one needs to see the colour."""
@@ -79,27 +82,36 @@ def write_report(result: Result, path: Path) -> Path:
 
 def page(result: Result) -> str:
     """Return the page of a result as HTML text."""
+    script = (files("unmixel.report") / "templates" / "report.js").read_text(encoding="utf-8")
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+            contents=CONTENTS,
+            lights=LIGHTS,
+            result=result,
+            **_head(result),
+            **_body(result),
+            **_tail(result),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Return where pages are made: the templates, and the words they may ask for."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("unmixel.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"show": show, "unit": printed, "number": _number, "sentence": sentence}
-    script = (files("unmixel.report") / "templates" / "report.js").read_text(encoding="utf-8")
-    return environment.get_template("report.html").render(
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
-        contents=CONTENTS,
-        lights=LIGHTS,
-        result=result,
-        **_head(result),
-        **_body(result),
-        **_tail(result),
-    )
+    made.filters |= {"show": show, "unit": printed, "number": _number, "sentence": sentence}
+    return made
 
 
 def _head(result: Result) -> dict[str, Any]:

@@ -1,0 +1,107 @@
+"""``unmixel runs``, ``note`` and ``promote``: the trail of ideas as typer sees it; the work is in `unmixel.lab`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="Trial: its whole id, the start of it, or its last four letters.")
+]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILTER]...",
+        help="Words, state=finished, since=2026-11-01, found>12; quote what has < or > in it.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+
+class ListsByDefault(TyperGroup):
+    """What is no command of the group is a filter of its list."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``list`` before arguments that name no command."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+runs = typer.Typer(
+    cls=ListsByDefault,
+    help="Trials of ideas, searches and runs that were kept: 'unmixel runs [FILTER]...' lists them.",
+)
+
+
+@runs.command("list")
+def list_(
+    words: Words = None,
+    json: Json = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make the index anew from the folders first.")
+    ] = False,
+) -> None:
+    """List trials, oldest first; all of them without a filter."""
+    from unmixel.cli.ledger import show
+
+    show(words or (), as_json=json, rebuild=rebuild)
+
+
+@runs.command("show")
+def show_(trial: Id, json: Json = False) -> None:
+    """Show all that is known of one trial: hypothesis, conclusion, notes, measurements, where its files are."""
+    from unmixel.cli.ledger import tell
+
+    tell(trial, as_json=json)
+
+
+@runs.command("add")
+def add(
+    folder: Annotated[str, typer.Argument(metavar="RUN", help="Run folder of a finished 'unmixel run'.")],
+    hypothesis: Annotated[str, typer.Option(metavar="TEXT", help="What was expected of it.")] = "",
+) -> None:
+    """Enter a run of 'unmixel run' into the ledger."""
+    from unmixel.cli.ledger import add as execute
+
+    execute(folder, hypothesis=hypothesis)
+
+
+def note(
+    trial: Id, text: Annotated[str, typer.Argument(metavar="TEXT", help="What you learnt, in quotes.")]
+) -> None:
+    """Write something down about a trial; it is kept with the time below its conclusion."""
+    from unmixel.cli.ledger import note as execute
+
+    execute(trial, text)
+
+
+def promote(trial: Id) -> None:
+    """Make the recipe of a trial the one that others are compared with."""
+    from unmixel.cli.ledger import promote as execute
+
+    execute(trial)
+
+
+def compare(
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="A B...", help="Trials, run folders or bundles; the first is the reference."),
+    ],
+    out: Annotated[
+        str, typer.Option("--out", metavar="F.html", help="Where to write the page.")
+    ] = "comparison.html",
+) -> None:
+    """Write a page that shows trials or runs side by side: recipes, paired statistics, components, code."""
+    from unmixel.cli.ledger import compare as execute
+
+    execute(what, target=out)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands of the trail into the command line."""
+    app.add_typer(runs, name="runs")
+    for command in (note, promote, compare):
+        app.command()(command)
