@@ -8,6 +8,7 @@
     │   └── ScanShapeError       the scan shape is not known or does not fit
     ├── RecipeError (ValueError) a recipe with an unknown or wrong entry
     ├── PluginError (LookupError) no plug-in of that name; did you mean ...?
+    ├── IdeaError            an idea of the user's that does not load, breaks a law, fails or does not end
     ├── RunExistsError (FileExistsError)  a run folder (or file) is there and is not overwritten
     ├── WriteError (OSError)     a file could not be written; the older one of that name is as it was
     ├── DiskFullError (OSError)  there is no room left for what is written
@@ -62,6 +63,10 @@ class RecipeError(UnmixelError, ValueError):
 
 class PluginError(UnmixelError, LookupError):
     """No plug-in of that name is installed."""
+
+
+class IdeaError(UnmixelError):
+    """An idea that is tried does not load, breaks a law, fails or does not end; told with the user's own line."""
 
 
 class RunExistsError(UnmixelError, FileExistsError):

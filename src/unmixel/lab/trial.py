@@ -73,6 +73,8 @@ class Trial:
         Id of the promoted trial whose recipe it was compared with, or ``"shipped"``.
     code, code_sha256 : str
         Source text of the idea and its hash; empty for ideas without a file.
+    carried : mapping of str to str
+        Source text of earlier ideas that the recipe names (promoted ones), by the name of the plug-in.
     suite : str
         Name of the suite.
     data : mapping of str to str
@@ -94,6 +96,7 @@ class Trial:
     baseline: str = "shipped"
     code: str = ""
     code_sha256: str = ""
+    carried: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     suite: str = ""
     data: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     seeds: tuple[int, ...] = ()

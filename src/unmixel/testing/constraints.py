@@ -122,6 +122,17 @@ class ConstraintLaws(Laws):
                 assert tuple(result.shape) == wanted, f"{name}: shape {tuple(result.shape)}, not {wanted}"
                 assert str(result.device) == str(z.device), f"{name} left the device"
 
+    def law_finite(self) -> None:
+        """Finite numbers come out of finite numbers, whatever their sign."""
+        z = self._put(self._sample(14, low=-1.0))
+        for name, operation in self._operations().items():
+            result = self.engine.to_host(operation(self._bound(), z))
+            wrong = np.argwhere(~np.isfinite(result))
+            assert not len(wrong), (
+                f"{name} gave {len(wrong)} of {result.size} values that are NaN or infinite, the first at "
+                f"{wrong[0].tolist()}"
+            )
+
     def law_float32_agrees_with_float64(self) -> None:
         """Single precision gives the same numbers to its own accuracy."""
         sample = self._sample(2, low=-1.0)

@@ -1,0 +1,262 @@
+"""Pairs: the current best and the same with the idea in it, on the same scan with the same seed, in turn first."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unmixel.lab.idea import Idea
+from unmixel.lab.judge import Bench, stability
+from unmixel.lab.kinds import Kind, with_idea
+from unmixel.lab.sandbox import Limits, Outcome, end_all, perform, workshop
+from unmixel.lab.suites import Case, Suite
+from unmixel.lab.trial import BASELINE, IDEA, Measured
+from unmixel.lab.wall import Answer, FalseAnswerError, answer_file, read_answer, write_scan
+
+Hear = Callable[[Measured], None]
+
+WORKERS = 2
+"""Processes at a time, one thread each."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Two recipes to be compared, and the ideas that they name.
+
+    Parameters
+    ----------
+    suite : Suite
+    kind : Kind
+        Of the idea that is tried.
+    name : str
+        Under which it is registered.
+    idea : Idea
+    baseline : mapping
+        The whole recipe to beat.
+    carried : tuple of Idea
+        Promoted ideas that the baseline names.
+    limits : Limits
+    """
+
+    suite: Suite
+    kind: Kind
+    name: str
+    idea: Idea
+    baseline: Mapping[str, Any]
+    carried: tuple[Idea, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe with the idea in it."""
+        return with_idea(self.baseline, self.kind, self.name, self.idea.parameters)
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of scans on which both are run."""
+        return len(self.suite.cases) * len(self.suite.seeds)
+
+    def measured(self) -> Iterator[Measured]:
+        """Run everything and yield measurements as they come; closing it ends what still runs."""
+        jobs = [(case, seed) for case in self.suite.cases for seed in self.suite.seeds]
+        pool = ThreadPoolExecutor(WORKERS)
+        kept: dict[str, dict[int, tuple[Pair, list[Measured]]]] = {}
+        try:
+            running = {
+                pool.submit(self._pair, case, seed, number): (case.name, seed)
+                for number, (case, seed) in enumerate(jobs)
+            }
+            for done in as_completed(running):
+                pair, both = done.result()
+                if pair is not None and not pair.has_truth:
+                    case, seed = running[done]
+                    kept.setdefault(case, {})[seed] = (pair, both)
+                else:
+                    yield from both
+            for pairs_of_case in kept.values():
+                yield from _with_stability(pairs_of_case)
+        finally:
+            end_all()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _pair(self, case: Case, seed: int, number: int) -> tuple[Pair | None, list[Measured]]:
+        """Return both measurements of one scan and seed; the idea goes first every other time."""
+        bench = Bench.of(*case.draw(seed), seed=seed)
+        order = (BASELINE, IDEA) if number % 2 == 0 else (IDEA, BASELINE)
+        with workshop() as folder:
+            write_scan(folder / "drawn.npz", bench.scan)
+            runs = {variant: self._run(variant, case, seed, bench, folder) for variant in order}
+            if self.kind.name == "score":
+                return None, _score_pair(bench, runs[IDEA], case.name, seed)
+        pair = Pair(bench, runs[BASELINE], runs[IDEA])
+        return pair, [pair.measured(variant, case.name, seed) for variant in (BASELINE, IDEA)]
+
+    def _run(self, variant: str, case: Case, seed: int, bench: Bench, folder: Path) -> Run:
+        """Do one run in a process of its own; for a score, one process runs better and worse recipes."""
+        tried = variant == IDEA
+        if self.kind.name == "score":
+            if not tried:
+                return Run()
+            recipes = ladder(self.baseline)
+        else:
+            recipes = [self.recipe if tried else dict(self.baseline)]
+        place = folder / variant
+        place.mkdir()
+        outcome = perform(
+            place,
+            "run",
+            (*self.carried, *([self.idea] if tried else [])),
+            limits=self.limits,
+            scan=folder / "drawn.npz",
+            recipes=[_seeded(recipe, seed) for recipe in recipes],
+            tried=tried,
+            candidates=list(case.candidates),
+            voltage_kV=bench.scan.instrument.voltage_kV,
+        )
+        if outcome.failed:
+            return Run(outcome, failed=outcome.failed)
+        try:
+            answers = tuple(read_answer(answer_file(place, i)) for i in range(len(recipes)))
+            for answer in answers:
+                _fits(answer, bench)
+        except (FalseAnswerError, KeyError, TypeError, ValueError) as error:
+            return Run(outcome, failed=str(error))
+        return Run(outcome, answers)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """How one process ended, and what it found."""
+
+    outcome: Outcome = field(default_factory=Outcome)
+    answers: tuple[Answer, ...] = ()
+    failed: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Both runs on one scan with one seed."""
+
+    bench: Bench
+    baseline: Run
+    idea: Run
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the scan's truth is known."""
+        return self.bench.truth is not None
+
+    def run(self, variant: str) -> Run:
+        """Return one of both."""
+        return self.idea if variant == IDEA else self.baseline
+
+    def measured(self, variant: str, case: str, seed: int) -> Measured:
+        """Return the measurement of one of both, judged."""
+        run = self.run(variant)
+        told = Measured(case, seed, variant, peak_bytes=run.outcome.peak_bytes)
+        if run.failed:
+            return replace(told, failed=run.failed)
+        beside = self.baseline.answers[0] if self.baseline.answers else None
+        try:
+            found = self.bench.judge(run.answers[0], beside)
+        except (FalseAnswerError, ValueError) as error:
+            return replace(told, failed=str(error))
+        return replace(told, metrics=_finite(found), seconds=min(run.answers[0].seconds, run.outcome.seconds))
+
+
+def _finite(found: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+
+
+def _fits(answer: Answer, bench: Bench) -> None:
+    """Refuse factors of another grid than that of the scan."""
+    factors, scan = answer.factors, bench.scan
+    shapes = factors.maps.shape[1:], factors.patterns.shape[1:]
+    if shapes != (scan.scan_shape, scan.pattern_shape):
+        raise FalseAnswerError(
+            f"maps of {shapes[0]} and patterns of {shapes[1]} came out of a scan of {scan.scan_shape} | "
+            f"{scan.pattern_shape}"
+        )
+
+
+def _seeded(recipe: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    return {**recipe, "factorize": {**recipe.get("factorize", {}), "seed": seed}}
+
+
+def _with_stability(found: Mapping[int, tuple[Pair, list[Measured]]]) -> Iterator[Measured]:
+    """Yield the measurements of a scan without truth, each with its agreement with that of the next seed."""
+    seeds = sorted(found)
+    following = dict(pairwise([*seeds, seeds[0]])) if len(seeds) > 1 else {}
+    for seed, (pair, both) in found.items():
+        other = found[following[seed]][0] if following else None
+        for one in both:
+            mine = pair.run(one.variant).answers
+            its = other.run(one.variant).answers if other is not None else ()
+            if one.failed or not its:
+                yield one
+                continue
+            used = np.asarray(mine[0].factors.used_pixels, bool)
+            agreement = {"stability": stability(mine[0], its[0], used=used)}
+            yield replace(one, metrics={**one.metrics, **_finite(agreement)})
+
+
+def ladder(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the recipe, and worse ones: without its constraints, with half and with twice the components, cut short.
+
+    Examples
+    --------
+    >>> [one["factorize"]["components"] for one in ladder({"factorize": {"components": 6}})]
+    [6, 6, 3, 12, 6]
+    """
+    how = dict(recipe.get("factorize", {}))
+    count = int(how.get("components", 12))
+    rungs: list[dict[str, Any]] = [
+        {},
+        {"constraints": [{"nonnegative": {}}], "refine": []},
+        {"components": max(1, count // 2), "refine": []},
+        {"components": 2 * count, "refine": []},
+        {"max_iter": 1, "sketch_sweeps": 1, "refine": []},
+    ]
+    return [{**recipe, "factorize": {**how, **rung}} for rung in rungs]
+
+
+def _score_pair(bench: Bench, run: Run, case: str, seed: int) -> list[Measured]:
+    """Return how well the fit's error, as the baseline, and the score tell better from worse results."""
+    if bench.truth is None:
+        failed = "a score is tried on scans with truth only"
+        return [Measured(case, seed, variant, failed=failed) for variant in (BASELINE, IDEA)]
+    if run.failed:
+        return [Measured(case, seed, IDEA, failed=run.failed)]
+    from scipy.stats import spearmanr
+
+    judged = [bench.judge(answer, run.answers[0]) for answer in run.answers]
+    truth = [-one["truth_error"] for one in judged]
+    told = {
+        BASELINE: [-one["error"] for one in judged],
+        IDEA: [answer.score for answer in run.answers],
+    }
+    found = []
+    for variant, values in told.items():
+        with np.errstate(all="ignore"), contextlib.suppress(ValueError):
+            flat = len({round(v, 12) for v in values}) < 2
+            rank = 0.0 if flat else float(spearmanr(values, truth).statistic)
+            found.append(
+                Measured(case, seed, variant, metrics={"tells": rank}, peak_bytes=run.outcome.peak_bytes)
+            )
+    return found
+
+
+def run_all(contest: Contest, hear: Hear) -> Sequence[Measured]:
+    """Return all measurements of a contest; `hear` is told each as it comes."""
+    found = []
+    for one in contest.measured():
+        hear(one)
+        found.append(one)
+    return tuple(sorted(found, key=lambda m: (m.case, m.seed, m.variant)))
