@@ -100,8 +100,52 @@ def compare(
     execute(what, target=out)
 
 
+def tune(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="R.yaml", help="Recipe to make better, or the id of a trial; its values are the baseline."
+        ),
+    ],
+    over: Annotated[
+        list[str],
+        typer.Option(
+            "--over", metavar="KEY=LOW..HIGH", help="What to search, or KEY=a|b|c; may be given again."
+        ),
+    ],
+    trials: Annotated[int, typer.Option("--trials", metavar="N", min=1, help="Settings to try.")] = 30,
+    suite: Annotated[
+        str, typer.Option(metavar="NAME", help="Suite of scans that settings are measured on.")
+    ] = "quick",
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the choice of settings.")] = 0,
+    json: Json = False,
+) -> None:
+    """Search for better values of a recipe, and confirm them on seeds that the search never saw.
+
+    The same command goes on with a search that was interrupted.
+    """
+    from unmixel.cli.tune import tune as execute
+
+    execute(recipe, over, trials=trials, suite=suite, seed=seed, as_json=json)
+
+
+def plugins(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help="Such as constraints; all kinds by default.")
+    ] = None,
+    laws: Annotated[
+        bool, typer.Option("--laws", help="Hold each to the laws of its kind, in a process of its own.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List the plug-ins that are installed: of which kind, from which package, and whether they keep their laws."""
+    from unmixel.cli.plugins import show
+
+    show(kind, laws=laws, as_json=json)
+
+
 def add_to(app: typer.Typer) -> None:
     """Put the commands of the trail into the command line."""
     app.add_typer(runs, name="runs")
-    for command in (note, promote, compare):
+    for command in (note, promote, compare, tune, plugins):
         app.command()(command)

@@ -19,6 +19,7 @@ from unmixel.lab.ledger import Ledger
 from unmixel.lab.metrics import METRICS
 from unmixel.lab.trial import BASELINE, IDEA, Measured, Trial
 from unmixel.lab.verdict import Comparison
+from unmixel.lab.wall import FalseAnswerError, read_answer
 from unmixel.pipeline.kept import load
 from unmixel.pipeline.yamlfile import value_text
 from unmixel.report.comparison import ComparisonPage, Contrast, Partners, Row, Shown, Side, write_comparison
@@ -73,9 +74,10 @@ class Contestant:
         one = self.by_key.get(key)
         if one is None or not one.result:
             return None
+        place = self.folder if one.result == "." else self.folder / one.result
         try:
-            return load(self.folder if one.result == "." else self.folder / one.result).factors
-        except (UnmixelError, OSError):
+            return read_answer(place).factors if place.suffix == ".npz" else load(place).factors
+        except (UnmixelError, OSError, FalseAnswerError):
             return None
 
 

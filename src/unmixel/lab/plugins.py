@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from unmixel.core.errors import InputError
+from unmixel.lab.kinds import KINDS
 from unmixel.pipeline.entries import nearest
 
 _PREFIX = "unmixel."
@@ -57,7 +58,7 @@ def kinds() -> tuple[str, ...]:
 
 
 def installed(kind: str | None = None) -> tuple[Plugin, ...]:
-    """Return all plug-ins, or those of one kind, in the order of their kinds and names; nothing is imported.
+    """Return all plug-ins, or those of one kind (``"constraints"`` or ``"constraint"``), in the order of their kinds and names; nothing is imported.
 
     What other packages announce under a kind that unmixel does not have, or under a name that is taken, is listed too,
     with a remark.
@@ -73,6 +74,7 @@ def installed(kind: str | None = None) -> tuple[Plugin, ...]:
     [True, True]
     """
     known = kinds()
+    kind = KINDS[kind].group if kind in KINDS else kind
     if kind is not None and kind not in known:
         raise InputError(
             "kind of plug-in",

@@ -66,7 +66,7 @@ class Memory:
         append_line(self._path, json.dumps({"tried": vars(tried)}, ensure_ascii=False))
 
     def choose(self, number: int) -> None:
-        """Remember which setting is held against the baseline on seeds that no search has seen: from now on no other is."""
+        """Remember which setting is held against the baseline on unseen seeds: from now on no other is."""
         append_line(self._path, json.dumps({"chosen": number}))
 
     def tried(self) -> tuple[Tried, ...]:
@@ -120,7 +120,9 @@ class Study:
         optuna = _optuna()
         state = getattr(optuna.trial.TrialState, _STATES[tried.state])
         if self._asked is not None:
-            self._study.tell(self._asked, tried.scores[-1] if tried.state == "finished" else None, state=state)
+            self._study.tell(
+                self._asked, tried.scores[-1] if tried.state == "finished" else None, state=state
+            )
             self._asked = None
             return
         self._study.add_trial(
@@ -138,13 +140,17 @@ class Study:
         found: dict[str, Any] = {}
         for one in self.space:
             if not isinstance(one, Range):
-                found[one.key] = optuna.distributions.CategoricalDistribution([value_text(v) for v in one.values])
+                found[one.key] = optuna.distributions.CategoricalDistribution(
+                    [value_text(v) for v in one.values]
+                )
             elif one.whole:
                 found[one.key] = optuna.distributions.IntDistribution(
                     int(one.low), int(one.high), log=one.logarithmic
                 )
             else:
-                found[one.key] = optuna.distributions.FloatDistribution(one.low, one.high, log=one.logarithmic)
+                found[one.key] = optuna.distributions.FloatDistribution(
+                    one.low, one.high, log=one.logarithmic
+                )
         return found
 
 

@@ -1,0 +1,85 @@
+"""The process in which an installed plug-in is held to its laws: ``python -m unmixel.lab.plugin_laws KIND NAME``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unmixel.core import registry
+from unmixel.lab.idea import Idea, Loaded
+from unmixel.lab.kinds import KINDS
+from unmixel.lab.laws import Broken, broken_laws, n_laws
+from unmixel.testing.laws import Laws
+
+
+def main() -> None:
+    """Check one plug-in and print, as the last line, what came of it."""
+    group, name = sys.argv[1:3]
+    answer = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as place:
+        os.chdir(place)  # what a plug-in writes beside itself goes with it
+        told = _told(group, name, Path(place))
+        os.chdir("/")
+    answer.write(json.dumps(told) + "\n")
+
+
+def _told(group: str, name: str, place: Path) -> dict[str, Any]:
+    try:
+        plugin = registry.load(group, name)
+    except Exception as error:  # noqa: BLE001 - whatever a foreign package raises is told
+        return {"n_laws": 0, "broken": [], "failed": f"it cannot be loaded: {type(error).__name__}: {error}"}
+    kind = next((kind for kind in KINDS.values() if kind.group == group), None)
+    if kind is None:
+        return _with_folder(group, plugin, place)
+    loaded = Loaded(
+        kind, plugin, Idea(getattr(sys.modules.get(plugin.__module__), "__file__", "") or name, "")
+    )
+    try:
+        count, broken = n_laws(loaded), broken_laws(loaded)
+    except Exception as error:  # noqa: BLE001
+        return {
+            "n_laws": 0,
+            "broken": [],
+            "failed": f"its laws cannot be tried: {type(error).__name__}: {error}",
+        }
+    return {"n_laws": count, "broken": [_words(one) for one in broken], "failed": ""}
+
+
+def _words(one: Broken) -> str:
+    return f"{one.law}: {one.means}. On {one.case}, {one.why}"
+
+
+def _with_folder(group: str, plugin: Any, place: Path) -> dict[str, Any]:
+    """Check a kind whose laws are about files."""
+    n_checked, broken = 0, []
+    for laws in _suites(group, plugin, place):
+        for law in laws.names():
+            n_checked += 1
+            try:
+                laws.check(law)
+            except Exception as error:  # noqa: BLE001 - a broken law, or whatever its code raises
+                broken.append(f"{law}: {type(error).__name__}: {' '.join(str(error).split())}")
+    return {"n_laws": n_checked, "broken": broken, "failed": ""}
+
+
+def _suites(group: str, plugin: Any, place: Path) -> Iterator[Laws]:
+    """Yield the suites of exporters and writers; readers need a file of their format, and engines run under all others."""
+    if group == "exporters":
+        from unmixel.testing.exporters import ExporterLaws, Parcels
+
+        with Parcels() as parcels:
+            yield ExporterLaws(plugin(), parcels)
+    elif group == "writers":
+        from unmixel.testing.writers import WriterLaws
+
+        yield WriterLaws(plugin(), place)
+
+
+if __name__ == "__main__":
+    main()
