@@ -31,7 +31,10 @@ def show(kind: str | None, *, laws: bool, as_json: bool) -> None:
     else:
         out().print(_table(found, checked))
         for one in checked:
-            for text in (*one.broken, *filter(None, [one.failed])):
+            for text in (
+                *one.broken,
+                *filter(None, [one.failed, one.untried and f"not tried: {one.untried}"]),
+            ):
                 out().print(f"{one.plugin.kind} {one.plugin.name}: {text}", markup=False)
     if any(one.word in ("broken", "failed") for one in checked):
         raise typer.Exit(BROKEN)
@@ -42,6 +45,7 @@ def _plain(plugin: Plugin, checked: Checked | None) -> dict[str, Any]:
     if checked is not None:
         told["laws"] = {
             "word": checked.word, "checked": checked.n_laws, "broken": checked.broken, "failed": checked.failed,
+            "untried": checked.untried,
         }  # fmt: skip
     return told
 

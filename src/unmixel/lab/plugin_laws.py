@@ -7,11 +7,12 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from unmixel.core import registry
+from unmixel.core.errors import IdeaError, MissingExtraError
 from unmixel.lab.idea import Idea, Loaded
 from unmixel.lab.kinds import KINDS
 from unmixel.lab.laws import Broken, broken_laws, n_laws
@@ -33,7 +34,7 @@ def _told(group: str, name: str, place: Path) -> dict[str, Any]:
     try:
         plugin = registry.load(group, name)
     except Exception as error:  # noqa: BLE001 - whatever a foreign package raises is told
-        return {"n_laws": 0, "broken": [], "failed": f"it cannot be loaded: {type(error).__name__}: {error}"}
+        return _answer(failed=f"it cannot be loaded: {type(error).__name__}: {error}")
     kind = next((kind for kind in KINDS.values() if kind.group == group), None)
     if kind is None:
         return _with_folder(group, plugin, place)
@@ -57,15 +58,19 @@ def _words(one: Broken) -> str:
 
 def _with_folder(group: str, plugin: Any, place: Path) -> dict[str, Any]:
     """Check a kind whose laws are about files."""
-    n_checked, broken = 0, []
+    n_checked, broken, missing = 0, [], []
     for laws in _suites(group, plugin, place):
         for law in laws.names():
-            n_checked += 1
             try:
                 laws.check(law)
+            except MissingExtraError as error:
+                missing.append(f"{law}: {error}")
+                continue
             except Exception as error:  # noqa: BLE001 - a broken law, or whatever its code raises
                 broken.append(f"{law}: {type(error).__name__}: {' '.join(str(error).split())}")
-    return {"n_laws": n_checked, "broken": broken, "failed": ""}
+            n_checked += 1
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    return _answer(n_checked, broken, untried=f"{missing[0]}{more}" if missing else "")
 
 
 def _suites(group: str, plugin: Any, place: Path) -> Iterator[Laws]:

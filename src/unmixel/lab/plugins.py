@@ -131,20 +131,23 @@ class Checked:
         Each law that is broken, in words with the case.
     failed : str
         Why nothing could be checked; empty where it was.
+    untried : str
+        A law that could not be tried here, such as one that needs a package that is not installed; empty where all were.
     """
 
     plugin: Plugin
     n_laws: int = 0
     broken: tuple[str, ...] = ()
     failed: str = ""
+    untried: str = ""
 
     @property
     def word(self) -> str:
-        """``"kept"``, ``"broken"``, ``"failed"`` or ``"no suite"``."""
+        """``"kept"``, ``"broken"``, ``"failed"``, ``"not tried"`` or ``"no suite"``."""
         if self.failed:
             return "failed"
         if not self.n_laws:
-            return "no suite"
+            return "not tried" if self.untried else "no suite"
         return "broken" if self.broken else "kept"
 
 
@@ -169,4 +172,6 @@ def check(plugin: Plugin, *, patience_s: float = _PATIENCE_S) -> Checked:
     except (ValueError, IndexError):
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         return Checked(plugin, failed=f"its process ended without an answer: {last}")
-    return Checked(plugin, int(told["n_laws"]), tuple(told["broken"]), str(told["failed"]))
+    return Checked(
+        plugin, int(told["n_laws"]), tuple(told["broken"]), str(told["failed"]), str(told["untried"])
+    )
