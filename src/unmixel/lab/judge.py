@@ -1,4 +1,7 @@
-"""The judge: what an idea found beside what is true, or beside counts it never saw. Only the parent process knows both."""
+"""The judge: what an idea found beside what is true, or beside counts that it never saw.
+
+Only the process that asks knows truths and counts that were set aside; those in which ideas run never do.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ class Bench:
 
     @classmethod
     def of(cls, scan: Scan, truth: Truth | None, *, seed: int) -> Bench:
-        """Return the bench of a scan in memory; without a truth, counts are split into those to fit and those to judge by."""
+        """Return the bench of a scan in memory; without a truth, some counts are set aside to judge by."""
         if truth is not None:
             return cls(scan, truth)
         matrix = Matrix.from_scan(scan)
