@@ -82,11 +82,9 @@ class Bench:
         if self.truth is not None:
             used = used & ~self.truth.beam_pixels
         said = np.asarray(factors.used_pixels, bool) | (factors.fill == "model")
-        if np.count_nonzero(said & used) < LEAST_USED * max(1, np.count_nonzero(used)):
-            raise FalseAnswerError(
-                f"it leaves out {1 - np.count_nonzero(said & used) / max(1, np.count_nonzero(used)):.0%} of the pixels "
-                "that are judged"
-            )
+        share = float(np.mean(said[used])) if used.any() else 0.0
+        if share < LEAST_USED:
+            raise FalseAnswerError(f"it leaves out {1 - share:.0%} of the pixels that are judged")
         found = self._fit(factors, used) | {
             "components": float(factors.n_components),
             "sweeps": float(factors.convergence.n_sweeps),
@@ -142,7 +140,7 @@ def reported(factors: Factors, answer: Answer) -> NDArray[np.bool_]:
     spotted = np.ones(len(trusted), bool)
     if answer.labels is not None and answer.crystalline is not None:
         spotted = np.asarray(answer.crystalline, bool)[answer.labels]
-    return spotted & trusted & localised(factors)
+    return np.asarray(spotted & trusted & localised(factors), bool)
 
 
 def _against(truth: Truth, answer: Answer, factors: Factors, used: Array) -> dict[str, float]:
