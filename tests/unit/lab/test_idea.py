@@ -50,7 +50,7 @@ def test_several_plug_ins_are_listed_and_one_can_be_declared() -> None:
 
 
 def test_no_plug_in_and_no_name_are_said() -> None:
-    with pytest.raises(IdeaError, match="no class has the methods of a plug-in. Classes in it: Nothing"):
+    with pytest.raises(IdeaError, match=r"no class has the methods of a plug-in\. Classes in it: Nothing"):
         load(Idea("none.py", "class Nothing:\n    pass\n"))
     with pytest.raises(IdeaError, match="the class Mute has no name"):
         load(Idea("mute.py", "class Mute:\n    def apply(self, scan):\n        return scan\n"))
@@ -72,12 +72,12 @@ def test_errors_are_told_with_the_users_own_line() -> None:
     assert broken
     assert f"frame.py, line {PROX_LINE}, in prox: AttributeError" in broken[0].why
     assert broken[0].why.endswith("\n    return z * self.insid")
-    try:
+    with pytest.raises(ZeroDivisionError) as caught:
         load(Idea("top.py", "import numpy as np\n1 / 0\n"))
-    except ZeroDivisionError as error:
-        assert (
-            explained(error, ["top.py"]) == "top.py, line 2: ZeroDivisionError: division by zero\n    1 / 0"
-        )
+    assert (
+        explained(caught.value, ["top.py"])
+        == "top.py, line 2: ZeroDivisionError: division by zero\n    1 / 0"
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def test_a_good_idea_passes() -> None:
 
 def test_an_endless_loop_is_ended_and_its_line_is_told() -> None:
     begun = time.monotonic()
-    text = refusal(frame("while True: pass"), Limits(15, LIMITS.bytes))
-    assert "it did not end within 15 s" in text
+    text = refusal(frame("while True: pass"), Limits(12, LIMITS.bytes))
+    assert "it did not end within 12 s" in text
     assert f"it was at frame.py, line {PROX_LINE}, in prox" in text
     assert time.monotonic() - begun < 45
 
@@ -70,9 +70,6 @@ def test_a_memory_hog_is_refused_its_memory() -> None:
         ("return z.nothing", f"frame.py, line {PROX_LINE}, in prox: AttributeError"),
         ("raise RecursionError('deep')", f"frame.py, line {PROX_LINE}, in prox: RecursionError: deep"),
         ("__import__('os').system('ls')", "an idea may not start processes"),
-        ("return z * float('nan')", "1131 of 1131 values that are NaN or infinite"),
-        ("return z[:1]", "prox: shape (1, 13, 29), not (3, 13, 29)"),
-        ("return 0 * z - 1", "infeasible by 1"),
     ],
     ids=lambda value: value[:28],
 )
@@ -134,7 +131,8 @@ def test_a_job_ends_with_the_process_that_asked(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom unmixel.lab.idea import Idea\n"
         "from unmixel.lab.sandbox import Limits, perform\n"
-        "perform(Path(sys.argv[1]), 'laws', [Idea('x.py', 'import time\\ntime.sleep(300)')], limits=Limits(300, 10**10))"
+        "idea = Idea('x.py', 'import time\\ntime.sleep(300)')\n"
+        "perform(Path(sys.argv[1]), 'laws', [idea], limits=Limits(300, 10**10))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
     job = tmp_path / "job.json"
