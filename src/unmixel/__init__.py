@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from unmixel.interpret.rotation import scan_rotation
     from unmixel.interpret.spacings import d_spacings
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
+    from unmixel.lab.attempt import try_idea
     from unmixel.pipeline.convert import convert
     from unmixel.pipeline.export import export
     from unmixel.pipeline.kept import load
@@ -81,6 +82,7 @@ _HOMES = {
     "run": "unmixel.pipeline.run",
     "scan_rotation": "unmixel.interpret.rotation",
     "sweep": "unmixel.factorize.sweep",
+    "try_idea": "unmixel.lab.attempt",
     "variance_profile": "unmixel.prepare.variance",
     "virtual_image": "unmixel.prepare.detectors",
 }
@@ -122,6 +124,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "run",
     "scan_rotation",
     "sweep",
+    "try_idea",
     "variance_profile",
     "virtual_image",
 ]

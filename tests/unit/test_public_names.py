@@ -13,7 +13,7 @@ PUBLIC = {
     "Relevance", "Resolution", "Result", "Scan", "Smooth", "SoftOrthogonal", "Sparse", "SpotShape", "TotalIntensity",
     "UnmixelError", "calibrate", "center_of_mass", "citation", "convert", "d_spacings", "export", "identify", "load",
     "match_positions", "open", "orientation_map", "rank", "region_profiles", "run", "scan_rotation", "sweep",
-    "variance_profile", "virtual_image",
+    "try_idea", "variance_profile", "virtual_image",
 }  # fmt: skip
 
 

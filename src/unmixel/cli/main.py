@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from unmixel import __version__
-from unmixel.cli import trail
+from unmixel.cli import lab, trail
 from unmixel.core.errors import UnmixelError
 
 REFUSED, UNEXPECTED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
@@ -314,6 +314,7 @@ def init(
     write_template(folder, force=force)
 
 
+lab.add_to(app)
 trail.add_to(app)
 
 

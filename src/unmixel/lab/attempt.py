@@ -11,7 +11,7 @@ from typing import Any
 from unmixel.core.errors import IdeaError
 from unmixel.lab.idea import Idea
 from unmixel.lab.kinds import KINDS, Kind
-from unmixel.lab.ledger import Ledger, fresh_id, now
+from unmixel.lab.ledger import Ledger, fresh_id
 from unmixel.lab.runner import Contest
 from unmixel.lab.sandbox import Limits, perform, workshop
 from unmixel.lab.source import idea_of
@@ -19,6 +19,7 @@ from unmixel.lab.statistics import compare
 from unmixel.lab.suites import Suite, Suites
 from unmixel.lab.table import html, text
 from unmixel.lab.trial import IDEA, Measured, Trial
+from unmixel.lab.trial_folder import now
 from unmixel.lab.verdict import Verdict
 
 Tell = Callable[[str], None]

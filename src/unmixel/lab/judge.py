@@ -1,4 +1,7 @@
-"""The judge: what an idea found beside what is true, or beside counts it never saw. Only the parent process knows both."""
+"""The judge: what an idea found beside what is true, or beside counts that it never saw.
+
+Only the process that asks knows truths and counts that were set aside; those in which ideas run never do.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ class Bench:
 
     @classmethod
     def of(cls, scan: Scan, truth: Truth | None, *, seed: int) -> Bench:
-        """Return the bench of a scan in memory; without a truth, counts are split into those to fit and those to judge by."""
+        """Return the bench of a scan in memory; without a truth, some counts are set aside to judge by."""
         if truth is not None:
             return cls(scan, truth)
         matrix = Matrix.from_scan(scan)
@@ -79,11 +82,9 @@ class Bench:
         if self.truth is not None:
             used = used & ~self.truth.beam_pixels
         said = np.asarray(factors.used_pixels, bool) | (factors.fill == "model")
-        if np.count_nonzero(said & used) < LEAST_USED * max(1, np.count_nonzero(used)):
-            raise FalseAnswerError(
-                f"it leaves out {1 - np.count_nonzero(said & used) / max(1, np.count_nonzero(used)):.0%} of the pixels "
-                "that are judged"
-            )
+        share = float(np.mean(said[used])) if used.any() else 0.0
+        if share < LEAST_USED:
+            raise FalseAnswerError(f"it leaves out {1 - share:.0%} of the pixels that are judged")
         found = self._fit(factors, used) | {
             "components": float(factors.n_components),
             "sweeps": float(factors.convergence.n_sweeps),
@@ -139,7 +140,7 @@ def reported(factors: Factors, answer: Answer) -> NDArray[np.bool_]:
     spotted = np.ones(len(trusted), bool)
     if answer.labels is not None and answer.crystalline is not None:
         spotted = np.asarray(answer.crystalline, bool)[answer.labels]
-    return spotted & trusted & localised(factors)
+    return np.asarray(spotted & trusted & localised(factors), bool)
 
 
 def _against(truth: Truth, answer: Answer, factors: Factors, used: Array) -> dict[str, float]:

@@ -59,7 +59,7 @@ METRICS = {
         Metric("components", "", "neither", "number of components"),
         Metric("sweeps", "", "neither", "passes over maps and patterns"),
         Metric("seconds", "s", "lower", "wall time of the recipe"),
-        Metric("peak_MB", "MB", "lower", "largest resident memory of the process"),
+        Metric("peak_MB", "", "lower", "largest resident memory of the process"),
     )
 }
 """Metric by name, in the order of the table."""

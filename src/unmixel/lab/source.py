@@ -161,8 +161,9 @@ def source_of(thing: Any) -> str:
         except SyntaxError:  # a cell with magics
             tree = ast.parse("".join("\n" if line.lstrip()[:1] in "%!" else line for line in lines))
         for node in ast.walk(tree):
-            named = isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == thing.__name__
-            if named and node.lineno <= function.__code__.co_firstlineno <= (node.end_lineno or 0):
+            if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or node.name != thing.__name__:
+                continue
+            if node.lineno <= function.__code__.co_firstlineno <= (node.end_lineno or 0):
                 first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
                 return textwrap.dedent("".join(lines[first - 1 : node.end_lineno]))
     raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +59,14 @@ def sign_flip(differences: Sequence[float] | Float, *, seed: int = 0) -> float:
     if d.size <= EXACT:
         signs = 1 - 2 * ((np.arange(2**d.size)[:, None] >> np.arange(d.size)) & 1)
         return float(np.mean(np.abs(signs @ d) >= seen - slack))
-    rng = np.random.default_rng(seed)
-    sums = np.abs(rng.choice([-1.0, 1.0], (FLIPS, d.size)) @ d)
+    sums = np.abs(_signs(d.size, seed) @ d)
     return float((np.count_nonzero(sums >= seen - slack) + 1) / (FLIPS + 1))
+
+
+@lru_cache(maxsize=4)
+def _signs(size: int, seed: int) -> Float:
+    """Return patterns of signs by chance, shape (FLIPS, size)."""
+    return 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (FLIPS, size))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -236,11 +235,11 @@ class Suites:
             raise RunExistsError(f"The suite '{name}' ships with unmixel. Choose another name.")
         old = self.get(name) if name in self.names() else None
         if not scan.startswith(DEMO):
-            scan = os.path.abspath(scan)
+            scan = str(Path(scan).resolve())
         case = Case(
             Path(scan).stem if not scan.startswith(DEMO) else f"phantom-{1 + len(old.cases) if old else 1}",
             scan,
-            os.path.abspath(truth) if truth else "",
+            str(Path(truth).resolve()) if truth else "",
             "" if scan.startswith(DEMO) else digest(Path(scan)),
             candidates,
         )

@@ -60,8 +60,9 @@ def html(verdict: Verdict, *, title: str, below: str) -> str:
         ]
         body.append(f"<tr>{''.join(cells)}</tr>")
     return (
-        f'<div><p><b>{escape(title)}</b>: <span style="color:{_COLOURS[verdict.word]}">{escape(verdict.sentence)}</span>'
-        f'</p><table style="border-collapse:collapse;font-variant-numeric:tabular-nums"><thead><tr>{head}</tr></thead>'
+        f"<div><p><b>{escape(title)}</b>: "
+        f'<span style="color:{_COLOURS[verdict.word]}">{escape(verdict.sentence)}</span></p>'
+        f'<table style="border-collapse:collapse;font-variant-numeric:tabular-nums"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table><p>{escape(below)}</p></div>"
     )
 

@@ -28,12 +28,12 @@ def write_scan(path: Path, scan: Scan) -> None:
         "axes": [[asdict(axis) for axis in axes] for axes in (scan.scan_axes, scan.pattern_axes)],
         "instrument": {key: getattr(scan.instrument, key) for key in ("voltage_kV", "convergence_mrad")},
     }
-    weights = {
+    arrays: Any = {
         name: value
         for name in ("pixel_weights", "position_weights")
         if (value := getattr(scan, name)) is not None
     }
-    np.savez(path, data=np.asarray(scan.data), told=np.array(json.dumps(told)), **weights)
+    np.savez(path, data=np.asarray(scan.data), told=np.array(json.dumps(told)), **arrays)
 
 
 def read_scan(path: Path) -> Scan:
@@ -96,10 +96,10 @@ def write_answer(path: Path, answer: Answer) -> None:
         "score": answer.score,
         "seconds": answer.seconds,
     }
-    groups = {}
+    groups: Any = {}
     if answer.labels is not None and answer.crystalline is not None:
         groups = {"labels": answer.labels, "crystalline": answer.crystalline}
-    arrays = {
+    arrays: Any = {
         name: np.asarray(getattr(factors, name)) for name in ("maps", "patterns", "used_pixels", "strengths")
     }
     np.savez(path, told=np.array(json.dumps(told)), **arrays, **groups)

@@ -66,7 +66,8 @@ def differs(error: AssertionError) -> str:
     if not lines:
         frames = traceback.extract_tb(error.__traceback__)
         line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0).strip() if frames else ""
-        return f"this does not hold: {line.removeprefix('assert ')}" if line else "it does not hold"
+        whole = line and not line.endswith(("(", ","))
+        return f"this does not hold: {line.removeprefix('assert ')}" if whole else "it does not hold"
     if not lines[0].startswith("Not equal to tolerance") and "rrays are not" not in lines[0]:
         return " ".join(lines)
     named = [line for line in lines[1:2] if not _TOLD.search(line)]

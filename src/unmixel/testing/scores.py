@@ -109,7 +109,8 @@ class ScoreLaws(Laws):
 
     def law_order_does_not_matter(self) -> None:
         """Components in another order have the same score."""
-        factors, turned = self.case.factors, {}
+        factors: Factors = self.case.factors
+        turned: dict[str, Any] = {}
         for name in ("maps", "patterns", "strengths"):
             turned[name] = np.ascontiguousarray(getattr(factors, name)[::-1])
         one, other = self._value(), self._value(replace(factors, **turned))
