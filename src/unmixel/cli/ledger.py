@@ -24,7 +24,7 @@ def show(words: Sequence[str], *, as_json: bool, rebuild: bool) -> None:
     ledger = Ledger.here()
     if rebuild:
         err().print(f"The index was made anew from {ledger.rebuild()} trials.", markup=False)
-    found = ledger.find(shlex.join(words) if len(words) > 1 else "".join(words))
+    found = _found(ledger, words)
     best = ledger.best()
     if as_json:
         print_json([asdict(one) | {"promoted": bool(best and best[0] == one.id)} for one in found])
@@ -33,6 +33,11 @@ def show(words: Sequence[str], *, as_json: bool, rebuild: bool) -> None:
         out().print(f"No trials in '{ledger.folder}'" + (" that fit." if words else "."), markup=False)
         return
     out().print(_table(found, best[0] if best else ""))
+
+
+def _found(ledger: Ledger, words: Sequence[str]) -> tuple[Summary, ...]:
+    """Return the trials that the words of a command line let through: one argument may hold a whole filter."""
+    return ledger.find(shlex.join(words) if len(words) > 1 else "".join(words))
 
 
 def _table(found: Sequence[Summary], best: str) -> Any:
@@ -112,6 +117,16 @@ def add(folder: str, *, hypothesis: str) -> None:
 
     trial = enter(Ledger.here(), folder, hypothesis=hypothesis)
     out().print(f"Entered as {trial.id}.", markup=False)
+
+
+def export(words: Sequence[str], *, uri: str) -> None:
+    """Hand trials to MLflow."""
+    from unmixel.lab.mlflow_export import export_to_mlflow
+
+    ledger = Ledger.here()
+    found = _found(ledger, words)
+    written = export_to_mlflow(ledger, [one.id for one in found], uri)
+    out().print(f"{written} of {len(found)} trials written to {uri}; the others were there.", markup=False)
 
 
 def note(trial: str, text: str) -> None:

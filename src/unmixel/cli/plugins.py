@@ -30,13 +30,11 @@ def show(kind: str | None, *, laws: bool, as_json: bool) -> None:
         print_json([_plain(one, checked[place] if laws else None) for place, one in enumerate(found)])
     else:
         out().print(_table(found, checked))
-        for one in checked:
-            for text in (
-                *one.broken,
-                *filter(None, [one.failed, one.untried and f"not tried: {one.untried}"]),
-            ):
-                out().print(f"{one.plugin.kind} {one.plugin.name}: {text}", markup=False)
-    if any(one.word in ("broken", "failed") for one in checked):
+        for done in checked:
+            untried = f"not tried: {done.untried}" if done.untried else ""
+            for text in filter(None, (*done.broken, done.failed, untried)):
+                out().print(f"{done.plugin.kind} {done.plugin.name}: {text}", markup=False)
+    if any(done.word in ("broken", "failed") for done in checked):
         raise typer.Exit(BROKEN)
 
 

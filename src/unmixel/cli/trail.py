@@ -69,6 +69,19 @@ def add(
     execute(folder, hypothesis=hypothesis)
 
 
+@runs.command("export")
+def export(
+    mlflow: Annotated[
+        str, typer.Option("--mlflow", metavar="URI", help="Tracking store, such as sqlite:///mlflow.db.")
+    ],
+    words: Words = None,
+) -> None:
+    """Hand trials to MLflow (an extra); those that are there already are left alone."""
+    from unmixel.cli.ledger import export as execute
+
+    execute(words or (), uri=mlflow)
+
+
 def note(
     trial: Id, text: Annotated[str, typer.Argument(metavar="TEXT", help="What you learnt, in quotes.")]
 ) -> None:

@@ -43,13 +43,17 @@ def _told(group: str, name: str, place: Path) -> dict[str, Any]:
     )
     try:
         count, broken = n_laws(loaded), broken_laws(loaded)
+    except IdeaError:
+        return _answer(untried="it cannot be made from its defaults, and has no 'example'")
     except Exception as error:  # noqa: BLE001
-        return {
-            "n_laws": 0,
-            "broken": [],
-            "failed": f"its laws cannot be tried: {type(error).__name__}: {error}",
-        }
-    return {"n_laws": count, "broken": [_words(one) for one in broken], "failed": ""}
+        return _answer(failed=f"its laws cannot be tried: {type(error).__name__}: {error}")
+    return _answer(count, [_words(one) for one in broken])
+
+
+def _answer(
+    n_laws: int = 0, broken: Sequence[str] = (), *, failed: str = "", untried: str = ""
+) -> dict[str, Any]:
+    return {"n_laws": n_laws, "broken": list(broken), "failed": failed, "untried": untried}
 
 
 def _words(one: Broken) -> str:
@@ -58,7 +62,9 @@ def _words(one: Broken) -> str:
 
 def _with_folder(group: str, plugin: Any, place: Path) -> dict[str, Any]:
     """Check a kind whose laws are about files."""
-    n_checked, broken, missing = 0, [], []
+    n_checked = 0
+    broken: list[str] = []
+    missing: list[str] = []
     for laws in _suites(group, plugin, place):
         for law in laws.names():
             try:

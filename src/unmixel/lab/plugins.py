@@ -132,7 +132,7 @@ class Checked:
     failed : str
         Why nothing could be checked; empty where it was.
     untried : str
-        A law that could not be tried here, such as one that needs a package that is not installed; empty where all were.
+        A law that could not be tried here, such as one that needs a missing package; empty where all were.
     """
 
     plugin: Plugin
