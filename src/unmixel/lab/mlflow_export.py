@@ -23,11 +23,11 @@ _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED", "runn
 
 
 def export_to_mlflow(ledger: Ledger, ids: Iterable[str], uri: str, *, experiment: str = EXPERIMENT) -> int:
-    """Write trials into an MLflow tracking store and return how many were new there; those that are there are left alone.
+    """Write trials into an MLflow tracking store and return how many were new there; the others are left alone.
 
     Each trial becomes a run: the recipe as parameters, the median of each metric, every measurement as a step of
-    ``CASE/VARIANT/METRIC``, hypothesis, conclusion and hashes as tags, recipe and code as artefacts. No user and no machine
-    is told, beyond what MLflow itself adds.
+    ``CASE/VARIANT/METRIC``, hypothesis and hashes as tags, recipe, code and conclusion as artefacts. No user and no
+    machine is told, beyond what MLflow itself adds.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ def _with_folder(group: str, plugin: Any, place: Path) -> dict[str, Any]:
 
 
 def _suites(group: str, plugin: Any, place: Path) -> Iterator[Laws]:
-    """Yield the suites of exporters and writers; readers need a file of their format, and engines run under all others."""
+    """Yield the suites of exporters and writers; readers need a file of theirs, engines run under all others."""
     if group == "exporters":
         from unmixel.testing.exporters import ExporterLaws, Parcels
 
