@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from unmixel.lab.searching import Tuned
 
 
-def tune(recipe: str, over: Sequence[str], *, trials: int, suite: str, seed: int, as_json: bool) -> None:
+def tune(
+    recipe: str, over: Sequence[str], *, trials: int, suite: str, seed: int, lab: str | None, as_json: bool
+) -> None:
     """Search, and print what came of it."""
     from unmixel.lab.tune import tune as execute
 

@@ -71,9 +71,9 @@ class Ledger:
     _held: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def here(cls) -> Ledger:
-        """Return the ledger of the current folder, or the one that UNMIXEL_LAB names."""
-        return cls(Path(os.environ.get(VARIABLE) or PLACE))
+    def here(cls, folder: str | Path | None = None) -> Ledger:
+        """Return the ledger in a folder; in the one that UNMIXEL_LAB names, or of the current folder, without one."""
+        return cls(Path(folder or os.environ.get(VARIABLE) or PLACE))
 
     @property
     def trials(self) -> Path:
