@@ -66,7 +66,7 @@ def sign_flip(differences: Sequence[float] | Float, *, seed: int = 0) -> float:
 @lru_cache(maxsize=4)
 def _signs(size: int, seed: int) -> Float:
     """Return patterns of signs by chance, shape (FLIPS, size)."""
-    return 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (FLIPS, size))
+    return np.asarray(1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (FLIPS, size)), np.float64)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
