@@ -15,9 +15,9 @@ from unmixel.lab.ledger import Ledger, fresh_id
 from unmixel.lab.runner import Contest
 from unmixel.lab.sandbox import Limits, perform, workshop
 from unmixel.lab.source import idea_of
-from unmixel.lab.statistics import compare
+from unmixel.lab.statistics import by_case, compare
 from unmixel.lab.suites import Suite, Suites
-from unmixel.lab.table import html, text
+from unmixel.lab.table import cases, html, text
 from unmixel.lab.trial import BASELINE, IDEA, Measured, Trial
 from unmixel.lab.trial_folder import now
 from unmixel.lab.verdict import Verdict
@@ -61,11 +61,18 @@ class Tried:
         against = "the recipe that ships" if self.baseline == "shipped" else f"trial {self.baseline}"
         return f"{self.kind} '{self.name}' against {against}, suite '{self.suite}'"
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is said below the table: the verdict, on which scans, and the trial."""
+        first = self.verdict.comparisons[0].metric
+        told = cases(by_case(self.measured, first), first)
+        return (self.verdict.sentence, *([told] if told else []), f"Trial: {self.id}")
+
     def __str__(self) -> str:
-        return f"{self.title}\n\n{text(self.verdict)}\n\n{self.verdict.sentence}\nTrial: {self.id}"
+        return "\n".join([self.title, "", text(self.verdict), "", *self.remarks])
 
     def _repr_html_(self) -> str:
-        return html(self.verdict, title=self.title, below=f"Trial: {self.id}")
+        return html(self.verdict, title=self.title, below=self.remarks[1:])
 
 
 def try_idea(
