@@ -28,7 +28,10 @@ def call(*arguments: object) -> Any:
 
 def test_a_template_is_written_once(here: Path) -> None:
     done = call("new", "distance", "by_shape")
-    assert (done.exit_code, done.output.strip()) == (0, "Written: by_shape.py. Try it: unmixel try by_shape.py")
+    assert (done.exit_code, done.output.strip()) == (
+        0,
+        "Written: by_shape.py. Try it: unmixel try by_shape.py",
+    )
     assert "class ByShape:" in (here / "by_shape.py").read_text()
     again = call("new", "distance", "by_shape")
     assert again.exit_code == REFUSED
