@@ -84,8 +84,8 @@ def show(tried: Tried) -> None:
     console = out()
     console.print(table)
     console.print()
-    console.print(tried.verdict.sentence, markup=False)
-    console.print(f"Trial: {tried.id}", markup=False)
+    for line in tried.remarks:
+        console.print(line, markup=False)
 
 
 def write_new(kind: str, name: str, *, target: str | None) -> None:

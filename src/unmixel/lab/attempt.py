@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unmixel.core.errors import IdeaError
+from unmixel.core.errors import IdeaError, InputError, UnmixelError
 from unmixel.lab.idea import Idea
 from unmixel.lab.kinds import KINDS, Kind
 from unmixel.lab.ledger import Ledger, fresh_id
 from unmixel.lab.runner import Contest
 from unmixel.lab.sandbox import Limits, perform, workshop
 from unmixel.lab.source import idea_of
-from unmixel.lab.statistics import compare
+from unmixel.lab.statistics import by_case, compare
 from unmixel.lab.suites import Suite, Suites
-from unmixel.lab.table import html, text
-from unmixel.lab.trial import IDEA, Measured, Trial
+from unmixel.lab.table import cases, html, text
+from unmixel.lab.trial import BASELINE, IDEA, Measured, Trial
 from unmixel.lab.trial_folder import now
 from unmixel.lab.verdict import Verdict
 
@@ -61,11 +61,18 @@ class Tried:
         against = "the recipe that ships" if self.baseline == "shipped" else f"trial {self.baseline}"
         return f"{self.kind} '{self.name}' against {against}, suite '{self.suite}'"
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is said below the table: the verdict, on which scans, and the trial."""
+        first = self.verdict.comparisons[0].metric
+        told = cases(by_case(self.measured, first), first)
+        return (self.verdict.sentence, *([told] if told else []), f"Trial: {self.id}")
+
     def __str__(self) -> str:
-        return f"{self.title}\n\n{text(self.verdict)}\n\n{self.verdict.sentence}\nTrial: {self.id}"
+        return "\n".join([self.title, "", text(self.verdict), "", *self.remarks])
 
     def _repr_html_(self) -> str:
-        return html(self.verdict, title=self.title, below=f"Trial: {self.id}")
+        return html(self.verdict, title=self.title, below=self.remarks[1:])
 
 
 def try_idea(
@@ -244,14 +251,11 @@ def _run(contest: Contest, ledger: Ledger, trial: Trial, folder: Path, tell: Tel
                 )
             if len(mine) >= ENOUGH and all(m.failed for m in mine):
                 break
-        mine = [m for m in measured if m.variant == IDEA]
-        if mine and all(m.failed for m in mine):
-            conclusion = mine[0].failed
-            raise IdeaError(_begun(contest.idea, conclusion))
+        _refuse_failures(contest, measured)
         verdict = compare(measured, _judged(contest))
         conclusion, failed = verdict.sentence, False
     except Exception as error:
-        conclusion = conclusion if isinstance(error, IdeaError) else f"{type(error).__name__}: {error}"
+        conclusion = str(error) if isinstance(error, UnmixelError) else f"{type(error).__name__}: {error}"
         raise
     finally:
         running.close()  # type: ignore[attr-defined]
@@ -266,6 +270,20 @@ def _run(contest: Contest, ledger: Ledger, trial: Trial, folder: Path, tell: Tel
         verdict,
         tuple(measured),
     )
+
+
+def _refuse_failures(contest: Contest, measured: Sequence[Measured]) -> None:
+    """Raise what there is to say where nothing but failures came out."""
+    best, mine = ([m for m in measured if m.variant == variant] for variant in (BASELINE, IDEA))
+    if best and all(m.failed for m in best):
+        raise InputError(
+            f"suite '{contest.suite.name}'",
+            expected="a recipe that runs on its scans",
+            got=f"one that fails without the idea, too: {best[0].failed}",
+            hint="mend the recipe of the suite",
+        )
+    if mine and all(m.failed for m in mine):
+        raise IdeaError(_begun(contest.idea, mine[0].failed))
 
 
 def _judged(contest: Contest) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def _failure(error: BaseException, ideas: Sequence[Idea]) -> str:
         or isinstance(error, MemoryError)
     ):
         return text
-    return f"with this idea, unmixel cannot go on: {text}"
+    return f"unmixel cannot go on with it: {text}"
 
 
 def _limit(limits: Mapping[str, float]) -> None:

@@ -140,7 +140,8 @@ def load(idea: Idea) -> Loaded:
     module.__file__ = idea.file
     sys.modules[module.__name__] = module  # dataclasses look their module up
     linecache.cache[idea.file] = (len(idea.code), None, idea.code.splitlines(keepends=True), idea.file)
-    exec(compile(idea.code, idea.file, "exec", dont_inherit=True), module.__dict__)  # nosec B102 - what it is for
+    code = compile(idea.code, idea.file, "exec", dont_inherit=True)
+    exec(code, module.__dict__)  # what it is for  # nosec B102
     own = [
         thing
         for thing in vars(module).values()

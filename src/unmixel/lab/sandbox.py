@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import signal
-import subprocess
+import subprocess  # nosec B404
 import sys
 import tempfile
 import threading
@@ -116,7 +116,7 @@ def perform(
     told = {"task": task, "ideas": [asdict(one) for one in ideas], "limits": asdict(limits), **job}
     (folder / JOB).write_text(json.dumps(told), encoding="utf-8")
     begun = time.monotonic()
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # our own module, no shell  # nosec B603
         [sys.executable, "-P", "-m", "unmixel.lab.child"],
         cwd=folder,
         env=_environment(folder),

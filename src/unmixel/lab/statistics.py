@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -66,7 +66,7 @@ def sign_flip(differences: Sequence[float] | Float, *, seed: int = 0) -> float:
 @lru_cache(maxsize=4)
 def _signs(size: int, seed: int) -> Float:
     """Return patterns of signs by chance, shape (FLIPS, size)."""
-    return 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (FLIPS, size))
+    return np.asarray(1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (FLIPS, size)), np.float64)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -144,6 +144,41 @@ def compare(measured: Sequence[Measured], judged: Sequence[str]) -> Verdict:
         corrected = dict(zip([row.metric for row in raw], holm([row.p_value for row in raw]), strict=True))
         rows += [_worded(replace(row, p_value=corrected[row.metric])) for row in raw]
     return _verdict(tuple(rows), list(judged), len(both), measured)
+
+
+@dataclass(frozen=True)
+class CaseEffect:
+    """What one metric did on one scan of a suite.
+
+    Parameters
+    ----------
+    case : str
+    effect : float
+        Mean paired difference, idea - baseline.
+    n_better, n_pairs : int
+        Pairs in which the idea was better, and all.
+    """
+
+    case: str
+    effect: float
+    n_better: int
+    n_pairs: int
+
+
+def by_case(measured: Sequence[Measured], metric: str) -> tuple[CaseEffect, ...]:
+    """Return the effect on each scan of a suite by itself: on which data an idea helps.
+
+    Nothing is tested here: with a few pairs each, and several scans, chance finds a difference somewhere.
+    """
+    sign = -1.0 if METRICS[metric].better == "lower" else 1.0
+    found: dict[str, list[float]] = {}
+    for one, other in pairs(measured):
+        difference = value(other, metric) - value(one, metric)
+        if np.isfinite(difference):
+            found.setdefault(one.case, []).append(difference)
+    return tuple(
+        CaseEffect(case, float(np.mean(d)), sum(sign * x > 0 for x in d), len(d)) for case, d in found.items()
+    )
 
 
 def _compared(name: str, both: Sequence[tuple[Measured, Measured]]) -> Comparison | None:

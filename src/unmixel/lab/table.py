@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 from unmixel.lab.metrics import METRICS
+from unmixel.lab.statistics import CaseEffect
 from unmixel.lab.verdict import Comparison, Verdict
 
 HEAD = ("metric", "best so far", "with the idea", "effect", "95 % interval", "in sd", "p", "verdict")
@@ -44,7 +46,18 @@ def row(one: Comparison) -> tuple[str, ...]:
     )
 
 
-def html(verdict: Verdict, *, title: str, below: str) -> str:
+def cases(effects: Sequence[CaseEffect], metric: str) -> str:
+    """Return in one line on which scans an idea did what; nothing for a suite of one scan."""
+    if len(effects) < 2:
+        return ""
+    told = ", ".join(
+        f"{one.case} {'+' if one.effect > 0 else ''}{number(one.effect)} (better in {one.n_better} of {one.n_pairs})"
+        for one in effects
+    )
+    return f"{metric.replace('_', ' ').capitalize()} by scan: {told}."
+
+
+def html(verdict: Verdict, *, title: str, below: Sequence[str]) -> str:
     """Return the verdict as a fragment of HTML that needs nothing else."""
     left, right = "text-align:left;padding:2px 10px", "text-align:right;padding:2px 10px"
     head = "".join(
@@ -63,7 +76,7 @@ def html(verdict: Verdict, *, title: str, below: str) -> str:
         f"<div><p><b>{escape(title)}</b>: "
         f'<span style="color:{_COLOURS[verdict.word]}">{escape(verdict.sentence)}</span></p>'
         f'<table style="border-collapse:collapse;font-variant-numeric:tabular-nums"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table><p>{escape(below)}</p></div>"
+        f"<tbody>{''.join(body)}</tbody></table>{''.join(f'<p>{escape(line)}</p>' for line in below)}</div>"
     )
 
 

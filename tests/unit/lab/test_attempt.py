@@ -102,6 +102,18 @@ def test_an_idea_that_always_fails_says_why_and_is_kept_as_failed(tmp_path: Path
 
 
 @pytest.mark.slow
+def test_a_recipe_that_fails_without_the_idea_is_not_held_against_it(tmp_path: Path, lab: Path) -> None:
+    place = lab / "suites" / "tiny.yaml"
+    bad = {
+        **RECIPE,
+        "factorize": {**RECIPE["factorize"], "constraints": [{"spot_shape": {"kernel": "measured"}}]},
+    }
+    place.write_text(yaml.safe_dump({**yaml.safe_load(place.read_text()), "recipe": bad, "seeds": [1]}))
+    with pytest.raises(InputError, match="fails without the idea, too: .*spot_shape needs the measured beam"):
+        try_idea(written(tmp_path, FRAME), suite="tiny", lab=lab)
+
+
+@pytest.mark.slow
 def test_a_class_of_this_file_is_tried_without_a_file(lab: Path) -> None:
     tried = unmixel.try_idea(Halved(width=2), suite="tiny", lab=lab)
     assert (tried.name, tried.kind) == ("halved_of_test", "constraint")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from unmixel.lab.statistics import compare
-from unmixel.lab.table import HEAD, html, number, row, text
+from unmixel.lab.statistics import by_case, compare
+from unmixel.lab.table import HEAD, cases, html, number, row, text
 from unmixel.lab.trial import Measured
 
 
@@ -21,7 +21,7 @@ def verdict():
 
 def test_text_and_html_hold_every_cell() -> None:
     found = verdict()
-    page, plain = html(found, title="<b>idea</b>", below="Trial: x"), text(found)
+    page, plain = html(found, title="<b>idea</b>", below=["Trial: x"]), text(found)
     assert "<b>idea</b>" not in page.replace("&lt;b&gt;idea", "")
     for one in found.comparisons:
         for cell in row(one):
@@ -30,6 +30,19 @@ def test_text_and_html_hold_every_cell() -> None:
     assert page.count("<th ") == len(HEAD)
     assert "better" in row(found.comparisons[0])[-1]
     assert row(next(one for one in found.comparisons if one.metric == "sweeps"))[-1] == "only told"
+
+
+def test_what_happened_on_which_scan_is_told() -> None:
+    rows = []
+    for case, change in (("easy", -1e-3), ("hard", 2e-3)):
+        for seed in range(3):
+            rows += [
+                Measured(case, seed, "baseline", metrics={"truth_error": 0.01}),
+                Measured(case, seed, "idea", metrics={"truth_error": 0.01 + change}),
+            ]
+    told = cases(by_case(rows, "truth_error"), "truth_error")
+    assert told == "Truth error by scan: easy -0.001 (better in 3 of 3), hard +0.002 (better in 0 of 3)."
+    assert cases(by_case(rows[:6], "truth_error"), "truth_error") == ""
 
 
 def test_numbers_are_short() -> None:
