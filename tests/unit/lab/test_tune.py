@@ -140,6 +140,7 @@ def optuna_is_there() -> None:
     pytest.importorskip("optuna", reason="optuna is an extra: pip install 'unmixel[tune]'")
 
 
+@pytest.mark.slow
 def test_a_planted_optimum_is_found_and_everything_is_recorded(tmp_path: Path) -> None:
     optuna_is_there()
     ledger, heard = Ledger(tmp_path), []
@@ -175,7 +176,7 @@ def test_tuning_on_pure_noise_reports_no_evidence(tmp_path: Path) -> None:
         called += done.verdict.word != "no evidence"
         promised.append(done.promised)
     assert np.median(promised) > 0  # in the search itself, noise looks like a gain
-    assert np.mean(np.array(promised) > 0) > 0.8
+    assert np.mean(np.array(promised) > 0) > 0.6
     assert called <= 3  # of 40 at a level of 0.02: more than 3 come by chance in 1 of 100 tests
 
 
