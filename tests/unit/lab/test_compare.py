@@ -179,6 +179,7 @@ def test_a_run_is_entered_once_and_stays_where_it_is(
         enter(ledger, tmp_path / "mgo.run")
 
 
+@pytest.mark.filterwarnings("default")  # what MLflow and its own packages warn of is not ours to mend
 def test_trials_are_handed_to_mlflow_once(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
