@@ -50,13 +50,20 @@ def new(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="KIND", help="constraint, step, start, loss, solver, refinement, distance, ..."
+            metavar="KIND",
+            help="constraint, step, start, loss, solver, refinement, distance, ...; or package.",
         ),
     ],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the idea: small letters, digits and _.")],
-    out: Annotated[str | None, typer.Option("--out", metavar="FILE.py", help="NAME.py by default.")] = None,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Of the idea: small letters, digits and _; of a package also -."),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="PATH", help="NAME.py, or for a package the folder NAME, by default."),
+    ] = None,
 ) -> None:
-    """Write a commented template of an idea that runs as it is."""
+    """Write a commented template of an idea that runs as it is, or a whole package with one plug-in."""
     from unmixel.cli.trying import write_new
 
     write_new(kind, name, target=out)

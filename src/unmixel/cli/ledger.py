@@ -19,12 +19,12 @@ _SHOWN = 5
 """Metrics that have a column of their own; the others are in --json and in 'runs show'."""
 
 
-def show(words: Sequence[str], *, as_json: bool, rebuild: bool) -> None:
+def show(words: Sequence[str], *, lab: str | None, as_json: bool, rebuild: bool) -> None:
     """Print the trials that a filter lets through."""
-    ledger = Ledger.here()
+    ledger = Ledger.here(lab)
     if rebuild:
         err().print(f"The index was made anew from {ledger.rebuild()} trials.", markup=False)
-    found = ledger.find(shlex.join(words) if len(words) > 1 else "".join(words))
+    found = _found(ledger, words)
     best = ledger.best()
     if as_json:
         print_json([asdict(one) | {"promoted": bool(best and best[0] == one.id)} for one in found])
@@ -33,6 +33,11 @@ def show(words: Sequence[str], *, as_json: bool, rebuild: bool) -> None:
         out().print(f"No trials in '{ledger.folder}'" + (" that fit." if words else "."), markup=False)
         return
     out().print(_table(found, best[0] if best else ""))
+
+
+def _found(ledger: Ledger, words: Sequence[str]) -> tuple[Summary, ...]:
+    """Return the trials that the words of a command line let through: one argument may hold a whole filter."""
+    return ledger.find(shlex.join(words) if len(words) > 1 else "".join(words))
 
 
 def _table(found: Sequence[Summary], best: str) -> Any:
@@ -66,9 +71,9 @@ def number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.4g}"
 
 
-def tell(trial: str, *, as_json: bool) -> None:
+def tell(trial: str, *, lab: str | None, as_json: bool) -> None:
     """Print everything that is known of one trial."""
-    ledger = Ledger.here()
+    ledger = Ledger.here(lab)
     one = ledger.get(trial)
     place = ledger.place(trial)
     if as_json:
@@ -106,30 +111,40 @@ def _measurements(measured: Sequence[Measured]) -> Any:
     return table
 
 
-def add(folder: str, *, hypothesis: str) -> None:
+def add(folder: str, *, hypothesis: str, lab: str | None) -> None:
     """Enter a run."""
     from unmixel.lab.entered import enter
 
-    trial = enter(Ledger.here(), folder, hypothesis=hypothesis)
+    trial = enter(Ledger.here(lab), folder, hypothesis=hypothesis)
     out().print(f"Entered as {trial.id}.", markup=False)
 
 
-def note(trial: str, text: str) -> None:
+def export(words: Sequence[str], *, uri: str, lab: str | None) -> None:
+    """Hand trials to MLflow."""
+    from unmixel.lab.mlflow_export import export_to_mlflow
+
+    ledger = Ledger.here(lab)
+    found = _found(ledger, words)
+    written = export_to_mlflow(ledger, [one.id for one in found], uri)
+    out().print(f"{written} of {len(found)} trials written to {uri}; the others were there.", markup=False)
+
+
+def note(trial: str, text: str, *, lab: str | None) -> None:
     """Keep what the user says of a trial."""
-    ledger = Ledger.here()
+    ledger = Ledger.here(lab)
     ledger.note(trial, text)
     out().print(f"Noted with {ledger.get(trial).id}.", markup=False)
 
 
-def promote(trial: str) -> None:
+def promote(trial: str, *, lab: str | None) -> None:
     """Promote a trial and say what it replaces."""
-    done = Ledger.here().promote(trial)
+    done = Ledger.here(lab).promote(trial)
     before = "the recipe that ships with unmixel" if done.replaces == "shipped" else done.replaces
     out().print(f"Promoted {done.id} on {done.when[:10]}. It replaces {before}.", markup=False)
 
 
-def compare(what: Sequence[str], *, target: str) -> None:
+def compare(what: Sequence[str], *, target: str, lab: str | None) -> None:
     """Write the page of a comparison."""
     from unmixel.lab.compare import compare as execute
 
-    out().print(f"Comparison: {execute(*what, out=target)}", markup=False)
+    out().print(f"Comparison: {execute(*what, out=target, ledger=Ledger.here(lab))}", markup=False)

@@ -89,7 +89,16 @@ def show(tried: Tried) -> None:
 
 
 def write_new(kind: str, name: str, *, target: str | None) -> None:
-    """Write a template and say what to do with it."""
+    """Write a template, or a package around one, and say what to do with it."""
+    if kind == "package":
+        from unmixel.lab.new_package import new_package
+
+        folder = new_package(name, target)
+        out().print(
+            f"Written: {folder}. Install and test it: cd {folder}; pip install -e '.[test]'; pytest",
+            markup=False,
+        )
+        return
     from unmixel.lab.new_idea import new_idea
 
     path = new_idea(kind, name, target)

@@ -19,6 +19,7 @@ from unmixel.lab.ledger import Ledger
 from unmixel.lab.metrics import METRICS
 from unmixel.lab.trial import BASELINE, IDEA, Measured, Trial
 from unmixel.lab.verdict import Comparison
+from unmixel.lab.wall import FalseAnswerError, read_answer
 from unmixel.pipeline.kept import load
 from unmixel.pipeline.yamlfile import value_text
 from unmixel.report.comparison import ComparisonPage, Contrast, Partners, Row, Shown, Side, write_comparison
@@ -73,9 +74,10 @@ class Contestant:
         one = self.by_key.get(key)
         if one is None or not one.result:
             return None
+        place = self.folder if one.result == "." else self.folder / one.result
         try:
-            return load(self.folder if one.result == "." else self.folder / one.result).factors
-        except (UnmixelError, OSError):
+            return read_answer(place).factors if place.suffix == ".npz" else load(place).factors
+        except (UnmixelError, OSError, FalseAnswerError):
             return None
 
 
@@ -190,25 +192,25 @@ def recipe_differences(recipes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[s
     >>> list(recipe_differences(sparse))
     [('factorize.constraints.sparse.weight', ('1', '2'))]
     """
-    flat = [dict(_flat(recipe, "")) for recipe in recipes]
-    for key in dict.fromkeys(key for one in flat for key in one):
-        values = tuple(one.get(key, "") for one in flat)
+    each = [dict(flat(recipe)) for recipe in recipes]
+    for key in dict.fromkeys(key for one in each for key in one):
+        values = tuple(one.get(key, "") for one in each)
         if len(set(values)) > 1:
             yield key, values
 
 
-def _flat(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Yield dotted keys and values; entries of a list of plug-ins are known by their names."""
+def flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield dotted keys and values, as YAML, of a recipe; entries of a list of plug-ins are known by their names."""
     if isinstance(value, Mapping) and value:
         for name, item in value.items():
-            yield from _flat(item, f"{key}.{name}" if key else str(name))
+            yield from flat(item, f"{key}.{name}" if key else str(name))
     elif isinstance(value, (list, tuple)) and value and all(isinstance(one, Mapping) for one in value):
         seen: dict[str, int] = {}
         for one in value:
             for name, item in one.items():
                 seen[name] = seen.get(name, 0) + 1
                 again = f"[{seen[name]}]" if seen[name] > 1 else ""
-                yield from _flat(item, f"{key}.{name}{again}")
+                yield from flat(item, f"{key}.{name}{again}")
     else:
         yield key, value_text(list(value) if isinstance(value, tuple) else value)
 

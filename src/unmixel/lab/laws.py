@@ -66,6 +66,11 @@ def broken_laws(loaded: Loaded) -> tuple[Broken, ...]:
     )
 
 
+def n_laws(loaded: Loaded) -> int:
+    """Return how many laws an idea is held to, each counted once."""
+    return len({law for laws, _ in _suites(loaded) for law in laws.names()})
+
+
 def _meaning(laws: Laws, law: str) -> str:
     """Return the first sentence of a law's own words."""
     text = (getattr(type(laws), f"law_{law}").__doc__ or law.replace("_", " ")).strip().splitlines()[0]

@@ -71,9 +71,9 @@ class Ledger:
     _held: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def here(cls) -> Ledger:
-        """Return the ledger of the current folder, or the one that UNMIXEL_LAB names."""
-        return cls(Path(os.environ.get(VARIABLE) or PLACE))
+    def here(cls, folder: str | Path | None = None) -> Ledger:
+        """Return the ledger in a folder; in the one that UNMIXEL_LAB names, or of the current folder, without one."""
+        return cls(Path(folder or os.environ.get(VARIABLE) or PLACE))
 
     @property
     def trials(self) -> Path:
@@ -106,7 +106,14 @@ class Ledger:
         """Add one measurement of a trial, whole, whoever else adds one at the same time."""
         self._folder(id).append(measured)
 
-    def finish(self, id: str, *, state: Literal["finished", "failed"], conclusion: str) -> None:  # noqa: A002
+    def finish(
+        self,
+        id: str,  # noqa: A002
+        *,
+        state: Literal["finished", "failed"],
+        conclusion: str,
+        recipe: Mapping[str, Any] | None = None,
+    ) -> None:
         """Say how a trial ended and what it comes to.
 
         Parameters
@@ -116,9 +123,15 @@ class Ledger:
             ``"finished"`` or ``"failed"``.
         conclusion : str
             In a sentence.
+        recipe : mapping, optional
+            Where the trial was to find one: what it found.
         """
         place = self._folder(id)
-        place.write_head(replace(place.head(), state=state, conclusion=conclusion))
+        ended = replace(place.head(), state=state, conclusion=conclusion)
+        if recipe is not None:
+            ended = replace(ended, recipe=recipe)
+            place.write_recipe(ended)
+        place.write_head(ended)
         self._let_go(place.path.name)
 
     def resume(self, id: str) -> Path:  # noqa: A002

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions
 
 from unmixel.core.errors import InputError
+from unmixel.lab.kinds import KINDS
 from unmixel.pipeline.entries import nearest
 
-_PREFIX = "unmixel."
+_PREFIX, _OURS = "unmixel.", "unmixel"
 _PATIENCE_S = 300.0
 """Seconds that the laws of one plug-in may take."""
 
@@ -73,6 +74,7 @@ def installed(kind: str | None = None) -> tuple[Plugin, ...]:
     [True, True]
     """
     known = kinds()
+    kind = KINDS[kind].group if kind in KINDS else kind
     if kind is not None and kind not in known:
         raise InputError(
             "kind of plug-in",
@@ -84,36 +86,37 @@ def installed(kind: str | None = None) -> tuple[Plugin, ...]:
 
 
 def _all() -> list[Plugin]:
-    groups = [group for group in entry_points().groups if group.startswith(_PREFIX)]
-    points = [point for group in groups for point in entry_points(group=group)]
-    ours = {point.group for point in points if _built_in(point)}
+    """Return what every distribution announces; where one is there twice, the first is the one that is used."""
+    found: dict[str, list[tuple[EntryPoint, str]]] = {}
+    for one in distributions():
+        points = [point for point in one.entry_points if point.group.startswith(_PREFIX)]
+        if points and one.name not in found:
+            found[one.name] = [(point, one.version) for point in points]
+    ours = {point.group for point, _ in found.get(_OURS, ())}
     owners: dict[tuple[str, str], set[str]] = {}
-    for point in points:
-        owners.setdefault((point.group, point.name), set()).add(_owner(point))
-    return sorted(
-        {_plugin(point, ours, owners[point.group, point.name]) for point in points},
-        key=lambda one: (one.kind, one.name, one.distribution),
-    )
+    for owner, points_of in found.items():
+        for point, _ in points_of:
+            owners.setdefault((point.group, point.name), set()).add(owner)
+    plugins = [
+        Plugin(
+            point.group.removeprefix(_PREFIX), point.name, owner, version, owner == _OURS, point.value,
+            _remark(point, ours, owners[point.group, point.name] - {owner}),
+        )
+        for owner, points_of in found.items()
+        for point, version in points_of
+    ]  # fmt: skip
+    return sorted(plugins, key=lambda one: (one.kind, one.name, one.distribution))
 
 
-def _plugin(point: EntryPoint, ours: set[str], owners: set[str]) -> Plugin:
-    kind, remark = point.group.removeprefix(_PREFIX), ""
+def _remark(point: EntryPoint, ours: set[str], others: set[str]) -> str:
+    """Return what is wrong with the announcement of a plug-in."""
     if point.group not in ours:
-        guess = nearest(kind, [group.removeprefix(_PREFIX) for group in ours])
-        remark = f"unmixel has no such kind, so nobody will find it.{guess}"
-    elif len(owners) > 1:
-        others = ", ".join(sorted(owners - {_owner(point)}))
-        remark = f"{others} has one of the same name: only one of them can be used"
-    version = point.dist.version if point.dist else ""
-    return Plugin(kind, point.name, _owner(point), version, _built_in(point), point.value, remark)
-
-
-def _owner(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else ""
-
-
-def _built_in(point: EntryPoint) -> bool:
-    return _owner(point) == "unmixel" or (not _owner(point) and point.value.startswith(_PREFIX))
+        known = [group.removeprefix(_PREFIX) for group in ours]
+        guess = nearest(point.group.removeprefix(_PREFIX), known)
+        return f"unmixel has no such kind, so nobody will find it.{guess}"
+    if others:
+        return f"{', '.join(sorted(others))} has one of the same name: only one of them can be used"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -129,20 +132,23 @@ class Checked:
         Each law that is broken, in words with the case.
     failed : str
         Why nothing could be checked; empty where it was.
+    untried : str
+        A law that could not be tried here, such as one that needs a missing package; empty where all were.
     """
 
     plugin: Plugin
     n_laws: int = 0
     broken: tuple[str, ...] = ()
     failed: str = ""
+    untried: str = ""
 
     @property
     def word(self) -> str:
-        """``"kept"``, ``"broken"``, ``"failed"`` or ``"no suite"``."""
+        """``"kept"``, ``"broken"``, ``"failed"``, ``"not tried"`` or ``"no suite"``."""
         if self.failed:
             return "failed"
         if not self.n_laws:
-            return "no suite"
+            return "not tried" if self.untried else "no suite"
         return "broken" if self.broken else "kept"
 
 
@@ -167,4 +173,6 @@ def check(plugin: Plugin, *, patience_s: float = _PATIENCE_S) -> Checked:
     except (ValueError, IndexError):
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         return Checked(plugin, failed=f"its process ended without an answer: {last}")
-    return Checked(plugin, int(told["n_laws"]), tuple(told["broken"]), str(told["failed"]))
+    return Checked(
+        plugin, int(told["n_laws"]), tuple(told["broken"]), str(told["failed"]), str(told["untried"])
+    )

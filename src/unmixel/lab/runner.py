@@ -92,13 +92,13 @@ class Contest:
         order = (BASELINE, IDEA) if number % 2 == 0 else (IDEA, BASELINE)
         with workshop() as folder:
             write_scan(folder / "drawn.npz", bench.scan)
-            runs = {variant: self._run(variant, case, seed, bench, folder) for variant in order}
+            runs = {variant: self.run(variant, case, seed, bench, folder) for variant in order}
             if self.kind.name == "score":
                 return None, _score_pair(bench, runs[IDEA], case.name, seed)
         pair = Pair(bench, runs[BASELINE], runs[IDEA])
         return pair, [pair.measured(variant, case.name, seed) for variant in (BASELINE, IDEA)]
 
-    def _run(self, variant: str, case: Case, seed: int, bench: Bench, folder: Path) -> Run:
+    def run(self, variant: str, case: Case, seed: int, bench: Bench, folder: Path) -> Run:
         """Do one run in a process of its own; for a score, one process runs better and worse recipes."""
         tried = variant == IDEA
         if self.kind.name == "score":

@@ -70,7 +70,7 @@ class TrialFolder:
         """Write every file of a new trial."""
         self.write_head(trial)
         if trial.recipe:
-            write_text(self.path / _RECIPE, commented(trial.recipe, header=(f"Recipe of {trial.id}",)))
+            self.write_recipe(trial)
         if trial.code:
             write_text(self.path / _CODE, trial.code)
         for one in trial.measured:
@@ -81,6 +81,10 @@ class TrialFolder:
         head = {key: value for key, value in vars(trial).items() if key not in ("measured", "code")}
         text = json.dumps(jsonable(head), indent=2, ensure_ascii=False, allow_nan=False)
         write_text(self.path / _HEAD, text + "\n")
+
+    def write_recipe(self, trial: Trial) -> None:
+        """Write the recipe with the meaning of its fields: what ``unmixel run --recipe`` takes."""
+        write_text(self.path / _RECIPE, commented(trial.recipe, header=(f"Recipe of {trial.id}",)))
 
     def append(self, measured: Measured) -> None:
         """Add one measurement as a line."""

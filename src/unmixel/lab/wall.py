@@ -6,6 +6,7 @@ Scans and factors cross as plain arrays in ``.npz`` files, words as JSON; nothin
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ def write_answer(path: Path, answer: Answer) -> None:
         "axes": [[asdict(axis) for axis in axes] for axes in (factors.scan_axes, factors.pattern_axes)],
         "fill": factors.fill,
         "convergence": {
+            "objective": [float(value) for value in factors.convergence.objective],
             "relative_error": float(factors.convergence.relative_error),
             "n_sweeps": int(factors.convergence.n_sweeps),
             "converged": bool(factors.convergence.converged),
@@ -130,7 +132,7 @@ def read_answer(path: Path) -> Answer:
         used_pixels=arrays["used_pixels"],
         fill=told["fill"],
         strengths=arrays["strengths"],
-        convergence=Convergence((), **told["convergence"]),
+        convergence=_convergence(told["convergence"]),
         flags=((),) * len(arrays["maps"]),
     )
     check(factors)
@@ -139,6 +141,10 @@ def read_answer(path: Path) -> Answer:
         check_groups(labels, crystalline, len(factors.maps))
     score = float("nan") if told["score"] is None else float(told["score"])
     return Answer(factors, labels, crystalline, tuple(told["names"]), score, float(told["seconds"]))
+
+
+def _convergence(told: Mapping[str, Any]) -> Convergence:
+    return Convergence(**{**told, "objective": tuple(told["objective"])})
 
 
 def check(factors: Factors) -> None:
