@@ -72,11 +72,12 @@ def html(verdict: Verdict, *, title: str, below: Sequence[str]) -> str:
             for i, cell in enumerate(row(one))
         ]
         body.append(f"<tr>{''.join(cells)}</tr>")
+    ends = "".join(f"<p>{escape(line)}</p>" for line in below)
     return (
         f"<div><p><b>{escape(title)}</b>: "
         f'<span style="color:{_COLOURS[verdict.word]}">{escape(verdict.sentence)}</span></p>'
         f'<table style="border-collapse:collapse;font-variant-numeric:tabular-nums"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table>{''.join(f'<p>{escape(line)}</p>' for line in below)}</div>"
+        f"<tbody>{''.join(body)}</tbody></table>{ends}</div>"
     )
 
 

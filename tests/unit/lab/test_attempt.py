@@ -109,7 +109,9 @@ def test_a_recipe_that_fails_without_the_idea_is_not_held_against_it(tmp_path: P
         "factorize": {**RECIPE["factorize"], "constraints": [{"spot_shape": {"kernel": "measured"}}]},
     }
     place.write_text(yaml.safe_dump({**yaml.safe_load(place.read_text()), "recipe": bad, "seeds": [1]}))
-    with pytest.raises(InputError, match="fails without the idea, too: .*spot_shape needs the measured beam"):
+    with pytest.raises(
+        InputError, match=r"fails without the idea, too: .*spot_shape needs the measured beam"
+    ):
         try_idea(written(tmp_path, FRAME), suite="tiny", lab=lab)
 
 

@@ -69,7 +69,7 @@ def test_what_only_the_session_holds_is_refused(session) -> None:
     module = session(1, FIRST + "\nLEVEL = np.ones(3)\n")
     session(2, SECOND, upto="unmixel.try_idea")
     with pytest.raises(
-        InputError, match="'LEVEL', which the idea uses: .* a ndarray that only this session holds"
+        InputError, match=r"'LEVEL', which the idea uses: .* a ndarray that only this session holds"
     ):
         idea_of(module.Doubled)
 
@@ -77,7 +77,7 @@ def test_what_only_the_session_holds_is_refused(session) -> None:
 def test_parameters_are_plain_values(session) -> None:
     session(1, FIRST)
     module = session(2, SECOND, upto="unmixel.try_idea")
-    with pytest.raises(InputError, match="parameter factor of the idea: .* got ndarray"):
+    with pytest.raises(InputError, match=r"parameter factor of the idea: .* got ndarray"):
         idea_of(module.Doubled(module.np.ones(2)))
     with pytest.raises(InputError, match="a frozen dataclass"):
         idea_of(object())
