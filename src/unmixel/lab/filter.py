@@ -112,7 +112,8 @@ def _about_metric(
             got=f"'{value}'",
             hint=f"such as {key}{sign}0.8",
         ) from None
-    return f"id IN (SELECT id FROM metrics WHERE metric = ? AND value {sign} ?)", (key, number)
+    where = f"id IN (SELECT id FROM metrics WHERE metric = ? AND value {sign} ?)"  # a sign of `_TERM`  # nosec B608
+    return where, (key, number)
 
 
 def _unknown(word: str, name: str, known: tuple[str, ...]) -> InputError:

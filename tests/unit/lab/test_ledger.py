@@ -142,7 +142,7 @@ def test_filters(ledger: Ledger, words: str, names: list[str]) -> None:
     ("words", "told"),
     [
         ("fuond>3", "Did you mean 'found'"),
-        ("state=finishd", "Did you mean 'finished'"),
+        ("state=finisht", "Did you mean 'finished'"),
         ("found>many", "expected a number"),
         ("since=yesterday", "expected a day"),
         ("'open", "quotes in pairs"),
