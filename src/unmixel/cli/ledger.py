@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from unmixel.cli.output import err, out, print_json
 from unmixel.lab.ledger import Ledger
+from unmixel.lab.metrics import METRICS
 
 if TYPE_CHECKING:
     from unmixel.lab.index import Summary
     from unmixel.lab.trial import Measured
 
 _SHOWN = 5
-"""Metrics that have a column of their own; the others are in --json and in 'runs show'."""
+"""Metrics that have a column of their own, those that judge first; the others are in --json and in 'runs show'."""
 
 
 def show(words: Sequence[str], *, lab: str | None, as_json: bool, rebuild: bool) -> None:
@@ -45,11 +46,8 @@ def _table(found: Sequence[Summary], best: str) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    counts: dict[str, int] = {}
-    for one in found:
-        for metric in one.metrics:
-            counts[metric] = counts.get(metric, 0) + 1
-    metrics = sorted(counts, key=lambda metric: (metric in ("seconds", "peak_MB"), -counts[metric]))[:_SHOWN]
+    known = {metric for one in found for metric in one.metrics}
+    metrics = [metric for metric in (*METRICS, *sorted(known - set(METRICS))) if metric in known][:_SHOWN]
     table = Table(box=None, pad_edge=False, caption="* promoted" if best else None, caption_justify="left")
     for heading in ("", "trial", "kind", "suite", "state", "n"):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "n" else "left")
