@@ -28,6 +28,7 @@ RUNNABLE = [
 def run_block(block: Block, page: Path, namespace: dict[str, Any]) -> None:
     """Do what one block says, in the current folder."""
     if block.action == "file":
+        Path(block.name).parent.mkdir(parents=True, exist_ok=True)
         Path(block.name).write_text(block.text)
     elif block.action == "python":
         padded = "\n" * (block.line - 1) + block.text

@@ -130,6 +130,13 @@ def try_idea(
     best = _best(ledger, Suites(place), wanted)
     kind, name = checked(given, limits, carried=best.carried)
     tell(f"{kind.name} '{name}' keeps the laws of its kind; it {kind.enters}.")
+    if kind.name == "identifier" and not any(case.candidates for case in wanted.cases):
+        raise InputError(
+            f"suite '{suite}'",
+            expected="candidates among which groups are named",
+            got="none",
+            hint="unmixel suite add NAME SCAN --truth FILE --candidate CuZr",
+        )
     contest = Contest(wanted, kind, name, given, best.recipe, best.carried, limits)
     trial = _entered(contest, best, hypothesis)
     folder = ledger.start(trial)

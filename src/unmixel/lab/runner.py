@@ -117,7 +117,7 @@ class Contest:
             scan=folder / "drawn.npz",
             recipes=[_seeded(recipe, seed) for recipe in recipes],
             tried=tried,
-            candidates=list(case.candidates),
+            candidates=list(case.candidates) if self.kind.name == "identifier" else [],
             voltage_kV=bench.scan.instrument.voltage_kV,
         )
         if outcome.failed:

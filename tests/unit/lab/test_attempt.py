@@ -248,6 +248,27 @@ def test_a_score_is_judged_by_how_well_it_tells_good_from_bad(tmp_path: Path, la
 
 
 @pytest.mark.slow
+def test_an_identifier_is_judged_by_the_names_it_gives(tmp_path: Path, lab: Path) -> None:
+    from unmixel.lab.new_idea import new_idea
+
+    path = new_idea("identifier", "strict", tmp_path / "strict.py")
+    with pytest.raises(InputError, match="candidates among which groups are named"):
+        try_idea(path, suite="tiny", lab=lab)
+    quick = Suites(lab).get("quick")
+    told = {
+        "judged": ["found"],
+        "seeds": [1],
+        "recipe": dict(quick.recipe),
+        "cases": {"a": {"scan": quick.cases[0].scan, "candidates": ["CuZr", "CuZr2", "ZrO2"]}},
+    }
+    (lab / "suites" / "named.yaml").write_text(yaml.safe_dump(told))
+    tried = try_idea(path, suite="named", lab=lab)
+    first = tried.verdict.comparisons[0]
+    assert (first.metric, first.n_pairs) == ("phase_accuracy", 1)
+    assert 0 <= first.idea <= 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["constraint", "step", "start", "refinement", "solver", "loss", "distance", "identifier", "score"]
 )

@@ -66,12 +66,12 @@ def test_a_parameter_without_default_is_named() -> None:
 
 
 def test_errors_are_told_with_the_users_own_line() -> None:
-    loaded = load(frame("return z * self.insid"))
+    loaded = load(frame("return z * self.inner"))
     with registry.lent("constraints", loaded.plugin):
         broken = broken_laws(loaded)
     assert broken
     assert f"frame.py, line {PROX_LINE}, in prox: AttributeError" in broken[0].why
-    assert broken[0].why.endswith("\n    return z * self.insid")
+    assert broken[0].why.endswith("\n    return z * self.inner")
     with pytest.raises(ZeroDivisionError) as caught:
         load(Idea("top.py", "import numpy as np\n1 / 0\n"))
     assert (
