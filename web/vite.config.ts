@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { defineConfig, type Plugin } from "vite";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const assets = join(here, "../src/unmixel/web/assets");
+const loose = ["index.html", "openapi.json", "package-lock.json", "package.json", "tsconfig.json", "vite.config.ts"];
+const made = "schema.ts"; // from openapi.json, at each build
+
+/** Writes which sources the assets were built from, so that a test without node can tell whether they match. */
+function manifest(): Plugin {
+  return {
+    name: "manifest",
+    apply: "build",
+    closeBundle() {
+      const sources = [...loose.map((name) => join(here, name)), ...filesBelow(join(here, "src"))];
+      const written = filesBelow(assets).filter((path) => !path.endsWith("manifest.json"));
+      const record = { sources: digests(sources, here), assets: digests(written, assets) };
+      writeFileSync(join(assets, "manifest.json"), JSON.stringify(record, null, 1) + "\n");
+    },
+  };
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== made)
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function digests(paths: string[], root: string): Record<string, string> {
+  const named = paths.map((path) => [relative(root, path).replaceAll("\\", "/"), digest(path)] as const);
+  return Object.fromEntries(named.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function digest(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+export default defineConfig({
+  base: "./assets/", // the server keeps the page one level above its assets,
+  plugins: [manifest()],
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: {
+    outDir: assets,
+    emptyOutDir: true,
+    target: "es2022",
+    sourcemap: false,
+    modulePreload: false,
+    rollupOptions: {
+      output: { entryFileNames: "viewer.js", assetFileNames: "viewer[extname]", chunkFileNames: "[name].js" },
+    },
+  },
+});
