@@ -211,7 +211,11 @@ class CalibrateRequest(Model):
     step: Size | None = Field(
         None, description="1/angstrom a pixel to begin from, where the axes do not say it."
     )
-    ellipse: bool = Field(True, description="Whether to fit the ellipse as well.")
+    ellipse: Annotated[float, Field(ge=1, le=2, allow_inf_nan=False)] = Field(
+        1.0, description="Long over short axis to begin from."
+    )
+    ellipse_angle_deg: Number = Field(0.0, description="Of the long axis, counter-clockwise from +u.")
+    fit: bool = Field(True, description="False only draws rings where these numbers put them.")
 
 
 class RingLine(Model):
@@ -302,7 +306,19 @@ class PrepareReply(Model):
 class SnippetRequest(Model):
     """Ask for the present view as text that does the same."""
 
-    view: Literal["pattern", "region", "virtual", "summary", "calibrate", "prepare", "run", "rank", "groups"]
+    view: Literal[
+        "pattern",
+        "region",
+        "virtual",
+        "summary",
+        "calibrate",
+        "prepare",
+        "run",
+        "rank",
+        "groups",
+        "phases",
+        "particles",
+    ]
     opened: Name = Field(description="Id of the scan or run.")
     language: Literal["python", "command"] = "python"
     position: list[Index] | None = Field(None, max_length=4)
@@ -325,12 +341,15 @@ class FigureRequest(Model):
     """Ask for a picture with scale bar of what is shown."""
 
     opened: Name
-    view: Literal["pattern", "region", "virtual", "summary", "map", "component", "residual", "particles"]
+    view: Literal[
+        "pattern", "region", "virtual", "summary", "map",
+        "component", "residual", "groups", "dendrogram", "phases", "particles", "histogram", "convergence", "rank",
+    ]  # fmt: skip
     format: Literal["svg", "png"] = "svg"
     position: list[Index] | None = Field(None, max_length=4)
     shape: Shape | None = None
     statistic: Statistic | None = None
-    component: Index | None = None
+    index: Index = Field(0, description="Component or group.")
     log: bool = False
     percentiles: tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]] = (
         0.0,

@@ -96,7 +96,7 @@ class Convergence(Model):
 
 
 class Component(Model):
-    """One component; its arrays lie at `api/runs/{id}/components/{index}/{map|pattern}`."""
+    """One component; all maps and patterns lie at `api/runs/{id}/components/{maps|patterns}`."""
 
     index: int
     strength: float
@@ -128,7 +128,7 @@ class RunSummary(Model):
 
 
 class GroupModel(Model):
-    """One group; its arrays lie at `api/runs/{id}/groups/{index}/{map|pattern}`."""
+    """One group; all maps and patterns lie at `api/runs/{id}/groups/{maps|patterns}`."""
 
     index: int
     members: list[int]
@@ -163,7 +163,8 @@ class GroupsReply(Model):
 class CutRequest(Model):
     """Ask for groups at another height of the tree."""
 
-    height: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    height: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    align: bool = Field(False, description="Whether to turn and average patterns too, which takes a moment.")
 
 
 class CutReply(Model):
@@ -173,8 +174,8 @@ class CutReply(Model):
     labels: list[int]
     rotation_deg: list[float]
     groups: list[GroupModel]
-    patterns: str = Field(description="Key of an array (g, *pattern_shape).")
-    maps: str = Field(description="Key of an array (g, *scan_shape).")
+    patterns: str | None = Field(None, description="Key of an array (g, *pattern_shape), where asked for.")
+    maps: str | None = Field(None, description="Key of an array (g, *scan_shape), where asked for.")
 
 
 class Spot(Model):
@@ -260,7 +261,7 @@ class Histogram(Model):
 
 
 class ParticlesReply(Model):
-    """Particles and their statistics; labels lie at `api/runs/{id}/particles/labels/{group}`."""
+    """Particles and their statistics; labels (g, *scan_shape) at `api/runs/{id}/particles/labels`."""
 
     unit: str
     n_groups: int

@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, HTTPException, Response
 
 from unmixel.web.arrays import BYTES
-from unmixel.web.models import Index, Opened
+from unmixel.web.models import Opened
 from unmixel.web.run_models import (
     CompareRunsReply,
     CutReply,
@@ -19,6 +19,8 @@ from unmixel.web.run_models import (
     PhasesReply,
     RunSummary,
 )
+
+Side = Literal["maps", "patterns"]
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -47,9 +49,9 @@ def summary(id: str) -> RunSummary:  # noqa: A002
     raise HTTPException(501)
 
 
-@router.get("/{id}/components/{index}/{side}", response_class=Response, responses=BYTES)
-def component(id: str, index: Index, side: Literal["map", "pattern"]) -> Response:  # noqa: A002
-    """Return the map or the pattern of a component."""
+@router.get("/{id}/components/{side}", response_class=Response, responses=BYTES)
+def components(id: str, side: Side) -> Response:  # noqa: A002
+    """Return the maps (k, *scan_shape) or the patterns (k, *pattern_shape) of all components."""
     raise HTTPException(501)
 
 
@@ -77,9 +79,9 @@ def cut(id: str, request: CutRequest) -> CutReply:  # noqa: A002
     raise HTTPException(501)
 
 
-@router.get("/{id}/groups/{index}/{side}", response_class=Response, responses=BYTES)
-def group(id: str, index: Index, side: Literal["map", "pattern"]) -> Response:  # noqa: A002
-    """Return the map or the aligned mean pattern of a group."""
+@router.get("/{id}/groups/{side}", response_class=Response, responses=BYTES)
+def group_arrays(id: str, side: Side) -> Response:  # noqa: A002
+    """Return the maps or the aligned mean patterns of all groups."""
     raise HTTPException(501)
 
 
@@ -95,9 +97,9 @@ def particles(id: str) -> ParticlesReply:  # noqa: A002
     raise HTTPException(501)
 
 
-@router.get("/{id}/particles/labels/{group}", response_class=Response, responses=BYTES)
-def labels(id: str, group: Index) -> Response:  # noqa: A002
-    """Return 0 or the number of the particle at each position, shape scan_shape."""
+@router.get("/{id}/particles/labels", response_class=Response, responses=BYTES)
+def labels(id: str) -> Response:  # noqa: A002
+    """Return 0 or the number of the particle at each position of each group's map, shape (g, *scan_shape)."""
     raise HTTPException(501)
 
 
