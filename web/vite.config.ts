@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { defineConfig, type Plugin } from "vite";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const assets = join(here, "../src/unmixel/web/assets");
@@ -39,9 +40,12 @@ function digest(path: string): string {
 }
 
 export default defineConfig({
-  base: "./assets/", // the server keeps the page one level above its assets,
+  base: "./",
+  // the server shows the page one level above its assets
+  experimental: { renderBuiltUrl: (name, { hostType }) => (hostType === "html" ? `./assets/${name}` : { relative: true }) },
   plugins: [manifest()],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  test: { css: true, include: ["tests/**/*.test.ts"] },
   build: {
     outDir: assets,
     emptyOutDir: true,

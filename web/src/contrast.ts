@@ -25,7 +25,7 @@ const DECADES = 5; // of a logarithmic stretch: darker values share its first co
 export function limits(array: NdArray, contrast: Contrast): Limits {
   const values = sample(array.data);
   const { stretch } = contrast;
-  if (!values.length) return { low: 0, high: 1, stretch };
+  if (!values.length) return { low: stretch === "log" ? 0.1 : 0, high: 1, stretch };
   let high = percentile(values, contrast.high);
   let low = percentile(values, contrast.low);
   if (stretch === "log") {

@@ -16,3 +16,10 @@ export const indexOf = (row: number, column: number, n: number): number[] => (n 
 
 /** Returns whether an array can be drawn as an image; else it is a line. */
 export const isImage = (array: NdArray): boolean => array.shape.length >= 2 && (array.shape.at(-2) as number) > 1;
+
+/** Returns the cursor a step further; on a line scan both pairs of keys walk the line. */
+export function stepped(at: readonly number[], by: readonly [number, number], step: number): number[] {
+  if (at.length === 1) return [(at[0] ?? 0) + (by[0] + by[1]) * step];
+  const last = at.length - 1;
+  return at.map((index, axis) => index + step * (axis === last ? by[1] : axis === last - 1 ? by[0] : 0));
+}

@@ -1,5 +1,5 @@
 import { card, cursor, detector, moveCursor, run } from "./state";
-import { imageShape } from "./frames";
+import { imageShape, stepped } from "./frames";
 import { moved } from "./shapes";
 
 const scanKeys: Record<string, readonly [number, number]> = { w: [-1, 0], s: [1, 0], a: [0, -1], d: [0, 1] };
@@ -17,13 +17,6 @@ export function hearKey(event: KeyboardEvent): void {
   else if (onPattern) moveDetector(onPattern, step);
   else return;
   event.preventDefault();
-}
-
-/** Returns the cursor a step further; on a line scan both pairs of keys walk the line. */
-export function stepped(at: readonly number[], by: readonly [number, number], step: number): number[] {
-  if (at.length === 1) return [(at[0] ?? 0) + (by[0] + by[1]) * step];
-  const last = at.length - 1;
-  return at.map((index, axis) => index + step * (axis === last ? by[1] : axis === last - 1 ? by[0] : 0));
 }
 
 function moveDetector(by: readonly [number, number], step: number): void {
