@@ -1,20 +1,24 @@
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const assets = join(here, "../src/unmixel/web/assets");
+const shipped = join(here, "../src/unmixel/web/assets");
 const loose = ["index.html", "openapi.json", "package-lock.json", "package.json", "tsconfig.json", "vite.config.ts"];
 const made = "schema.ts"; // from openapi.json, at each build
 
 /** Writes which sources the assets were built from, so that a test without node can tell whether they match. */
 function manifest(): Plugin {
+  let assets = shipped;
   return {
     name: "manifest",
     apply: "build",
+    configResolved(config) {
+      assets = resolve(config.root, config.build.outDir);
+    },
     closeBundle() {
       const sources = [...loose.map((name) => join(here, name)), ...filesBelow(join(here, "src"))];
       const written = filesBelow(assets).filter((path) => !path.endsWith("manifest.json"));
@@ -47,7 +51,7 @@ export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   test: { css: true, include: ["tests/**/*.test.ts"] },
   build: {
-    outDir: assets,
+    outDir: shipped,
     emptyOutDir: true,
     target: "es2022",
     sourcemap: false,

@@ -1,3 +1,6 @@
+/** Returns a length as CSS writes it. */
+export const px = (length: number): string => `${length}px`;
+
 /** Where an image of rows x columns lies inside a box of the page, and how pixels turn into places. */
 export interface Geometry {
   readonly left: number;
@@ -38,7 +41,7 @@ export function fit(
   const width = Math.min(roomX, roomY * ratio);
   const height = width / ratio;
   const left = margins.left + (roomX - width) / 2;
-  const top = margins.top + (roomY - height) / 2;
+  const { top } = margins; // so that images side by side begin at one height
   const across = width / columns;
   const down = height / rows;
   return {

@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Limits, place, valueAt } from "../contrast";
 import { type TableName, table } from "../colours";
+import { px } from "../geometry";
 import { niceTicks, shown } from "../scales";
 
 interface Props {
@@ -49,9 +50,9 @@ export function ColourBar({ range, colours, left, top, height, quantity }: Props
   const ends = `${shown(valueAt(0, range))} – ${shown(valueAt(1, range))}`;
   return (
     <div role="img" aria-label={`${quantity}: ${ends}`}>
-      <canvas ref={canvas} width={1} height={256} class="bar" style={{ left, top, height }} />
+      <canvas ref={canvas} width={1} height={256} class="bar" style={{ left: px(left), top: px(top), height: px(height) }} />
       {barTicks(range, height).map((value) => (
-        <span key={value} class="tick" style={{ left: left + 16, top: top + (1 - place(value, range)) * height }}>
+        <span key={value} class="tick" style={{ left: px(left + 18), top: px(top + (1 - place(value, range)) * height) }}>
           {shown(value, 3)}
         </span>
       ))}

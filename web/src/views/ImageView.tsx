@@ -3,7 +3,7 @@ import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { type NdArray, imageSize } from "../arrays";
 import type { TableName } from "../colours";
 import { type Contrast, type Limits, draw, limits } from "../contrast";
-import { type Geometry, fit } from "../geometry";
+import { type Geometry, fit, px } from "../geometry";
 import { type AxisModel, axisTitle, niceTicks, scaleBar, shown, toIndex, toValue } from "../scales";
 import { t } from "../words";
 import { ColourBar } from "./ColourBar";
@@ -26,7 +26,7 @@ interface Props {
   readonly onDrawn?: (() => void) | undefined;
 }
 
-const MARGINS = { left: 58, top: 8, right: 78, bottom: 40 };
+const MARGINS = { left: 58, top: 22, right: 78, bottom: 40 };
 
 /** An image with axes, scale bar, colour bar and cursor; drawn by a colour table, whole, at any aspect ratio. */
 export function ImageView(props: Props) {
@@ -73,7 +73,7 @@ export function ImageView(props: Props) {
       <canvas
         ref={canvas}
         class="pixels"
-        style={{ left: geometry.left, top: geometry.top, width: geometry.width, height: geometry.height }}
+        style={{ left: px(geometry.left), top: px(geometry.top), width: px(geometry.width), height: px(geometry.height) }}
         role="img"
         aria-label={label}
       />
@@ -82,6 +82,9 @@ export function ImageView(props: Props) {
           <Axes axes={axes} geometry={geometry} />
           {overlay?.(geometry)}
           {cursor && <Cross at={cursor} geometry={geometry} />}
+          <text x={geometry.left + geometry.width + 70} y={14} text-anchor="end">
+            {quantity}
+          </text>
         </svg>
       )}
       {image && range && (

@@ -119,7 +119,6 @@ export function ContrastControls({ value, onChange }: { value: Contrast; onChang
       />
       <NumberField
         word="darkest"
-        hint={t("percentile-help")}
         value={value.low}
         min={0}
         max={50}
