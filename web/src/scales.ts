@@ -30,6 +30,21 @@ export function shown(value: number, digits = 3): string {
 const raised = (power: number): string =>
   String(power).replace(/[-0-9]/g, (sign) => (sign === "-" ? "⁻" : ("⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)] as string)));
 
+/** Returns ticks as text, with as many digits as tell one from the next. */
+export function tickTexts(values: readonly number[]): string[] {
+  const step = Math.min(...values.slice(1).map((value, index) => Math.abs(value - (values[index] as number))));
+  const largest = Math.max(...values.map(Math.abs));
+  const digits = Number.isFinite(step) && step > 0 ? Math.ceil(Math.log10(largest / step) + 1.3) : 3;
+  return values.map((value) => shown(value, Math.max(3, digits)));
+}
+
+/** Returns words from a record as a sentence: a capital first, a full stop last. */
+export function sentence(text: string): string {
+  const trimmed = text.trim();
+  if (!trimmed) return "";
+  return trimmed[0]?.toUpperCase() + trimmed.slice(1) + (/[.!?。]$/.test(trimmed) ? "" : ".");
+}
+
 /** Returns the unit as it is printed: Å⁻¹ for 1/angstrom. */
 export function unitText(unit: string): string {
   const known: Record<string, string> = { "1/angstrom": "Å⁻¹", angstrom: "Å", "1/nm": "nm⁻¹", um: "µm" };

@@ -1,7 +1,9 @@
 import { signal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import { type Message, api } from "../api";
 import { useLoaded } from "../loaded";
-import { shown } from "../scales";
+import { Newest } from "../newest";
+import { type AxisModel, shown, toIndex } from "../scales";
 import { card, patternContrast, scanId, session, tell } from "../state";
 import { Actions } from "../views/Actions";
 import { Choice, ContrastControls, NumberField } from "../views/controls";
@@ -26,37 +28,56 @@ export function Calibrate() {
   return <Rulers id={id} facts={facts} />;
 }
 
+/** The centre that the axes say: where both are 0. */
+const middleOf = (vertical: AxisModel, horizontal: AxisModel): [number, number] =>
+  vertical.unit === "px"
+    ? [(vertical.size - 1) / 2, (horizontal.size - 1) / 2]
+    : [quarter(toIndex(vertical, 0)), quarter(toIndex(horizontal, 0))];
+
+const quarter = (value: number): number => Math.round(4 * value) / 4;
+
 async function calibrate(id: string, request: Request): Promise<void> {
-  asked.value = request;
-  busy.value = true;
+  busy.value = request.fit;
   const reply = await tell(api.post<Reply>(`scans/${id}/calibrate`, request));
   busy.value = false;
-  if (reply) fitted.value = { scan: id, reply };
+  if (!reply) return;
+  fitted.value = { scan: id, reply };
+  if (request.fit) {
+    const { center_v, center_u, scale, ellipse, ellipse_angle_deg } = reply;
+    asked.value = { ...request, center: [center_v.value, center_u.value], step: scale.value, ellipse: Math.max(1, ellipse.value), ellipse_angle_deg };
+  }
 }
 
 function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
   const pattern = useLoaded(() => api.array(`scans/${id}/summary/${asked.value.of}`), [id, asked.value.of]);
   const phases = session.value?.phases ?? [];
   const reply = fitted.value?.scan === id ? fitted.value.reply : null;
-  const request = { ...asked.value, phase: asked.value.phase || (phases[0] ?? "") };
-  const change = (changed: Partial<Request>) => calibrate(id, { ...request, fit: false, ...changed });
+  const request = asked.value;
+  const newest = useRef(new Newest<Request>((next) => calibrate(id, next)));
+  const change = (changed: Partial<Request>) => {
+    asked.value = { ...request, fit: false, ...changed };
+    if (asked.value.phase) newest.current.ask(asked.value);
+  };
+  const [vertical, horizontal] = facts.pattern_axes as [AxisModel, AxisModel];
+  const center = request.center ?? (reply ? [reply.center_v.value, reply.center_u.value] : middleOf(vertical, horizontal));
+  const step = request.step ?? reply?.scale.value ?? (vertical.unit === "1/angstrom" ? Math.abs(vertical.scale) : 0.01);
   return (
     <div class="form-and-result">
       <section class="form" aria-labelledby="calibrate-title">
         <h2 id="calibrate-title">{t("calibrate")}</h2>
-        <Choice word="known-phase" hint={t("known-phase-help")} value={request.phase} options={phases.map((phase) => [phase, phase] as const)} onChange={(phase) => change({ phase })} />
+        <Choice word="known-phase" hint={t("known-phase-help")} value={request.phase} options={[["", t("choose")] as const, ...phases.map((phase) => [phase, phase] as const)]} onChange={(phase) => change({ phase })} />
         <Choice word="shows" value={request.of} options={[["mean", t("of-mean")], ["max", t("of-max")]]} onChange={(of) => change({ of })} />
         <h3>{t("by-hand")}</h3>
-        <NumberField word="center-row" value={request.center?.[0] ?? reply?.center_v.value ?? 0} step={0.25} onChange={(v) => change({ center: [v, request.center?.[1] ?? reply?.center_u.value ?? 0] })} />
-        <NumberField word="center-column" value={request.center?.[1] ?? reply?.center_u.value ?? 0} step={0.25} onChange={(u) => change({ center: [request.center?.[0] ?? reply?.center_v.value ?? 0, u] })} />
-        <NumberField word="scale-step" hint={t("scale-step-help")} value={request.step ?? reply?.scale.value ?? 0.01} min={1e-6} onChange={(step) => change({ step })} />
+        <NumberField word="center-row" value={center[0]} step={0.25} hint={t("center-help")} onChange={(v) => change({ center: [v, center[1]] })} />
+        <NumberField word="center-column" value={center[1]} step={0.25} onChange={(u) => change({ center: [center[0], u] })} />
+        <NumberField word="scale-step" hint={t("scale-step-help")} value={step} min={1e-6} onChange={(step) => change({ step })} />
         <NumberField word="ellipse" hint={t("ellipse-help")} value={request.ellipse} min={1} max={2} step={0.005} onChange={(ellipse) => change({ ellipse })} />
         <NumberField word="ellipse-angle" value={request.ellipse_angle_deg} min={-180} max={180} step={1} onChange={(ellipse_angle_deg) => change({ ellipse_angle_deg })} />
         <div class="buttons">
-          <button type="button" disabled={busy.value} onClick={() => change({})}>
+          <button type="button" disabled={!request.phase} onClick={() => change({})}>
             {t("draw-rings")}
           </button>
-          <button type="button" class="main" disabled={busy.value} onClick={() => change({ fit: true })}>
+          <button type="button" class="main" disabled={busy.value || !request.phase} onClick={() => change({ fit: true })}>
             {t("fit")}
           </button>
         </div>
@@ -75,6 +96,8 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
           contrast={patternContrast.value}
           axes={facts.pattern_axes}
           quantity={t("counts")}
+          cursor={center}
+          onMove={(v, u) => change({ center: [quarter(v), quarter(u)] })}
           overlay={(geometry) => reply && <Rings geometry={geometry} rings={reply.rings.map((ring) => ring.points)} names={reply.rings.map((ring) => miller(ring.hkl))} />}
         />
         {!reply && <p class="advice">{t("no-calibration")}</p>}

@@ -7,7 +7,7 @@ import { groupColour } from "../colours";
 import { rowAndColumn } from "../frames";
 import { growing, job, resume, start, stop, takeUp, works } from "../jobs";
 import { useLoaded } from "../loaded";
-import { shown } from "../scales";
+import { sentence, shown } from "../scales";
 import { complain, cursor, run, runId, scanId, tell } from "../state";
 import { Actions } from "../views/Actions";
 import { Curve } from "../views/Curve";
@@ -175,7 +175,7 @@ function Finished({ run: found }: { run: Message<"RunSummary"> }) {
         </figure>
       </div>
       {component && <ComponentWords component={component} />}
-      <p class="words">{found.convergence.reason}</p>
+      <p class="words">{sentence(found.convergence.reason)}</p>
       {maps && patterns && <Tiles maps={maps} patterns={patterns} components={found.components} />}
       <Actions name={`${found.name}-${index + 1}`} figure={{ view: "component", opened: id, index }} />
     </section>
@@ -195,12 +195,14 @@ function ComponentWords({ component }: { component: Message<"Component"> }) {
 }
 
 export function Convergence({ objective }: { objective: readonly number[] }) {
+  const wide = Math.max(...objective) > 10 * Math.min(...objective) && Math.min(...objective) > 0;
+  const y = wide ? objective.map(Math.log10) : objective;
   return (
     <Curve
       label={t("convergence")}
-      lines={[{ name: t("objective"), x: objective.map((_, index) => index), y: objective.map((value) => (value > 0 ? Math.log10(value) : null)) }]}
+      lines={[{ name: t("objective"), x: objective.map((_, index) => index), y }]}
       across={t("sweep")}
-      up={t("log-objective")}
+      up={t(wide ? "log-objective" : "objective")}
     />
   );
 }

@@ -4,6 +4,7 @@ import { type Message, api } from "../api";
 import { type NdArray, slice } from "../arrays";
 import { groupColour } from "../colours";
 import { rowAndColumn } from "../frames";
+import { sentence } from "../scales";
 import { Newest } from "../newest";
 import { useLoaded } from "../loaded";
 import { complain, cursor, run, runId } from "../state";
@@ -64,7 +65,7 @@ function Grouped({ id, run: found }: { id: string; run: Message<"RunSummary"> })
         <h2 id="tree-title">{t("tree-title", { n: now.groups.length })}</h2>
         <Dendrogram tree={reply.tree} leaves={reply.leaves} labels={now.labels} cut={now.height} onCut={move} chosen={chosenLeaf.value} onChoose={choose} />
         <p class="words">
-          {t("cut-help")} {now.height === reply.cut ? reply.cut_reason : t("cut-moved", { cut: reply.cut.toFixed(3) })}
+          {t("cut-help")} {now.height === reply.cut ? sentence(reply.cut_reason) : t("cut-moved", { cut: reply.cut.toFixed(3) })}
           {now.height !== reply.cut && (
             <button type="button" onClick={() => move(reply.cut, true)}>
               {t("cut-back")}

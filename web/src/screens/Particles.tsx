@@ -17,7 +17,7 @@ import { t } from "../words";
 type Particle = Message<"ParticleModel">;
 
 const chosen = signal<number | null>(null);
-const group = signal("0");
+const group = signal<string | null>(null); // null: the one with most particles
 
 /** Screen 7: particles on the map, their sizes, and their table. */
 export function Particles() {
@@ -31,7 +31,8 @@ function Found({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
   const labels = useLoaded(() => api.array(`runs/${id}/particles/labels`), [id]);
   const maps = useLoaded(() => api.array(`runs/${id}/groups/maps`), [id]);
   if (!reply) return <section />;
-  const which = Math.min(Number(group.value), reply.n_groups - 1);
+  const counts = Array.from({ length: reply.n_groups }, (_, index) => reply.particles.filter((one) => one.group === index).length);
+  const which = Math.min(group.value === null ? counts.indexOf(Math.max(...counts)) : Number(group.value), reply.n_groups - 1);
   const shownNow = reply.particles.filter((particle) => particle.group === which);
   const axes = found.scan_axes;
   const [vertical, horizontal] = axes.slice(-2) as [(typeof axes)[0], (typeof axes)[0]];
@@ -50,7 +51,7 @@ function Found({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
           <Choice
             word="group"
             value={String(which)}
-            options={Array.from({ length: reply.n_groups }, (_, index) => [String(index), t("group-with", { n: index + 1, particles: reply.particles.filter((p) => p.group === index).length })] as const)}
+            options={counts.map((particles, index) => [String(index), t("group-with", { n: index + 1, particles })] as const)}
             onChange={(value) => (group.value = value)}
           />
         </div>

@@ -4,7 +4,7 @@ import { slice } from "../arrays";
 import { groupColour } from "../colours";
 import type { Geometry } from "../geometry";
 import { useLoaded } from "../loaded";
-import { shown } from "../scales";
+import { sentence, shown } from "../scales";
 import { run, runId } from "../state";
 import { Absent } from "../views/Absent";
 import { Actions } from "../views/Actions";
@@ -16,7 +16,7 @@ import { t } from "../words";
 type Answer = Message<"Answer">;
 type Match = Message<"Match">;
 
-const chosenGroup = signal(0);
+const chosenGroup = signal<number | null>(null); // null: the first that has candidates
 /** 0: the best candidate; 1: the runner-up; ... */
 const candidate = signal(0);
 
@@ -32,7 +32,10 @@ function Named({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
   const patterns = useLoaded(() => api.array(`runs/${id}/groups/patterns`), [id]);
   const maps = useLoaded(() => api.array(`runs/${id}/groups/maps`), [id]);
   if (!reply) return <section />;
-  const answer = reply.answers.find((one) => one.group === chosenGroup.value) ?? reply.answers[0];
+  const answer =
+    reply.answers.find((one) => one.group === chosenGroup.value) ??
+    reply.answers.find((one) => one.matches.length) ??
+    reply.answers[0];
   if (!answer) return <Absent what="no-phases" run={found} />;
   const match = answer.matches[Math.min(candidate.value, answer.matches.length - 1)];
   const choose = (group: number) => {
@@ -66,7 +69,7 @@ function Named({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
       </section>
       <section aria-labelledby="candidates-title">
         <h2 id="candidates-title">{t("candidates")}</h2>
-        <p class="words">{answer.reason}</p>
+        <p class="words">{sentence(answer.reason)}</p>
         <Candidates answer={answer} />
         {match && <MatchWords match={match} />}
         <figure class="low">

@@ -83,7 +83,7 @@ function HistoryLine({ row }: { row: Row }) {
       <td>{row.status ?? "–"}</td>
       <td>{row.started?.replace("T", " ").slice(0, 16) ?? "–"}</td>
       <td>{row.components ?? "–"}</td>
-      <td>{row.relative_error === null ? "–" : `${shown(100 * row.relative_error)} %`}</td>
+      <td>{percent(row.relative_error)}</td>
       <td>{row.input ?? "–"}</td>
     </tr>
   );
@@ -146,4 +146,4 @@ function Difference({ first, second }: { first: string; second: string }) {
   );
 }
 
-const percent = (share: number | null): string => (share === null ? "–" : `${shown(100 * share)} %`);
+const percent = (share: number | null): string => (share == null ? "–" : `${shown(100 * share)} %`);

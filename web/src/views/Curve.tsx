@@ -1,4 +1,4 @@
-import { niceTicks, shown } from "../scales";
+import { niceTicks, shown, tickTexts } from "../scales";
 import { useBox } from "./useBox";
 
 export interface Line {
@@ -35,6 +35,8 @@ export function Curve({ label, lines, across, up, marked, dots }: Props) {
   const x = (value: number) => LEFT + ((value - left) / (right - left)) * (width - LEFT - RIGHT);
   const y = (value: number) => height - BOTTOM - ((value - low) / (high - low)) * (height - TOP - BOTTOM);
   const whole = niceTicks(left, right, Math.max(2, (width - LEFT) / 80)).filter((value) => Number.isInteger(value));
+  const rungs = niceTicks(low, high, Math.max(2, (height - BOTTOM) / 45));
+  const texts = tickTexts(rungs);
   return (
     <div ref={box} class="image curves">
       <svg class="overlay plot" width={width} height={height} role="img" aria-label={label}>
@@ -44,9 +46,9 @@ export function Curve({ label, lines, across, up, marked, dots }: Props) {
             {shown(value)}
           </text>
         ))}
-        {niceTicks(low, high, Math.max(2, (height - BOTTOM) / 45)).map((value) => (
+        {rungs.map((value, index) => (
           <text key={value} x={LEFT - 8} y={y(value)} dy="0.35em" text-anchor="end">
-            {shown(value, 4)}
+            {texts[index]}
           </text>
         ))}
         {marked != null && <path class="at" d={`M${x(marked)} ${TOP}V${height - BOTTOM}`} />}

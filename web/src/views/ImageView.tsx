@@ -176,7 +176,7 @@ export function ScaleBar({ axis, geometry }: { axis: AxisModel; geometry: Geomet
   const length = bar.pixels * geometry.across;
   const x = geometry.left + 10;
   const y = geometry.top + geometry.height - 12;
-  const plate = Math.max(length, 7.2 * bar.text.length) + 12;
+  const plate = Math.max(length, 8.2 * bar.text.length) + 12;
   return (
     <g class="scale-bar" pointer-events="none">
       <rect x={x - 6} y={y - 24} width={plate} height={32} rx="3" class="plate" />
