@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e9, le=1e9)]
+Percent = Annotated[float, Field(allow_inf_nan=False, ge=0, le=100)]
 Size = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e6)]
 Index = Annotated[int, Field(ge=0, le=10_000_000)]
 Pair = tuple[Number, Number]
@@ -28,9 +29,9 @@ class Problem(Model):
     """Why a request was not answered."""
 
     what: str = Field(description="What is wrong.")
-    expected: str = Field("", description="What would have been right.")
-    got: str = Field("", description="What came.")
-    hint: str = Field("", description="What to do.")
+    expected: str = Field(default="", description="What would have been right.")
+    got: str = Field(default="", description="What came.")
+    hint: str = Field(default="", description="What to do.")
 
 
 class Opened(Model):
@@ -39,8 +40,10 @@ class Opened(Model):
     id: str
     name: str = Field(description="Last part of its path, or its address.")
     kind: Literal["scan", "run"]
-    scan: str | None = Field(None, description="Of a run: id of its scan, where that is opened too.")
-    status: str | None = Field(None, description="Of a run: finished, running, interrupted or failed.")
+    scan: str | None = Field(default=None, description="Of a run: id of its scan, where that is opened too.")
+    status: str | None = Field(
+        default=None, description="Of a run: finished, running, interrupted or failed."
+    )
 
 
 class Session(Model):
@@ -135,7 +138,7 @@ class VirtualRequest(Model):
     """Ask for the image of a virtual detector."""
 
     detector: Shape
-    exact: bool = Field(True, description="False takes the quick sums of bins where they are there.")
+    exact: bool = Field(default=True, description="False takes the quick sums of bins where they are there.")
 
 
 class RegionRequest(Model):
@@ -167,6 +170,7 @@ class LiveRegion(Model):
     seq: Index
     what: Literal["region"]
     region: Shape
+    exact: bool = Field(default=False, description="False lets some of many positions stand for all.")
 
 
 LiveRequest = Annotated[LivePattern | LiveVirtual | LiveRegion, Field(discriminator="what")]
@@ -180,7 +184,9 @@ class ArrayHead(Model):
     shape: list[int]
     dtype: Literal["uint8", "uint16", "uint32", "float32"]
     exact: bool = Field(description="Whether it is what reading all data gives; false for sums of bins.")
-    done: float = Field(1.0, ge=0, le=1, description="Share of the scan that is in it; NaN stands elsewhere.")
+    done: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the scan that is in it; NaN stands elsewhere."
+    )
 
 
 class LiveProblem(Model):
@@ -207,15 +213,18 @@ class CalibrateRequest(Model):
 
     phase: Name = Field(description="Built-in cell, or a structure opened with the viewer.")
     of: Literal["mean", "max"] = "mean"
-    center: Pair | None = Field(None, description="(v, u) in pixels to begin from.")
+    center: Pair | None = Field(default=None, description="(v, u) in pixels to begin from.")
     step: Size | None = Field(
-        None, description="1/angstrom a pixel to begin from, where the axes do not say it."
+        default=None, description="1/angstrom a pixel to begin from, where the axes do not say it."
     )
     ellipse: Annotated[float, Field(ge=1, le=2, allow_inf_nan=False)] = Field(
-        1.0, description="Long over short axis to begin from."
+        default=1.0, description="Long over short axis to begin from."
     )
-    ellipse_angle_deg: Number = Field(0.0, description="Of the long axis, counter-clockwise from +u.")
-    fit: bool = Field(True, description="False only draws rings where these numbers put them.")
+    ellipse_angle_deg: Number = Field(default=0.0, description="Of the long axis, counter-clockwise from +u.")
+    fit: bool = Field(default=True, description="False only draws rings where these numbers put them.")
+    rotation: bool = Field(
+        default=False, description="Whether to find detector against scan too: a pass over the data."
+    )
 
 
 class RingLine(Model):
@@ -253,12 +262,15 @@ class CalibrateReply(Model):
     phase: str
     trusted: bool
     words: str
+    done: float = Field(description="Share of the scan that the pattern rests on.")
     center_v: Fitted
     center_u: Fitted
     scale: Fitted = Field(description="1/angstrom a pixel.")
     ellipse: Fitted = Field(description="Long over short axis.")
-    ellipse_angle_deg: float
-    rotation_deg: float | None = Field(description="Detector against scan, where it is known.")
+    ellipse_angle_deg: Fitted = Field(description="Of the long axis, counter-clockwise from +u.")
+    rotation: Fitted | None = Field(
+        description="Detector against scan in degrees, where asked for and clear."
+    )
     chi_square: float | None
     degrees_of_freedom: int
     rms_percent: float | None
@@ -276,7 +288,7 @@ class StepEntry(Model):
 class PrepareRequest(Model):
     """Ask what steps do; null takes those of the recipe that suits the scan."""
 
-    steps: list[StepEntry] | None = Field(None, max_length=20)
+    steps: list[StepEntry] | None = Field(default=None, max_length=20)
 
 
 class Prepared(Model):
@@ -307,25 +319,16 @@ class SnippetRequest(Model):
     """Ask for the present view as text that does the same."""
 
     view: Literal[
-        "pattern",
-        "region",
-        "virtual",
-        "summary",
-        "calibrate",
-        "prepare",
-        "run",
-        "rank",
-        "groups",
-        "phases",
-        "particles",
-    ]
+        "pattern", "region", "virtual", "summary", "map", "calibrate", "prepare", "run", "rank",
+        "groups", "phases", "particles",
+    ]  # fmt: skip
     opened: Name = Field(description="Id of the scan or run.")
     language: Literal["python", "command"] = "python"
-    position: list[Index] | None = Field(None, max_length=4)
+    position: list[Index] | None = Field(default=None, max_length=4)
     shape: Shape | None = None
     statistic: Statistic | None = None
     calibrate: CalibrateRequest | None = None
-    steps: list[StepEntry] | None = Field(None, max_length=20)
+    steps: list[StepEntry] | None = Field(default=None, max_length=20)
     overrides: list[Annotated[str, Field(max_length=500)]] = Field(default_factory=list, max_length=50)
     height: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
 
@@ -346,15 +349,13 @@ class FigureRequest(Model):
         "component", "residual", "groups", "dendrogram", "phases", "particles", "histogram", "convergence", "rank",
     ]  # fmt: skip
     format: Literal["svg", "png"] = "svg"
-    position: list[Index] | None = Field(None, max_length=4)
+    position: list[Index] | None = Field(default=None, max_length=4)
     shape: Shape | None = None
     statistic: Statistic | None = None
-    index: Index = Field(0, description="Component or group.")
+    index: Index = Field(default=0, description="Component or group.")
+    side: Literal["map", "pattern"] = "pattern"
     log: bool = False
-    percentiles: tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]] = (
-        0.0,
-        100.0,
-    )
+    percentiles: tuple[Percent, Percent] = (0.0, 100.0)
     colormap: Literal["gray", "viridis", "magma", "cividis", "inferno"] = "gray"
     title: Annotated[str, Field(max_length=200)] = ""
 

@@ -21,8 +21,18 @@ class JobRequest(Model):
     overrides: list[Override] = Field(
         default_factory=list, max_length=50, description="As --set takes them: key=value."
     )
-    ranks: Annotated[str, Field(max_length=50)] | None = Field(None, description="Of a rank: such as 2..12.")
+    ranks: list[Annotated[int, Field(ge=1, le=500)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="Of a rank: numbers to try; by the noise edge by default.",
+    )
     restarts: Annotated[int, Field(ge=1, le=10)] = 2
+    candidates: list[Name] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Phases that groups may be: names of the session's list.",
+    )
 
 
 class Job(Model):
@@ -38,8 +48,8 @@ class Job(Model):
     objective: list[float] = Field(description="After each sweep.")
     notes: list[str]
     error: str | None = None
-    run: str | None = Field(None, description="Id of the run, as soon as it can be looked at.")
-    pictures: int = Field(0, description="Counts up each time maps and patterns were renewed.")
+    run: str | None = Field(default=None, description="Id of the run, as soon as it can be looked at.")
+    pictures: int = Field(default=0, description="Counts up each time maps and patterns were renewed.")
     started: str
     seconds: float
 
@@ -62,17 +72,23 @@ class JobEvent(Model):
 class RankCurve(Model):
     """What held-out electrons say of each number of components."""
 
+    n_components: int = Field(description="What is recommended.")
+    most: int = Field(description="The data do not support more.")
+    reason: str
+    method: str
+    notes: list[str]
     ranks: list[int]
-    columns: dict[str, list[float | None]] = Field(description="Curves of the rank figure by name.")
-    recommended: int | None
-    words: str
+    columns: dict[
+        Literal["held_out", "uncertainty", "confirmed", "stability", "relative_error"], list[float | None]
+    ]
+    singular_values: list[float]
+    noise_edge: float
 
 
 class CompareMethod(Model):
     """One way of separating: its arrays lie at `api/jobs/{id}/compare/{method}/{maps|patterns}`."""
 
     method: Literal["pca", "plain", "constrained"]
-    title: str
     words: str
     n_components: int
     relative_error: float | None
@@ -164,7 +180,9 @@ class CutRequest(Model):
     """Ask for groups at another height of the tree."""
 
     height: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-    align: bool = Field(False, description="Whether to turn and average patterns too, which takes a moment.")
+    align: bool = Field(
+        default=False, description="Whether to turn and average patterns too, which takes a moment."
+    )
 
 
 class CutReply(Model):
@@ -174,8 +192,10 @@ class CutReply(Model):
     labels: list[int]
     rotation_deg: list[float]
     groups: list[GroupModel]
-    patterns: str | None = Field(None, description="Key of an array (g, *pattern_shape), where asked for.")
-    maps: str | None = Field(None, description="Key of an array (g, *scan_shape), where asked for.")
+    patterns: str | None = Field(
+        default=None, description="Key of an array (g, *pattern_shape), where asked for."
+    )
+    maps: str | None = Field(default=None, description="Key of an array (g, *scan_shape), where asked for.")
 
 
 class Spot(Model):
@@ -285,8 +305,6 @@ class HistoryRow(Model):
     status: str | None
     started: str | None
     input: str | None
-    components: int | None
-    relative_error: float | None
 
 
 class OpenRunRequest(Model):

@@ -2,69 +2,100 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Depends, Response
 
-from unmixel.web.arrays import BYTES
-from unmixel.web.run_models import Comparison, Job, JobRequest, RankCurve
+from unmixel.core.errors import InputError, ReadError
+from unmixel.pipeline.kept import load
+from unmixel.web.arrays import BYTES, reply
+from unmixel.web.compare import METHODS, compared_arrays, comparison_of
+from unmixel.web.jobs import NotOpened, Work
+from unmixel.web.ranks import curve_of
+from unmixel.web.routes.opened import Key, TheViewer
+from unmixel.web.run_models import Comparison, Job, JobKind, JobRequest, RankCurve
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
+Side = Literal["maps", "patterns"]
+
+
+def _work(viewer: TheViewer, key: Key) -> Work:
+    return viewer.jobs.get(key)
+
+
+TheWork = Annotated[Work, Depends(_work)]
+
 
 @router.post("", status_code=201)
-def begin(request: JobRequest) -> Job:
+def begin(viewer: TheViewer, request: JobRequest) -> Job:
     """Begin a job; one at a time (409 while another one works)."""
-    raise HTTPException(501)
+    return viewer.begin_job(request).told()
 
 
 @router.get("")
-def jobs() -> list[Job]:
+def jobs(viewer: TheViewer) -> list[Job]:
     """Say how all jobs of this session stand, newest first."""
-    raise HTTPException(501)
+    return [work.told() for work in viewer.jobs.all()]
 
 
 @router.get("/{id}")
-def job(id: str) -> Job:  # noqa: A002
+def job(work: TheWork) -> Job:
     """Say how a job stands."""
-    raise HTTPException(501)
+    return work.told()
 
 
 @router.post("/{id}/stop")
-def stop(id: str) -> Job:  # noqa: A002
+def stop(work: TheWork) -> Job:
     """Stop a job; what it found is kept."""
-    raise HTTPException(501)
+    work.stop()
+    return work.told()
 
 
 @router.post("/{id}/resume")
-def resume(id: str) -> Job:  # noqa: A002
+def resume(viewer: TheViewer, work: TheWork) -> Job:
     """Go on with a stopped job."""
-    raise HTTPException(501)
+    return viewer.jobs.resume(work.id).told()
 
 
 @router.get("/{id}/{side}", response_class=Response, responses=BYTES)
-def pictures(id: str, side: Literal["maps", "patterns"]) -> Response:  # noqa: A002
+def pictures(work: TheWork, side: Side) -> Response:
     """Return maps (k, *scan_shape) or patterns (k, *pattern_shape) as they are now; 404 before there are some."""
-    raise HTTPException(501)
+    _of_kind(work, "run")
+    try:
+        result = load(work.folder)
+    except ReadError:
+        raise NotOpened("pictures of this job: there are none yet") from None
+    return reply(result.maps if side == "maps" else result.patterns)
 
 
 @router.get("/{id}/rank/curve")
-def rank_curve(id: str) -> RankCurve:  # noqa: A002
+def rank_curve(work: TheWork) -> RankCurve:
     """Return what a finished rank job found."""
-    raise HTTPException(501)
+    _of_kind(work, "rank")
+    return curve_of(_finished(work).folder)
 
 
 @router.get("/{id}/compare/methods")
-def comparison(id: str) -> Comparison:  # noqa: A002
+def comparison(work: TheWork) -> Comparison:
     """Return what a finished comparison found."""
-    raise HTTPException(501)
+    _of_kind(work, "compare")
+    return comparison_of(_finished(work).folder)
 
 
 @router.get("/{id}/compare/{method}/{side}", response_class=Response, responses=BYTES)
-def compared(
-    id: str,  # noqa: A002
-    method: Literal["pca", "plain", "constrained"],
-    side: Literal["maps", "patterns"],
-) -> Response:
+def compared(work: TheWork, method: Literal[METHODS], side: Side) -> Response:  # type: ignore[valid-type]
     """Return the maps or patterns of one method; those of PCA have both signs."""
-    raise HTTPException(501)
+    _of_kind(work, "compare")
+    return reply(compared_arrays(_finished(work).folder, method, side))
+
+
+def _of_kind(work: Work, kind: JobKind) -> None:
+    if work.kind != kind:
+        raise InputError("job", expected=f"a {kind}", got=f"a {work.kind}", hint="")
+
+
+def _finished(work: Work) -> Work:
+    if work.status != "finished":
+        raise NotOpened(f"what this job finds: it is {work.status}")
+    return work

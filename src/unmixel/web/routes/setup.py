@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Response
+from fastapi import APIRouter, Path, Response
 
-from unmixel.web.arrays import BYTES
+from unmixel.web.arrays import BYTES, reply
+from unmixel.web.calibrating import calibrated
 from unmixel.web.models import CalibrateReply, CalibrateRequest, PrepareReply, PrepareRequest
+from unmixel.web.preparing import prepared
+from unmixel.web.routes.opened import TheScan, TheViewer
 
 router = APIRouter(tags=["setup"])
 
 
 @router.post("/scans/{id}/calibrate")
-def calibrate(id: str, request: CalibrateRequest) -> CalibrateReply:  # noqa: A002
-    """Fit centre, scale and ellipse to rings or spots of a known phase."""
-    raise HTTPException(501)
+def calibrate(view: TheScan, viewer: TheViewer, request: CalibrateRequest) -> CalibrateReply:
+    """Draw rings of a known phase, and fit centre, scale and ellipse to its rings or spots."""
+    return calibrated(view, viewer.structure(request.phase), request)
 
 
 @router.post("/scans/{id}/prepare")
-def prepare(id: str, request: PrepareRequest) -> PrepareReply:  # noqa: A002
+def prepare(view: TheScan, viewer: TheViewer, request: PrepareRequest) -> PrepareReply:
     """Show what every step does."""
-    raise HTTPException(501)
+    return prepared(view.scan, request, viewer.shelf)
 
 
 @router.get("/arrays/{key}", response_class=Response, responses=BYTES)
-def array(key: Annotated[str, Path(max_length=100)]) -> Response:
+def array(viewer: TheViewer, key: Annotated[str, Path(max_length=100)]) -> Response:
     """Return an array that another reply spoke of by its key (404 once newer ones have taken its place)."""
-    raise HTTPException(501)
+    return reply(viewer.shelf.get(key))
