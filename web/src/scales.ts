@@ -38,6 +38,16 @@ export function tickTexts(values: readonly number[]): string[] {
   return values.map((value) => shown(value, Math.max(3, digits)));
 }
 
+/** Returns the whole numbers that a text such as `2..10` or `2, 4, 8` means; null where it means none. */
+export function numbersOf(text: string): number[] | null {
+  const numbers = text.split(/[, ]+/).flatMap((part) => {
+    const [first, last] = part.split("..").map(Number) as [number, number | undefined];
+    const end = last ?? first;
+    return first >= 1 && end >= first && end < 1000 ? Array.from({ length: Math.floor(end - first) + 1 }, (_, step) => first + step) : [];
+  });
+  return numbers.length ? [...new Set(numbers)].sort((a, b) => a - b) : null;
+}
+
 /** Returns words from a record as a sentence: a capital first, a full stop last. */
 export function sentence(text: string): string {
   const trimmed = text.trim();

@@ -34,6 +34,10 @@ export const region = signal<Shape | Window1d | null>(null);
 export const patternContrast = signal<Contrast>({ stretch: "log", low: 0, high: 100, colours: "viridis" });
 export const scanContrast = signal<Contrast>({ stretch: "linear", low: 0.5, high: 99.5, colours: "viridis" });
 
+/** How patterns and maps of results are shown. */
+export const patternLook = signal<Contrast>({ stretch: "sqrt", low: 0, high: 99.9, colours: "viridis" });
+export const mapLook: Contrast = { stretch: "linear", low: 0, high: 99.8, colours: "viridis" };
+
 /** What went wrong last, in words; shown until it is put away. */
 export const problem = signal<string>("");
 

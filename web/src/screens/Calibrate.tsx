@@ -6,7 +6,7 @@ import { Newest } from "../newest";
 import { type AxisModel, shown, toIndex } from "../scales";
 import { card, patternContrast, scanId, session, tell } from "../state";
 import { Actions } from "../views/Actions";
-import { Choice, ContrastControls, NumberField } from "../views/controls";
+import { Check, Choice, ContrastControls, NumberField } from "../views/controls";
 import { ImageView } from "../views/ImageView";
 import { ResidualPlot } from "../views/ResidualPlot";
 import { Rings, miller } from "../views/Rings";
@@ -15,7 +15,7 @@ import { t } from "../words";
 type Request = Omit<Message<"CalibrateRequest">, "center" | "step"> & { center: [number, number] | null; step: number | null };
 type Reply = Message<"CalibrateReply">;
 
-const asked = signal<Request>({ phase: "", of: "mean", center: null, step: null, ellipse: 1, ellipse_angle_deg: 0, fit: false });
+const asked = signal<Request>({ phase: "", of: "mean", center: null, step: null, ellipse: 1, ellipse_angle_deg: 0, fit: false, rotation: false });
 const fitted = signal<{ scan: string; reply: Reply } | null>(null);
 const busy = signal(false);
 
@@ -37,14 +37,19 @@ const middleOf = (vertical: AxisModel, horizontal: AxisModel): [number, number] 
 const quarter = (value: number): number => Math.round(4 * value) / 4;
 
 async function calibrate(id: string, request: Request): Promise<void> {
-  busy.value = request.fit;
   const reply = await tell(api.post<Reply>(`scans/${id}/calibrate`, request));
-  busy.value = false;
+  if (request.fit) busy.value = false;
   if (!reply) return;
   fitted.value = { scan: id, reply };
   if (request.fit) {
     const { center_v, center_u, scale, ellipse, ellipse_angle_deg } = reply;
-    asked.value = { ...request, center: [center_v.value, center_u.value], step: scale.value, ellipse: Math.max(1, ellipse.value), ellipse_angle_deg };
+    asked.value = {
+      ...request,
+      center: [center_v.value, center_u.value],
+      step: scale.value,
+      ellipse: Math.max(1, ellipse.value),
+      ellipse_angle_deg: ellipse_angle_deg.value,
+    };
   }
 }
 
@@ -56,7 +61,9 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
   const newest = useRef(new Newest<Request>((next) => calibrate(id, next)));
   const change = (changed: Partial<Request>) => {
     asked.value = { ...request, fit: false, ...changed };
-    if (asked.value.phase) newest.current.ask(asked.value);
+    if (!asked.value.phase) return;
+    busy.value = asked.value.fit;
+    newest.current.ask(asked.value);
   };
   const [vertical, horizontal] = facts.pattern_axes as [AxisModel, AxisModel];
   const center = request.center ?? (reply ? [reply.center_v.value, reply.center_u.value] : middleOf(vertical, horizontal));
@@ -73,6 +80,7 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
         <NumberField word="scale-step" hint={t("scale-step-help")} value={step} min={1e-6} onChange={(step) => change({ step })} />
         <NumberField word="ellipse" hint={t("ellipse-help")} value={request.ellipse} min={1} max={2} step={0.005} onChange={(ellipse) => change({ ellipse })} />
         <NumberField word="ellipse-angle" value={request.ellipse_angle_deg} min={-180} max={180} step={1} onChange={(ellipse_angle_deg) => change({ ellipse_angle_deg })} />
+        <Check word="fit-rotation" hint={t("fit-rotation-help")} value={request.rotation} onChange={(rotation) => (asked.value = { ...request, rotation })} />
         <div class="buttons">
           <button type="button" disabled={!request.phase} onClick={() => change({})}>
             {t("draw-rings")}
@@ -81,7 +89,11 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
             {t("fit")}
           </button>
         </div>
-        {busy.value && <p role="status">{t("fitting")}</p>}
+        {busy.value && (
+          <p role="status" data-testid="fitting">
+            {t("fitting")}
+          </p>
+        )}
         {reply && <Numbers reply={reply} />}
         <Actions name={`${facts.title}-calibration`} snippet={{ view: "calibrate", opened: id, calibrate: { ...request, fit: true } }} />
       </section>
@@ -126,8 +138,8 @@ function Numbers({ reply }: { reply: Reply }) {
           <Row term={t("center-column")} text={`${fitted(reply.center_u, 2)} px`} />
           <Row term={t("scale-step")} text={fitted(reply.scale, 6)} />
           <Row term={t("ellipse")} text={fitted(reply.ellipse, 4)} />
-          <Row term={t("ellipse-angle")} text={`${reply.ellipse_angle_deg.toFixed(1)}°`} />
-          <Row term={t("rotation")} text={reply.rotation_deg === null ? t("not-known") : `${reply.rotation_deg.toFixed(1)}°`} />
+          <Row term={t("ellipse-angle")} text={`${fitted(reply.ellipse_angle_deg, 1)}°`} />
+          <Row term={t("rotation")} text={reply.rotation === null ? t("not-known") : `${fitted(reply.rotation, 1)}°`} />
           {reply.rms_percent !== null && <Row term={t("rms")} text={`${shown(reply.rms_percent)} %`} />}
         </tbody>
       </table>

@@ -3,7 +3,7 @@ import { type NdArray, slice } from "../arrays";
 import { type Contrast, type Limits, limits } from "../contrast";
 import type { Job } from "../jobs";
 import { useLoaded } from "../loaded";
-import { shown } from "../scales";
+import { sentence, shown } from "../scales";
 import { Actions } from "../views/Actions";
 import { Curve } from "../views/Curve";
 import { Thumb } from "../views/Thumb";
@@ -17,7 +17,7 @@ export function Ranked({ job }: { job: Job }) {
   return (
     <section class="column" aria-labelledby="rank-title">
       <h2 id="rank-title">{t("rank-title")}</h2>
-      <p class="words">{found.words}</p>
+      <p class="words">{t("rank-is", { n: found.n_components, most: found.most })} {sentence(found.reason)}</p>
       <div class="curves-grid">
         {columns.map(([name, values]) => (
           <figure key={name}>
@@ -27,7 +27,7 @@ export function Ranked({ job }: { job: Job }) {
               lines={[{ name, x: found.ranks, y: values }]}
               across={t("components")}
               up={name.replaceAll("_", " ")}
-              marked={found.recommended}
+              marked={found.n_components}
               dots
             />
           </figure>
@@ -60,8 +60,8 @@ function Method({ job, method }: { job: string; method: Message<"CompareMethod">
   const patterns = useLoaded(() => api.array(`${place}/patterns`), [place]);
   return (
     <div class="method">
-      <h3>{method.title}</h3>
-      <p class="words">{method.words}</p>
+      <h3>{t(`method-${method.method}`)}</h3>
+      <p class="words">{sentence(method.words)}</p>
       <p class="words">
         {method.relative_error !== null && t("error-is", { percent: shown(100 * method.relative_error) })}
         {" · "}

@@ -33,6 +33,7 @@ export const patternOf = signal<PatternOf>("cursor");
 const imageOf = signal<ImageOf>("sum");
 /** Whether a hand is dragging: then quick sums of bins do. */
 const dragging = signal(false);
+const draggingRegion = signal(false);
 const pattern = signal<Picture | null>(null);
 const scanImage = signal<Picture | null>(null);
 const latency = signal<number | null>(null);
@@ -55,7 +56,7 @@ export function Data() {
     };
     if (of === "cursor") connection.ask({ what: "pattern", position: [...cursor.value] }, take, complain);
     else if (of === "region") {
-      if (region.value) connection.ask({ what: "region", region: region.value }, take, complain);
+      if (region.value) connection.ask({ what: "region", region: region.value, exact: !draggingRegion.value }, take, complain);
     } else api.array(`scans/${id}/summary/${of}`).then((array) => take(exactly(array)), complain);
   });
 
@@ -94,7 +95,8 @@ function ScanSide() {
   const size = imageShape(axes);
   const picture = scanImage.value;
   const quantity = imageOf.value === "virtual" ? t("counts-in-detector") : t(imageOf.value);
-  const setRegion = (shape: typeof region.value) => {
+  const setRegion = (shape: typeof region.value, ended = true) => {
+    draggingRegion.value = !ended;
     region.value = shape;
     if (shape) patternOf.value = "region";
     else if (patternOf.value === "region") patternOf.value = "cursor";
@@ -145,9 +147,10 @@ function ScanSide() {
           contrast={scanContrast.value}
           axes={axes}
           quantity={quantity}
+          done={picture?.done ?? 1}
           cursor={rowAndColumn(cursor.value)}
           onMove={(row, column) => moveCursor(indexOf(row, column, axes.length))}
-          onSpan={(from, to) => setRegion(spanned(from, to, size))}
+          onSpan={(from, to, ended) => setRegion(spanned(from, to, size), ended)}
           overlay={(geometry) =>
             region.value &&
             region.value.kind !== "window" && (
@@ -327,7 +330,6 @@ function Status() {
     <p class="status">
       <span data-testid="place">{t("cursor-at", { place })}</span>
       <span>{t("value-there", { value: shown(value, 5) })}</span>
-      {picture && picture.done < 1 && <span role="status">{t("filling", { percent: Math.round(100 * picture.done) })}</span>}
       {picture && !picture.exact && <span>{t("quick")}</span>}
       {latency.value !== null && <span>{t("latency", { ms: Math.round(latency.value) })}</span>}
       <span class="keys">{t("keys")}</span>

@@ -2,28 +2,25 @@ import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { type Message, api } from "../api";
 import { type NdArray, slice } from "../arrays";
-import type { Contrast } from "../contrast";
 import { groupColour } from "../colours";
 import { rowAndColumn } from "../frames";
 import { growing, job, resume, start, stop, takeUp, works } from "../jobs";
 import { useLoaded } from "../loaded";
-import { sentence, shown } from "../scales";
-import { complain, cursor, run, runId, scanId, tell } from "../state";
+import { numbersOf, sentence, shown } from "../scales";
+import { complain, cursor, mapLook, patternLook, run, runId, scanId, session, tell } from "../state";
 import { Actions } from "../views/Actions";
 import { Curve } from "../views/Curve";
 import { MapPicture, PatternPicture } from "../views/Picture";
-import { NumberField, Hint } from "../views/controls";
+import { Hint, NumberField, PatternLook } from "../views/controls";
 import { Overrides, overrides } from "../views/Overrides";
 import { Thumb } from "../views/Thumb";
 import { Compared, Ranked } from "./Compared";
 import { t } from "../words";
 
-export const patternLook: Contrast = { stretch: "sqrt", low: 0, high: 99.9, colours: "viridis" };
-export const mapLook: Contrast = { stretch: "linear", low: 0, high: 99.8, colours: "viridis" };
-
 const chosen = signal(0);
 const nComponents = signal(6);
-const ranks = signal("2..10");
+const ranks = signal("");
+const candidates = signal<string[]>([]);
 
 /** Screen 4: runs from here, with convergence, maps and patterns as they grow. */
 export function Decompose() {
@@ -55,8 +52,9 @@ function Form() {
       <h2 id="run-title">{t("begin-run")}</h2>
       <NumberField word="components" hint={t("components-help")} value={nComponents.value} min={1} max={200} step={1} onChange={(value) => (nComponents.value = Math.round(value))} />
       <Overrides />
+      <Candidates />
       <div class="buttons">
-        <button type="button" class="main" disabled={busy} onClick={() => tell(start({ scan, kind: "run", overrides: all }))}>
+        <button type="button" class="main" disabled={busy} onClick={() => tell(start({ scan, kind: "run", overrides: all, candidates: candidates.value }))}>
           {t("run")}
         </button>
         <button type="button" disabled={busy} onClick={() => tell(start({ scan, kind: "compare", overrides: all }))}>
@@ -66,10 +64,10 @@ function Form() {
       </div>
       <div class="field">
         <label for="ranks">{t("ranks")}</label>
-        <input id="ranks" value={ranks.value} onChange={(event) => (ranks.value = event.currentTarget.value)} />
+        <input id="ranks" value={ranks.value} placeholder={t("by-noise")} onChange={(event) => (ranks.value = event.currentTarget.value)} />
         <Hint text={t("ranks-help")} />
       </div>
-      <button type="button" disabled={busy} onClick={() => tell(start({ scan, kind: "rank", overrides: overrides.value, ranks: ranks.value }))}>
+      <button type="button" disabled={busy} onClick={() => tell(start({ scan, kind: "rank", overrides: overrides.value, ranks: numbersOf(ranks.value) }))}>
         {t("search-rank")}
       </button>
       <Progress />
@@ -85,16 +83,40 @@ function Form() {
   );
 }
 
+/** Phases that the groups are compared with. */
+function Candidates() {
+  const known = session.value?.phases ?? [];
+  const tick = (phase: string, wanted: boolean) => {
+    candidates.value = wanted ? [...candidates.value, phase] : candidates.value.filter((other) => other !== phase);
+  };
+  return (
+    <details>
+      <summary>
+        {t("candidate-phases")} {candidates.value.join(", ")}
+      </summary>
+      <ul class="ticks">
+        {known.map((phase) => (
+          <li key={phase}>
+            <label>
+              <input type="checkbox" checked={candidates.value.includes(phase)} onChange={(event) => tick(phase, event.currentTarget.checked)} /> {phase}
+            </label>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
 function Progress() {
   const now = job.value;
   if (!now) return null;
   return (
     <div class="progress" role="status">
       <p>
-        <strong>{t(`status-${now.status}`)}</strong> {now.stage}
+        <strong>{t(`status-${now.status}`)}</strong> {works(now) && now.stage}
         {now.limit > 0 && ` · ${t("sweep-of", { sweep: now.sweeps, limit: now.limit })}`}
       </p>
-      {now.limit > 0 && <progress max={now.limit} value={now.sweeps} aria-label={t("sweeps")} />}
+      {works(now) && now.limit > 0 && <progress max={now.limit} value={now.sweeps} aria-label={t("sweeps")} />}
       <div class="buttons">
         {now.status === "running" && (
           <button type="button" onClick={() => tell(stop())}>
@@ -160,10 +182,11 @@ function Finished({ run: found }: { run: Message<"RunSummary"> }) {
       <h2 id="components-title">
         {t("components-of", { name: found.name, n: found.components.length })}
       </h2>
+      <PatternLook />
       <div class="three">
         <figure>
           <figcaption>{t("pattern-of", { n: index + 1 })}</figcaption>
-          <PatternPicture label={t("component-pattern")} array={patterns && slice(patterns, index)} axes={found.pattern_axes} contrast={patternLook} quantity={t("share-of-counts")} />
+          <PatternPicture label={t("component-pattern")} array={patterns && slice(patterns, index)} axes={found.pattern_axes} contrast={patternLook.value} quantity={t("share-of-counts")} />
         </figure>
         <figure>
           <figcaption>{t("map-of", { n: index + 1 })}</figcaption>
@@ -235,7 +258,7 @@ function Tiles({ maps, patterns, components }: TilesProps) {
                 {known && known.flags.length > 0 && <span title={known.flags.join("; ")}> ⚑</span>}
               </span>
               <span class="pair">
-                <Thumb image={slice(patterns, index)} label={t("pattern-of", { n: index + 1 })} contrast={patternLook} />
+                <Thumb image={slice(patterns, index)} label={t("pattern-of", { n: index + 1 })} contrast={patternLook.value} />
                 <Thumb image={slice(maps, index)} label={t("map-of", { n: index + 1 })} contrast={mapLook} cursor={here} />
               </span>
             </button>

@@ -7,13 +7,13 @@ import { rowAndColumn } from "../frames";
 import { sentence } from "../scales";
 import { Newest } from "../newest";
 import { useLoaded } from "../loaded";
-import { complain, cursor, run, runId } from "../state";
+import { complain, cursor, mapLook, patternLook, run, runId } from "../state";
 import { Actions } from "../views/Actions";
 import { Dendrogram } from "../views/Dendrogram";
 import { MapPicture, PatternPicture } from "../views/Picture";
 import { Thumb } from "../views/Thumb";
 import { Absent } from "../views/Absent";
-import { mapLook, patternLook } from "./Decompose";
+import { PatternLook } from "../views/controls";
 import { t } from "../words";
 
 /** The groups at a cut: those of the run until the line is moved. */
@@ -76,12 +76,13 @@ function Grouped({ id, run: found }: { id: string; run: Message<"RunSummary"> })
       </section>
       <section class="column" aria-labelledby="groups-title">
         <h2 id="groups-title">{t("groups-title")}</h2>
+        <PatternLook />
         <GroupTiles now={now} index={index} />
         {group && (
           <div class="two-small">
             <figure>
               <figcaption>{t("group-pattern", { n: index + 1 })}</figcaption>
-              <PatternPicture label={t("group-pattern", { n: index + 1 })} array={now.patterns && ofStack(now.patterns, index)} axes={found.pattern_axes} contrast={patternLook} quantity={t("share-of-counts")} />
+              <PatternPicture label={t("group-pattern", { n: index + 1 })} array={now.patterns && ofStack(now.patterns, index)} axes={found.pattern_axes} contrast={patternLook.value} quantity={t("share-of-counts")} />
             </figure>
             <figure>
               <figcaption>{t("group-map", { n: index + 1 })}</figcaption>
@@ -114,7 +115,7 @@ function GroupTiles({ now, index }: { now: Cut; index: number }) {
             </span>
             {patterns && maps && patterns.shape[0] === now.groups.length && (
               <span class="pair">
-                <Thumb image={slice(patterns, group.index)} label={t("group-pattern", { n: group.index + 1 })} contrast={patternLook} />
+                <Thumb image={slice(patterns, group.index)} label={t("group-pattern", { n: group.index + 1 })} contrast={patternLook.value} />
                 <Thumb image={slice(maps, group.index)} label={t("group-map", { n: group.index + 1 })} contrast={mapLook} cursor={here} />
               </span>
             )}
@@ -144,7 +145,7 @@ function Members({ group, rotation, patterns, maps }: MembersProps) {
               {t("component-n", { n: member + 1 })} · {(rotation[member] ?? 0).toFixed(0)}°
             </span>
             <span class="pair">
-              <Thumb image={slice(patterns, member)} label={t("pattern-of", { n: member + 1 })} contrast={patternLook} />
+              <Thumb image={slice(patterns, member)} label={t("pattern-of", { n: member + 1 })} contrast={patternLook.value} />
               <Thumb image={slice(maps, member)} label={t("map-of", { n: member + 1 })} contrast={mapLook} cursor={rowAndColumn(cursor.value)} />
             </span>
           </li>

@@ -5,13 +5,12 @@ import { imageShape, indexOf, rowAndColumn } from "../frames";
 import { useLoaded } from "../loaded";
 import { outlines } from "../outlines";
 import { niceTicks, shown, toIndex, unitText } from "../scales";
-import { cursor, moveCursor, run, runId, tell } from "../state";
+import { cursor, mapLook, moveCursor, run, runId, tell } from "../state";
 import { Absent } from "../views/Absent";
 import { Actions, download } from "../views/Actions";
 import { Choice } from "../views/controls";
 import { MapPicture } from "../views/Picture";
 import { useBox } from "../views/useBox";
-import { mapLook } from "./Decompose";
 import { t } from "../words";
 
 type Particle = Message<"ParticleModel">;

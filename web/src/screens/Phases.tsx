@@ -5,12 +5,12 @@ import { groupColour } from "../colours";
 import type { Geometry } from "../geometry";
 import { useLoaded } from "../loaded";
 import { sentence, shown } from "../scales";
-import { run, runId } from "../state";
+import { mapLook, patternLook, run, runId } from "../state";
 import { Absent } from "../views/Absent";
+import { PatternLook } from "../views/controls";
 import { Actions } from "../views/Actions";
 import { MapPicture, PatternPicture } from "../views/Picture";
 import { Rings, circle, miller } from "../views/Rings";
-import { mapLook, patternLook } from "./Decompose";
 import { t } from "../words";
 
 type Answer = Message<"Answer">;
@@ -56,11 +56,12 @@ function Named({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
             </button>
           ))}
         </div>
+        <PatternLook />
         <PatternPicture
           label={t("measured-and-expected")}
           array={patterns && slice(patterns, answer.group)}
           axes={found.pattern_axes}
-          contrast={patternLook}
+          contrast={patternLook.value}
           quantity={t("share-of-counts")}
           overlay={(geometry) => <Overlay answer={answer} match={match} reply={reply} geometry={geometry} />}
         />

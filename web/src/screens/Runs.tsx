@@ -4,9 +4,8 @@ import { type Message, api } from "../api";
 import { slice } from "../arrays";
 import { useLoaded } from "../loaded";
 import { shown } from "../scales";
-import { chooseRun, complain, runId, screen, session, tell } from "../state";
+import { chooseRun, complain, mapLook, patternLook, runId, screen, session, tell } from "../state";
 import { Thumb } from "../views/Thumb";
-import { mapLook, patternLook } from "./Decompose";
 import { t } from "../words";
 
 type Row = Message<"HistoryRow">;
@@ -38,8 +37,6 @@ export function Runs() {
                 <th>{t("name")}</th>
                 <th>{t("state")}</th>
                 <th>{t("began")}</th>
-                <th>{t("components")}</th>
-                <th>{t("error")}</th>
                 <th>{t("input")}</th>
               </tr>
             </thead>
@@ -82,8 +79,6 @@ function HistoryLine({ row }: { row: Row }) {
       </td>
       <td>{row.status ?? "–"}</td>
       <td>{row.started?.replace("T", " ").slice(0, 16) ?? "–"}</td>
-      <td>{row.components ?? "–"}</td>
-      <td>{percent(row.relative_error)}</td>
       <td>{row.input ?? "–"}</td>
     </tr>
   );
@@ -134,9 +129,9 @@ function Difference({ first, second }: { first: string; second: string }) {
               {a + 1} ↔ {b + 1} · {t("cosines", { pattern: reply.pattern_cosine[index]?.toFixed(2) ?? "–", map: reply.map_cosine[index]?.toFixed(2) ?? "–" })}
             </span>
             <span class="pair">
-              <Thumb image={slice(patternsA, a)} label={t("pattern-of", { n: a + 1 })} contrast={patternLook} />
+              <Thumb image={slice(patternsA, a)} label={t("pattern-of", { n: a + 1 })} contrast={patternLook.value} />
               <Thumb image={slice(mapsA, a)} label={t("map-of", { n: a + 1 })} contrast={mapLook} />
-              <Thumb image={slice(patternsB, b)} label={t("pattern-of", { n: b + 1 })} contrast={patternLook} />
+              <Thumb image={slice(patternsB, b)} label={t("pattern-of", { n: b + 1 })} contrast={patternLook.value} />
               <Thumb image={slice(mapsB, b)} label={t("map-of", { n: b + 1 })} contrast={mapLook} />
             </span>
           </li>

@@ -16,7 +16,7 @@ interface Props {
   readonly dots?: boolean;
 }
 
-const [LEFT, RIGHT, TOP, BOTTOM] = [70, 14, 12, 42];
+const [LEFT, RIGHT, TOP, BOTTOM] = [88, 14, 12, 42];
 const dashes = ["", "7 4", "2 3", "9 3 2 3"];
 
 /** Curves over numbers: told apart by dashes and names, not by colour alone. */
@@ -24,7 +24,7 @@ export function Curve({ label, lines, across, up, marked, dots }: Props) {
   const [box, width, height] = useBox();
   const xs = lines.flatMap((line) => line.x);
   const ys = lines.flatMap((line) => line.y).filter((value): value is number => value !== null && Number.isFinite(value));
-  if (!ys.length) return <div ref={box} class="image curves" />;
+  if (!ys.length) return <div ref={box} class="nothing" />;
   const range = (values: number[]): [number, number] => {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const margin = (high - low) * 0.05 || Math.abs(high) * 0.05 || 1;

@@ -24,6 +24,8 @@ interface Props {
   readonly onSpan?: ((from: readonly [number, number], to: readonly [number, number], ended: boolean) => void) | undefined;
   readonly overlay?: ((geometry: Geometry) => ComponentChildren) | undefined;
   readonly onDrawn?: (() => void) | undefined;
+  /** Share of the scan that is in the image, 0 to 1. */
+  readonly done?: number;
 }
 
 const MARGINS = { left: 58, top: 22, right: 78, bottom: 40 };
@@ -73,6 +75,7 @@ export function ImageView(props: Props) {
       <canvas
         ref={canvas}
         class="pixels"
+        hidden={!image}
         style={{ left: px(geometry.left), top: px(geometry.top), width: px(geometry.width), height: px(geometry.height) }}
         role="img"
         aria-label={label}
@@ -96,6 +99,11 @@ export function ImageView(props: Props) {
           height={geometry.height}
           quantity={quantity}
         />
+      )}
+      {image && (props.done ?? 1) < 1 && (
+        <p class="filling" role="status">
+          {t("filling", { percent: Math.floor(100 * (props.done ?? 1)) })}
+        </p>
       )}
       {!image && <p class="empty">{t("loading")}</p>}
     </div>

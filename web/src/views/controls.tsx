@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useId, useState } from "preact/hooks";
 import { tableNames } from "../colours";
 import type { Contrast, Stretch } from "../contrast";
+import { patternLook } from "../state";
 import { type Word, t } from "../words";
 
 /** A question mark that shows what a control means, in words. */
@@ -104,7 +105,47 @@ export function NumberField({ word, hint, value, min, max, step, onChange }: Num
   );
 }
 
+interface CheckProps {
+  readonly word: Word;
+  readonly hint?: string | undefined;
+  readonly value: boolean;
+  readonly onChange: (value: boolean) => void;
+}
+
+export function Check({ word, hint, value, onChange }: CheckProps) {
+  return (
+    <Field word={word} hint={hint}>
+      {(id) => <input id={id} type="checkbox" checked={value} onChange={(event) => onChange(event.currentTarget.checked)} />}
+    </Field>
+  );
+}
+
 const stretches: readonly Stretch[] = ["linear", "sqrt", "log"];
+
+/** Stretch and brightest percentile of the patterns of results. */
+export function PatternLook() {
+  const look = patternLook.value;
+  return (
+    <div class="tools">
+      <Choice
+        word="pattern-contrast"
+        hint={t("stretch-help")}
+        value={look.stretch}
+        options={stretches.map((stretch) => [stretch, t(stretch)] as const)}
+        onChange={(stretch) => (patternLook.value = { ...look, stretch })}
+      />
+      <NumberField
+        word="brightest"
+        hint={t("percentile-help")}
+        value={look.high}
+        min={50}
+        max={100}
+        step={0.5}
+        onChange={(high) => (patternLook.value = { ...look, high })}
+      />
+    </div>
+  );
+}
 
 /** Stretch, percentiles and colours of an image. */
 export function ContrastControls({ value, onChange }: { value: Contrast; onChange: (value: Contrast) => void }) {
