@@ -29,7 +29,9 @@ export async function resume(): Promise<void> {
 /** Takes up the newest job of the session, so that a page that is loaded again goes on where it was. */
 export async function takeUp(): Promise<void> {
   const [newest] = await api.get<Job[]>("jobs");
-  if (newest && !job.value) follow(newest);
+  if (!newest || job.value) return;
+  if (works(newest)) follow(newest);
+  else job.value = newest;
 }
 
 function follow(begun: Job): void {

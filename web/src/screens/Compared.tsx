@@ -5,29 +5,50 @@ import type { Job } from "../jobs";
 import { useLoaded } from "../loaded";
 import { sentence, shown } from "../scales";
 import { Actions } from "../views/Actions";
-import { Curve } from "../views/Curve";
+import { Curve, type Line } from "../views/Curve";
 import { Thumb } from "../views/Thumb";
-import { t } from "../words";
+import { type Word, t } from "../words";
 
 /** The rank figure: what held-out electrons say of each number of components. */
 export function Ranked({ job }: { job: Job }) {
   const found = useLoaded(() => api.get<Message<"RankCurve">>(`jobs/${job.id}/rank/curve`), [job.id]);
   if (!found) return <section />;
-  const columns = Object.entries(found.columns).filter(([, values]) => values.some((value) => value !== null));
+  const edge = found.singular_values.map((value) => Math.log10(value / found.noise_edge));
+  const places = edge.map((_, index) => index + 1);
+  const panels: { title: Word; up: Word; lines: Line[] }[] = [
+    {
+      title: "rank-edge",
+      up: "rank-edge-axis",
+      lines: [
+        { name: t("singular-values"), x: places, y: edge },
+        { name: t("noise-edge"), x: places, y: edge.map(() => 0) },
+      ],
+    },
+    {
+      title: "rank-held-out",
+      up: "rank-held-out-axis",
+      lines: [{ name: t("rank-held-out"), x: found.ranks, y: found.columns.held_out ?? [], errors: found.columns.uncertainty }],
+    },
+    { title: "rank-confirmed", up: "rank-confirmed-axis", lines: [{ name: t("rank-confirmed"), x: found.ranks, y: found.columns.confirmed ?? [] }] },
+    { title: "rank-stability", up: "rank-stability-axis", lines: [{ name: t("rank-stability"), x: found.ranks, y: found.columns.stability ?? [] }] },
+    { title: "rank-error", up: "rank-error", lines: [{ name: t("rank-error"), x: found.ranks, y: found.columns.relative_error ?? [] }] },
+  ];
   return (
     <section class="column" aria-labelledby="rank-title">
       <h2 id="rank-title">{t("rank-title")}</h2>
-      <p class="words">{t("rank-is", { n: found.n_components, most: found.most })} {sentence(found.reason)}</p>
+      <p class="words">
+        {t("rank-is", { n: found.n_components, most: found.most })} {sentence(found.reason)}
+      </p>
       <div class="curves-grid">
-        {columns.map(([name, values]) => (
-          <figure key={name}>
-            <figcaption>{name.replaceAll("_", " ")}</figcaption>
+        {panels.map(({ title, up, lines }) => (
+          <figure key={title}>
+            <figcaption>{t(title)}</figcaption>
             <Curve
-              label={name}
-              lines={[{ name, x: found.ranks, y: values }]}
-              across={t("components")}
-              up={name.replaceAll("_", " ")}
-              marked={found.n_components}
+              label={t(title)}
+              lines={lines}
+              across={t(title === "rank-edge" ? "place-in-spectrum" : "components")}
+              up={t(up)}
+              marked={title === "rank-edge" ? null : found.n_components}
               dots
             />
           </figure>

@@ -5,6 +5,8 @@ export interface Line {
   readonly name: string;
   readonly x: readonly number[];
   readonly y: readonly (number | null)[];
+  /** Standard errors, drawn as bars. */
+  readonly errors?: readonly (number | null)[] | undefined;
 }
 
 interface Props {
@@ -23,7 +25,7 @@ const dashes = ["", "7 4", "2 3", "9 3 2 3"];
 export function Curve({ label, lines, across, up, marked, dots }: Props) {
   const [box, width, height] = useBox();
   const xs = lines.flatMap((line) => line.x);
-  const ys = lines.flatMap((line) => line.y).filter((value): value is number => value !== null && Number.isFinite(value));
+  const ys = lines.flatMap((line) => line.y.flatMap((value, index) => [value, value === null ? null : value + (line.errors?.[index] ?? 0)])).filter((value): value is number => value !== null && Number.isFinite(value));
   if (!ys.length) return <div ref={box} class="nothing" />;
   const range = (values: number[]): [number, number] => {
     const [low, high] = [Math.min(...values), Math.max(...values)];
@@ -55,6 +57,11 @@ export function Curve({ label, lines, across, up, marked, dots }: Props) {
         {lines.map((line, which) => (
           <g key={line.name}>
             <path class={`curve c${which}`} d={path(line, x, y)} stroke-dasharray={dashes[which % dashes.length]} />
+            {line.errors?.map((error, index) => {
+              const [right, above] = [line.x[index], line.y[index]];
+              if (error == null || above == null || right === undefined) return null;
+              return <path key={index} class={`curve c${which}`} d={`M${x(right)} ${y(above - error)}V${y(above + error)}`} />;
+            })}
             {dots &&
               line.x.map((value, index) => {
                 const above = line.y[index];

@@ -40,6 +40,7 @@ export function ImageView(props: Props) {
   const colours = props.colours ?? contrast.colours;
   const size: [number, number] = image ? imageSize(image) : [1, 1];
   const geometry = fit(size, [width, height], MARGINS);
+  const bar = axes.at(-1);
   const drawn = useRef(onDrawn);
   drawn.current = onDrawn;
 
@@ -84,6 +85,7 @@ export function ImageView(props: Props) {
         <svg class="overlay" width={width} height={height} onPointerDown={down} onPointerMove={move} onPointerUp={up}>
           <Axes axes={axes} geometry={geometry} />
           {overlay?.(geometry)}
+          {bar && geometry.toScale && <ScaleBar axis={bar} geometry={geometry} />}
           {cursor && <Cross at={cursor} geometry={geometry} />}
           <text x={geometry.left + geometry.width + 70} y={14} text-anchor="end">
             {quantity}
@@ -164,7 +166,6 @@ function Axes({ axes, geometry }: { axes: readonly AxisModel[]; geometry: Geomet
           {axisTitle(vertical)}
         </text>
       )}
-      {horizontal && geometry.toScale && <ScaleBar axis={horizontal} geometry={geometry} />}
     </g>
   );
 }

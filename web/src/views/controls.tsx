@@ -94,7 +94,7 @@ export function NumberField({ word, hint, value, min, max, step, onChange }: Num
         <input
           id={id}
           type="number"
-          value={Number(value.toPrecision(7))}
+          value={Number(value.toPrecision(5))}
           {...(min === undefined ? {} : { min })}
           {...(max === undefined ? {} : { max })}
           step={step ?? "any"}
