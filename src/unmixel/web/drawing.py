@@ -18,7 +18,7 @@ from unmixel.report.panels import Panel
 from unmixel.report.particles import figure_particle_map, figure_size_histogram
 from unmixel.report.phases import figure_overlay
 from unmixel.report.residual import figure_residual
-from unmixel.report.scales import Scale, log_scale
+from unmixel.report.scales import Scale
 from unmixel.web.models import FigureRequest
 from unmixel.web.run_view import RunView, lacking
 from unmixel.web.scan_view import ScanView
@@ -109,13 +109,16 @@ def _shown(view: ScanView, request: FigureRequest) -> tuple[NDArray[Any], bool, 
 
 
 def _scale(values: NDArray[Any], request: FigureRequest) -> Scale:
-    """Return the contrast that is shown: percentiles, and a logarithm where it is wished and there are counts."""
+    """Return the contrast that is shown: percentiles, of what is above 0 on a logarithmic scale."""
     known = values[np.isfinite(values)]
-    if request.log and known.size and known.max() > 0:
-        return log_scale(values)
+    logarithmic = request.log and bool((known > 0).any())
+    known = known[known > 0] if logarithmic else known
     low, high = np.percentile(known, sorted(request.percentiles)) if known.size else (0.0, 1.0)
-    high = float(high) if high > low else float(low) + 1.0
-    return Scale("linear", float(low), high, clipped=bool(known.size and known.max() > high))
+    if logarithmic:
+        low = max(low, high / 1e5)
+    high = high if high > low else low * 2 if low > 0 else low + 1.0
+    clipped = bool(known.size and known.max() > high)
+    return Scale("log" if logarithmic else "linear", float(low), float(high), clipped)
 
 
 def _file(figure: Any, request: FigureRequest) -> bytes:
