@@ -16,6 +16,7 @@ interface Props {
   readonly onChoose: (component: number) => void;
 }
 
+const LOWEST = 0.001; // a cut at 0 would part components that are alike
 const [LEFT, RIGHT, TOP, BOTTOM] = [58, 16, 14, 58];
 
 /** The tree of components; the cut is a line that is dragged, or moved by the arrow keys. */
@@ -28,7 +29,7 @@ export function Dendrogram({ tree, leaves, labels, cut, onCut, chosen, onChoose 
   const rise = Math.max(1, height - TOP - BOTTOM);
   const x = (place: number) => LEFT + ((place + 0.5) / leaves.length) * room;
   const y = (value: number) => TOP + rise * (1 - value / top);
-  const bounded = (value: number) => Math.min(1, Math.max(0, Math.min(value, top)));
+  const bounded = (value: number) => Math.min(1, Math.max(LOWEST, Math.min(value, top)));
 
   const under = (event: PointerEvent) => {
     const frame = (event.currentTarget as SVGElement).ownerSVGElement?.getBoundingClientRect();
