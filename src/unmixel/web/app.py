@@ -135,4 +135,4 @@ def _tell_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        return told(500, Problem(what=f"A fault of the viewer: {type(error).__name__}."))
+        return told(500, problem(error))

@@ -19,6 +19,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.core.errors import ReadError
 from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import compact_dtype, read_once
 from unmixel.engines.lazy import as_array
@@ -299,10 +300,19 @@ class TileStore:
         self._of_positions[2, columns] = np.maximum(self._of_positions[2, columns], tile.max(axis=0))
         self._of_pixels[2, pixels] = np.maximum(self._of_pixels[2, pixels], tile.max(axis=1))
 
+    def _check(self) -> None:
+        """Tell whoever asks why the scan could not be read."""
+        if self.failed is not None:
+            raise ReadError(
+                "scan",
+                expected="data that can be read",
+                got=f"{type(self.failed).__name__}: {self.failed}",
+                hint="check the file, and open it again",
+            ) from self.failed
+
     def summaries(self) -> Summaries:
         """Return the statistics of what has been read."""
-        if self.failed is not None:
-            raise self.failed
+        self._check()
         with self._news:
             n = self.filled
         pattern = _statistics(self._of_pixels, max(1, n), self.scan.pattern_shape)
@@ -323,9 +333,13 @@ class TileStore:
             What share of each pixel counts.
         exact : bool
             False takes a bin that the detector cuts with its mean share, unless looking at its pixels is cheap.
+
+        Raises
+        ------
+        ReadError
+            When the scan could not be read.
         """
-        if self.failed is not None:
-            raise self.failed
+        self._check()
         with self._news:
             parts, n = list(self._parts), self.filled
         cover = self.bins.cover(shares, exact=True)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unmixel.core.errors import ReadError
 from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import wrap
 from unmixel.web import tiles
@@ -114,7 +115,7 @@ def test_reader_that_fails_is_told_to_whoever_asks() -> None:
     store = TileStore(Scan.from_array(wrap(Broken(), SHAPE)), budget=10**6)
     store.begin()
     store.wait(0, 20.0)
-    with pytest.raises(OSError, match="the disk is gone"):
+    with pytest.raises(ReadError, match="the disk is gone"):
         store.image(np.ones(SHAPE[2:]))
 
 

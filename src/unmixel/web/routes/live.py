@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from unmixel.core.errors import UnmixelError
 from unmixel.web.arrays import message, travelling
 from unmixel.web.guard import MOST_MESSAGE, PROTOCOL
 from unmixel.web.jobs import NotOpened
@@ -124,7 +123,7 @@ async def _answer(socket: WebSocket, lock: asyncio.Lock, view: ScanView, box: Ma
         request = await box.take()
         try:
             values, head = await run_in_threadpool(_picture, view, request)
-        except UnmixelError as error:
+        except Exception as error:  # noqa: BLE001 - told to the browser; the next request gets an answer again
             told = LiveProblem(seq=request.seq, problem=problem(error))
             async with lock:
                 await socket.send_text(told.model_dump_json())
