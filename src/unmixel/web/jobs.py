@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,7 +119,7 @@ class Work:
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None  # nosec B101
         assert process.stdout is not None  # nosec B101
-        with process.stdin:
+        with suppress(OSError), process.stdin:  # a process that is gone already tells by its code
             json.dump(self.order, process.stdin)
         with process.stdout as lines:
             for line in lines:
