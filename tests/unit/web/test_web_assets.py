@@ -21,7 +21,9 @@ LOOSE = (
     "vite.config.ts",
 )
 
-pytestmark = pytest.mark.skipif(not SOURCES.is_dir(), reason="the sources of the page are in the repository only")
+pytestmark = pytest.mark.skipif(
+    not SOURCES.is_dir(), reason="the sources of the page are in the repository only"
+)
 
 
 def digests(paths: list[Path], root: Path) -> dict[str, str]:
