@@ -305,6 +305,8 @@ class HistoryRow(Model):
     status: str | None
     started: str | None
     input: str | None
+    components: int | None = Field(default=None, description="Of an opened run.")
+    relative_error: float | None = Field(default=None, description="Of an opened run.")
 
 
 class OpenRunRequest(Model):

@@ -242,18 +242,21 @@ def history(folder: Path, opened: Mapping[str, RunView]) -> list[HistoryRow]:
     """Return the runs that are opened or lie in a folder, newest first."""
     ids = {run.folder.resolve(): key for key, run in opened.items()}
     places = {*ids, *(path.resolve() for path in folder.iterdir() if path.is_dir() and is_run(path))}
-    rows = [_row(place, ids.get(place)) for place in places]
+    rows = [_row(place, opened.get(ids.get(place, ""))) for place in places]
     return sorted(rows, key=lambda row: row.started or "", reverse=True)
 
 
-def _row(place: Path, key: str | None) -> HistoryRow:
+def _row(place: Path, run: RunView | None) -> HistoryRow:
     record = told(record_of(RunFolder(place)) or {}) if place.is_dir() else {}
+    factors = None if run is None else run.result.factors
     return HistoryRow(
-        id=key,
+        id=None if run is None else run.id,
         name=place.name,
         status=record.get("status"),
         started=record.get("started"),
         input=(record.get("input") or {}).get("path"),
+        components=None if factors is None else factors.n_components,
+        relative_error=None if factors is None else known(factors.convergence.relative_error),
     )
 
 

@@ -12,7 +12,9 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,21 +93,28 @@ class InMemory:
 
 
 class Scratch:
-    """Writes tiles to a temporary file, which goes when the process ends."""
+    """Writes tiles to a temporary file, which goes when this does, or when the process ends."""
 
     where: Where = "scratch"
 
     def __init__(self) -> None:
         self.n_bytes = 0
-        self._file = tempfile.TemporaryFile(buffering=0, prefix="unmixel-")  # noqa: SIM115 - open as long as this is
         self._lock = threading.Lock()
+
+    @cached_property
+    def _file(self) -> Any:
+        file = tempfile.TemporaryFile(buffering=0, prefix="unmixel-")  # noqa: SIM115 - open as long as this is
+        finalize(self, file.close)
+        return file
 
     def put(self, tile: NDArray[Any]) -> int:
         """Write a tile and return where it begins."""
         start = self.n_bytes
         with self._lock:
             self._file.seek(start)
-            self._file.write(tile.data)
+            rest = memoryview(tile).cast("B")
+            while rest:  # a write may take less than it is given
+                rest = rest[self._file.write(rest) :]
         self.n_bytes += tile.nbytes
         return start
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 from fastapi import APIRouter, Response
 
 from unmixel.io.tables import particles_table, table_text
-from unmixel.web.answers import particles_reply, phases_reply
 from unmixel.web.arrays import BYTES, reply
 from unmixel.web.jobs import NotOpened
 from unmixel.web.models import Opened
@@ -119,19 +119,23 @@ def phases(run: TheRun) -> PhasesReply:
     """Return measured against expected spots of each group, best candidate first."""
     if run.result.phases is None:
         raise lacking("phases", "name candidates: interpret.identify.candidates=[Cu, MgO]")
+    from unmixel.web.answers import phases_reply
+
     return phases_reply(run.result.phases)
 
 
 @router.get("/{id}/particles")
 def particles(run: TheRun) -> ParticlesReply:
     """Return particles and their statistics."""
+    from unmixel.web.answers import particles_reply
+
     return particles_reply(run.particles)
 
 
 @router.get("/{id}/particles/labels", response_class=Response, responses=BYTES)
 def labels(run: TheRun) -> Response:
     """Return 0 or the number of the particle at each position of each group's map, shape (g, *scan_shape)."""
-    return reply(run.particles.labels.astype("uint32"))
+    return reply(np.maximum(run.particles.labels, 0).astype(np.uint32))
 
 
 @router.get("/{id}/particles.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})

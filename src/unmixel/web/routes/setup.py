@@ -7,9 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from unmixel.web.arrays import BYTES, reply
-from unmixel.web.calibrating import calibrated
 from unmixel.web.models import CalibrateReply, CalibrateRequest, PrepareReply, PrepareRequest
-from unmixel.web.preparing import prepared
 from unmixel.web.routes.opened import TheScan, TheViewer
 
 router = APIRouter(tags=["setup"])
@@ -18,12 +16,16 @@ router = APIRouter(tags=["setup"])
 @router.post("/scans/{id}/calibrate")
 def calibrate(view: TheScan, viewer: TheViewer, request: CalibrateRequest) -> CalibrateReply:
     """Draw rings of a known phase, and fit centre, scale and ellipse to its rings or spots."""
+    from unmixel.web.calibrating import calibrated
+
     return calibrated(view, viewer.structure(request.phase), request)
 
 
 @router.post("/scans/{id}/prepare")
 def prepare(view: TheScan, viewer: TheViewer, request: PrepareRequest) -> PrepareReply:
     """Show what every step does."""
+    from unmixel.web.preparing import prepared
+
     return prepared(view.scan, request, viewer.shelf)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from unmixel.web.drawing import run_figure, scan_figure
 from unmixel.web.jobs import NotOpened
 from unmixel.web.models import FigureRequest, Help, Language, Snippet, SnippetRequest
 from unmixel.web.routes.opened import TheViewer
@@ -30,6 +29,8 @@ def snippet(viewer: TheViewer, request: SnippetRequest) -> Snippet:
 @router.post("/figure", response_class=Response, responses=_PICTURE)
 def figure(viewer: TheViewer, request: FigureRequest) -> Response:
     """Return what is shown as a picture with scale bar."""
+    from unmixel.web.drawing import run_figure, scan_figure
+
     if request.view == "rank":
         picture = viewer.jobs.get(request.opened).folder / f"rank.{request.format}"
         if not picture.is_file():
