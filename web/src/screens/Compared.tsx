@@ -66,6 +66,7 @@ export function Compared({ job }: { job: Job }) {
   return (
     <section class="column" aria-labelledby="compare-title">
       <h2 id="compare-title">{t("compare-title")}</h2>
+      <p class="words">{t("signed-look")}</p>
       <div class="methods">
         {found.methods.map((method) => (
           <Method key={method.method} job={job.id} method={method} />

@@ -155,6 +155,8 @@ export const en = {
   "map-error-is": "map known to {percent} %",
   "stability-is": "stability {value}",
   "rank-title": "How many components do the data support?",
+  "signed-look": "Where values fall below 0, pictures are blue below, white at and orange above 0.",
+  "put-away": "Put away",
   "rank-edge": "What stands above the noise",
   "rank-edge-axis": "log₁₀ (value / edge)",
   "singular-values": "singular values",

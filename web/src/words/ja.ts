@@ -157,6 +157,8 @@ export const ja: Record<keyof typeof en, string> = {
   "map-error-is": "マップの誤差 {percent} %",
   "stability-is": "安定性 {value}",
   "rank-title": "データが支える成分数は？",
+  "signed-look": "負の値がある場合、0未満は青、0は白、0より大きい値は橙で示します。",
+  "put-away": "片付ける",
   "rank-edge": "雑音を超えるもの",
   "rank-edge-axis": "log₁₀(値/雑音端)",
   "singular-values": "特異値",
