@@ -83,7 +83,7 @@ function Method({ job, method }: { job: string; method: Message<"CompareMethod">
   return (
     <div class="method">
       <h3>{t(`method-${method.method}`)}</h3>
-      <p class="words">{sentence(method.words)}</p>
+      <p class="words">{t(`method-${method.method}-words`)}</p>
       <p class="words">
         {method.relative_error !== null && t("error-is", { percent: shown(100 * method.relative_error) })}
         {" · "}
