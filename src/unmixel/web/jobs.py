@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import signal
-import subprocess  # nosec B404 - starts this package only
+import subprocess  # nosec B404
 import sys
 import tempfile
 import threading
@@ -89,7 +89,7 @@ class Work:
         """Start the process and listen to it."""
         self.status, self._begun, self._seconds, self.error = "running", monotonic(), None, None
         command = [sys.executable, "-m", "unmixel.web.child"]
-        self._process = subprocess.Popen(  # nosec B603 - our own module, arguments by stdin
+        self._process = subprocess.Popen(  # nosec B603
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
@@ -177,7 +177,7 @@ class Jobs:
         self._folder, self._show = folder, show
         self._works: dict[str, Work] = {}
         self._lock = threading.Lock()
-        self._scratch = tempfile.TemporaryDirectory(prefix="unmixel-jobs-")
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def begin(self, kind: JobKind, scan: str, address: str, order: Mapping[str, Any]) -> Work:
         """Begin a job.
@@ -200,7 +200,7 @@ class Jobs:
         with self._lock:
             self._check_free()
             key = f"j{len(self._works) + 1}"
-            folder = self._free(address) if kind == "run" else Path(self._scratch.name) / secrets.token_hex(4)
+            folder = self._free(address) if kind == "run" else self._temporary()
             told = {"kind": kind, "scan": address, "out": str(folder), **order}
             work = Work(key, kind, scan, told, folder, self._show)
             self._works[key] = work
@@ -245,11 +245,18 @@ class Jobs:
             if not work.ended:
                 work.stop()
                 work.wait(30.0)
-        self._scratch.cleanup()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def _check_free(self) -> None:
         if any(not work.ended for work in self._works.values()):
             raise Busy("Another job works: stop it, or wait for it.")
+
+    def _temporary(self) -> Path:
+        """Return the name of a folder that goes when the viewer is closed."""
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="unmixel-jobs-")
+        return Path(self._scratch.name) / secrets.token_hex(4)
 
     def _free(self, address: str) -> Path:
         """Return the name of a run folder that is not there yet."""

@@ -64,7 +64,7 @@ class RunView:
     @property
     def name(self) -> str:
         """Last part of the path."""
-        return self.folder.name
+        return self.folder.resolve().name
 
     @property
     def result(self) -> Result:

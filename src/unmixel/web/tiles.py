@@ -112,7 +112,7 @@ class Scratch:
         start = self.n_bytes
         with self._lock:
             self._file.seek(start)
-            rest = memoryview(tile).cast("B")
+            rest = tile.data.cast("B")
             while rest:  # a write may take less than it is given
                 rest = rest[self._file.write(rest) :]
         self.n_bytes += tile.nbytes
@@ -183,7 +183,7 @@ class TileStore:
     def __post_init__(self) -> None:
         scan = self.scan
         self.bins = bins_for(scan.pattern_shape, scan.n_positions, self.budget // 4)
-        small = np.dtype(scan.data.dtype).kind in "bu" and np.dtype(scan.data.dtype).itemsize <= 2
+        small = np.dtype(scan.data.dtype).kind in ("b", "u") and np.dtype(scan.data.dtype).itemsize <= 2
         per_bin = int(np.prod(self.bins.side))
         # whole numbers up to 2^24 are exact in float32
         kind = np.float32 if small and per_bin <= 256 else np.float64

@@ -41,4 +41,3 @@ def client(viewer: Viewer) -> TestClient:
 def guard(viewer: Viewer) -> TestClient:
     """Speaks to the application as it is served."""
     return TestClient(guarded(viewer, TOKEN), base_url=BASE, headers={"X-Unmixel-Token": TOKEN})
-

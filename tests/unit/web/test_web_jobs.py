@@ -37,7 +37,11 @@ def ended(client: TestClient, viewer: Viewer, job: dict[str, Any]) -> dict[str, 
 
 def test_run_tells_how_it_goes_and_is_opened(viewer: Viewer) -> None:
     client = TestClient(create(viewer))
-    asked = {"scan": "s1", "overrides": ["factorize.components=3", "interpret.measure={}"], "candidates": ["CuZr"]}
+    asked = {
+        "scan": "s1",
+        "overrides": ["factorize.components=3", "interpret.measure={}"],
+        "candidates": ["CuZr"],
+    }
     job = client.post("/api/jobs", json=asked).json()
     assert client.post("/api/jobs", json=asked).status_code == 409
     assert client.get(f"/api/jobs/{job['id']}/rank/curve").status_code == 422
@@ -82,7 +86,11 @@ def test_run_is_stopped_and_goes_on(viewer: Viewer) -> None:
 
 def test_failure_is_told_without_whole_paths(viewer: Viewer) -> None:
     client = TestClient(create(viewer))
-    told = ended(client, viewer, client.post("/api/jobs", json={"scan": "s1", "overrides": ["factorize.nothing=1"]}).json())
+    told = ended(
+        client,
+        viewer,
+        client.post("/api/jobs", json={"scan": "s1", "overrides": ["factorize.nothing=1"]}).json(),
+    )
     assert told["status"] == "failed"
     assert "nothing" in told["error"]
     assert str(viewer.folder) not in str(told)
@@ -90,15 +98,21 @@ def test_failure_is_told_without_whole_paths(viewer: Viewer) -> None:
 
 def test_rank_and_comparison(viewer: Viewer) -> None:
     client = TestClient(create(viewer))
-    job = client.post("/api/jobs", json={"scan": "s1", "kind": "rank", "ranks": [1, 2, 3], "restarts": 1}).json()
+    job = client.post(
+        "/api/jobs", json={"scan": "s1", "kind": "rank", "ranks": [1, 2, 3], "restarts": 1}
+    ).json()
     assert ended(client, viewer, job)["status"] == "finished"
     curve = client.get(f"/api/jobs/{job['id']}/rank/curve").json()
     assert curve["ranks"] == [1, 2, 3]
     assert len(curve["columns"]["held_out"]) == 3
     assert client.post("/api/figure", json={"opened": job["id"], "view": "rank"}).content.count(b"<svg") == 1
-    job = client.post("/api/jobs", json={"scan": "s1", "kind": "compare", "overrides": ["factorize.components=3"]}).json()
+    job = client.post(
+        "/api/jobs", json={"scan": "s1", "kind": "compare", "overrides": ["factorize.components=3"]}
+    ).json()
     assert ended(client, viewer, job)["status"] == "finished"
-    methods = {one["method"]: one for one in client.get(f"/api/jobs/{job['id']}/compare/methods").json()["methods"]}
+    methods = {
+        one["method"]: one for one in client.get(f"/api/jobs/{job['id']}/compare/methods").json()["methods"]
+    }
     assert methods["pca"]["negative_share"] > 0
     assert methods["plain"]["negative_share"] == methods["constrained"]["negative_share"] == 0
     # PCA is the best of its rank, plain NMF is the best of those two that are not negative

@@ -113,7 +113,8 @@ def test_history_lists_what_lies_in_the_folder(viewer: Viewer, client: TestClien
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "view", ["component", "residual", "groups", "dendrogram", "phases", "particles", "histogram", "convergence"]
+    "view",
+    ["component", "residual", "groups", "dendrogram", "phases", "particles", "histogram", "convergence"],
 )
 def test_figures_of_a_run(client: TestClient, view: str) -> None:
     for kind, mark in (("svg", b"<svg"), ("png", b"\x89PNG")):
@@ -128,5 +129,7 @@ def test_figure_of_a_scan_has_a_scale_bar(client: TestClient) -> None:
     text = client.post("/api/figure", json=asked).text
     assert "nm<" in text
     assert "Sum of counts" in text
-    assert client.post("/api/figure", json={"opened": "r1", "view": "component", "index": 99}).status_code == 422
+    assert (
+        client.post("/api/figure", json={"opened": "r1", "view": "component", "index": 99}).status_code == 422
+    )
     assert client.post("/api/figure", json={"opened": "j1", "view": "rank"}).status_code == 404

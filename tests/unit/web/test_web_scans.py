@@ -1,4 +1,4 @@
-"""Screens 1 to 3 against the scan itself: patterns, regions, virtual images, calibration, preparation, the live socket."""
+"""Screens 1 to 3 against the scan itself: pictures, calibration, preparation, the live socket."""
 
 from __future__ import annotations
 
@@ -96,8 +96,12 @@ def test_virtual_image_is_that_of_the_library(client: TestClient, scan: Scan) ->
 
 def test_summary_and_region_are_those_of_the_cube(client: TestClient, cube: np.ndarray) -> None:
     for name, reduce in {"sum": np.sum, "mean": np.mean, "max": np.max, "variance": np.var}.items():
-        np.testing.assert_allclose(array(client.get(f"/api/scans/s1/summary/{name}")), reduce(cube, axis=(0, 1)), rtol=1e-5)
-        np.testing.assert_allclose(array(client.get(f"/api/scans/s1/map/{name}")), reduce(cube, axis=(2, 3)), rtol=1e-5)
+        np.testing.assert_allclose(
+            array(client.get(f"/api/scans/s1/summary/{name}")), reduce(cube, axis=(0, 1)), rtol=1e-5
+        )
+        np.testing.assert_allclose(
+            array(client.get(f"/api/scans/s1/map/{name}")), reduce(cube, axis=(2, 3)), rtol=1e-5
+        )
     box = {"kind": "rectangle", "first": [1, 2], "last": [7, 10]}
     reply = client.post("/api/scans/s1/region", json={"region": box})
     np.testing.assert_allclose(array(reply), cube[1:8, 2:11].mean(axis=(0, 1)), rtol=1e-6)
@@ -105,7 +109,9 @@ def test_summary_and_region_are_those_of_the_cube(client: TestClient, cube: np.n
     few = {"kind": "mask", "runs": [[0, 2], [30, 1]]}
     flat = cube.reshape(-1, *cube.shape[2:])
     np.testing.assert_allclose(
-        array(client.post("/api/scans/s1/region", json={"region": few})), flat[[0, 1, 30]].mean(axis=0), rtol=1e-6
+        array(client.post("/api/scans/s1/region", json={"region": few})),
+        flat[[0, 1, 30]].mean(axis=0),
+        rtol=1e-6,
     )
 
 
@@ -156,7 +162,14 @@ def test_large_region_is_sampled_while_it_is_dragged_and_says_so() -> None:
 
 
 def test_rings_by_hand_lie_where_the_numbers_say(client: TestClient) -> None:
-    asked = {"phase": "Al", "fit": False, "center": [9, 8], "step": 0.05, "ellipse": 1.2, "ellipse_angle_deg": 90}
+    asked = {
+        "phase": "Al",
+        "fit": False,
+        "center": [9, 8],
+        "step": 0.05,
+        "ellipse": 1.2,
+        "ellipse_angle_deg": 90,
+    }
     reply = client.post("/api/scans/s1/calibrate", json=asked).json()
     assert not reply["trusted"]
     assert reply["ellipse"]["value"] == pytest.approx(1.2)
@@ -179,7 +192,9 @@ def test_calibration_is_found_on_patterns_of_a_known_phase() -> None:
     camera = Camera(center=(48.6, 46.8), ratio=1.03, angle_deg=20.0)
     seen = camera.patterns(aluminium, [(0, 0, 1), (0, 1, 1), (1, 1, 2)], electrons=200_000)
     patterns = np.asarray(seen.patterns if hasattr(seen, "patterns") else seen)
-    scan = Scan.from_array(patterns[None].astype(np.float32), pattern_step=(0.026, "1/angstrom"), n_pattern_axes=2)
+    scan = Scan.from_array(
+        patterns[None].astype(np.float32), pattern_step=(0.026, "1/angstrom"), n_pattern_axes=2
+    )
     view = ScanView("s", "memory", "memory", scan, memory=10**8)
     request = CalibrateRequest(phase="Al", of="max", center=(47.5, 47.5), step=0.026)
     reply = calibrated(view, aluminium, request)
@@ -191,13 +206,19 @@ def test_calibration_is_found_on_patterns_of_a_known_phase() -> None:
 
 
 def test_every_step_tells_what_it_did_with_pictures(client: TestClient, scan: Scan) -> None:
-    steps = [{"name": "crop", "parameters": {"pattern": [[2, 18], [1, 17]]}}, {"name": "poisson_weights", "parameters": {}}]
+    steps = [
+        {"name": "crop", "parameters": {"pattern": [[2, 18], [1, 17]]}},
+        {"name": "poisson_weights", "parameters": {}},
+    ]
     reply = client.post("/api/scans/s1/prepare", json={"steps": steps})
     assert reply.status_code == 200, reply.text
     told = reply.json()
     assert [step["name"] for step in told["steps"]] == ["crop", "poisson_weights"]
     assert told["whole"]
-    before, after = (array(client.get(f"/api/arrays/{told['steps'][0][key]}")) for key in ("pattern_before", "pattern_after"))
+    before, after = (
+        array(client.get(f"/api/arrays/{told['steps'][0][key]}"))
+        for key in ("pattern_before", "pattern_after")
+    )
     assert before.shape == scan.pattern_shape
     np.testing.assert_allclose(after, before[2:18, 1:17])
     assert told["steps"][0]["pattern_after"] == told["steps"][1]["pattern_before"]
@@ -220,7 +241,9 @@ def test_live_socket_answers_with_heads_and_values(client: TestClient, cube: np.
             head, values = _message(socket.receive_bytes())
         assert (head["seq"], head["exact"]) == (8, True)
         assert np.isfinite(values).all()
-        socket.send_json({"seq": 9, "what": "region", "region": {"kind": "rectangle", "first": [0, 0], "last": [1, 1]}})
+        socket.send_json(
+            {"seq": 9, "what": "region", "region": {"kind": "rectangle", "first": [0, 0], "last": [1, 1]}}
+        )
         head, values = _message(socket.receive_bytes())
         np.testing.assert_allclose(values, cube[:2, :2].mean(axis=(0, 1)), rtol=1e-6)
 

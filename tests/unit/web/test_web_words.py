@@ -30,7 +30,7 @@ def snippet(client: TestClient, **asked: Any) -> str:
 def made(text: str) -> dict[str, Any]:
     """Run a snippet and return its names."""
     names: dict[str, Any] = {}
-    exec(compile(text, "snippet", "exec"), names)  # noqa: S102 - that is what is tested
+    exec(compile(text, "snippet", "exec"), names)
     return names
 
 
@@ -55,7 +55,9 @@ def test_python_gives_pattern_and_statistics(client: TestClient) -> None:
     for statistic in ("sum", "mean", "max", "variance"):
         for view, name, path in (("summary", "pattern", "summary"), ("map", "image", "map")):
             found = made(snippet(client, view=view, statistic=statistic))[name]
-            np.testing.assert_allclose(found, array(client.get(f"/api/scans/s1/{path}/{statistic}")), rtol=1e-5)
+            np.testing.assert_allclose(
+                found, array(client.get(f"/api/scans/s1/{path}/{statistic}")), rtol=1e-5
+            )
 
 
 def test_python_prepares_as_the_screen_does(client: TestClient) -> None:
@@ -73,7 +75,9 @@ def test_python_calibrates(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("view", ["run", "groups", "phases", "particles"])
-def test_python_of_a_run_runs(client: TestClient, view: str, viewer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_of_a_run_runs(
+    client: TestClient, view: str, viewer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "result" in made(snippet(client, opened="r1", view=view))
     assert "unmixel open" in snippet(client, opened="r1", view="groups", language="command")
 
