@@ -85,5 +85,7 @@ def opened(browser: Any, address: str) -> Iterator[Any]:
     yield shown
     context.close()
     own = address.split("/#")[0]
-    assert not [url for url in asked if not url.startswith((own, own.replace("http", "ws"), "data:", "blob:"))]
+    assert not [
+        url for url in asked if not url.startswith((own, own.replace("http", "ws"), "data:", "blob:"))
+    ]
     assert not errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -131,8 +132,7 @@ def test_figure_and_snippet_of_the_pattern(page):
     side = page.locator("[aria-labelledby=pattern-title]")
     with page.expect_download() as waiting:
         side.get_by_role("button", name="Save figure (SVG)").click()
-    with open(waiting.value.path(), encoding="utf-8") as file:
-        assert "<svg" in file.read()
+    assert "<svg" in Path(waiting.value.path()).read_text(encoding="utf-8")
     side.get_by_role("button", name="Copy as Python").click()
     assert "unmixel" in side.locator(".snippet pre").inner_text()
 

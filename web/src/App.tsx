@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { api } from "./api";
+import { job, works } from "./jobs";
 import { Calibrate } from "./screens/Calibrate";
 import { Data } from "./screens/Data";
 import { Decompose } from "./screens/Decompose";
@@ -91,7 +92,7 @@ function Opened() {
   return (
     <>
       {pick("scan", scanId.value, chooseScan)}
-      {pick("run", runId.value, chooseRun)}
+      {pick("run", runId.value, lookAt)}
       {run.value?.has.includes("report") && (
         <button type="button" class="plain report" onClick={() => tell(openReport(runId.value as string))}>
           {t("report")}
@@ -99,6 +100,12 @@ function Opened() {
       )}
     </>
   );
+}
+
+/** Shows a run in place of the job that ended. */
+async function lookAt(id: string): Promise<void> {
+  if (!works(job.value)) job.value = null;
+  await chooseRun(id);
 }
 
 async function openReport(id: string): Promise<void> {

@@ -66,6 +66,7 @@ export function Compared({ job }: { job: Job }) {
   return (
     <section class="column" aria-labelledby="compare-title">
       <h2 id="compare-title">{t("compare-title")}</h2>
+      <p class="words">{t("signed-look")}</p>
       <div class="methods">
         {found.methods.map((method) => (
           <Method key={method.method} job={job.id} method={method} />
@@ -82,7 +83,7 @@ function Method({ job, method }: { job: string; method: Message<"CompareMethod">
   return (
     <div class="method">
       <h3>{t(`method-${method.method}`)}</h3>
-      <p class="words">{sentence(method.words)}</p>
+      <p class="words">{t(`method-${method.method}-words`)}</p>
       <p class="words">
         {method.relative_error !== null && t("error-is", { percent: shown(100 * method.relative_error) })}
         {" · "}

@@ -218,7 +218,17 @@ function PatternSide({ onDrawn }: { onDrawn: () => void }) {
           }
           onChange={setDetector}
         />
-        <ContrastControls value={patternContrast.value} onChange={(value) => (patternContrast.value = value)} />
+        {spectra ? (
+          <Choice
+            word="stretch"
+            hint={t("stretch-help")}
+            value={patternContrast.value.stretch === "log" ? "log" : "linear"}
+            options={[["linear", t("linear")], ["log", t("log")]]}
+            onChange={(stretch) => (patternContrast.value = { ...patternContrast.value, stretch })}
+          />
+        ) : (
+          <ContrastControls value={patternContrast.value} onChange={(value) => (patternContrast.value = value)} />
+        )}
       </div>
       {spectra ? (
         <LinePlot

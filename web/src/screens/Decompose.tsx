@@ -123,6 +123,11 @@ function Progress() {
             {t("stop")}
           </button>
         )}
+        {!works(now) && (
+          <button type="button" onClick={() => (job.value = null)}>
+            {t("put-away")}
+          </button>
+        )}
         {now.status === "stopped" && (
           <button type="button" onClick={() => tell(resume())}>
             {t("resume")}

@@ -4,7 +4,7 @@ import { type Message, api } from "../api";
 import { type NdArray, slice } from "../arrays";
 import { groupColour } from "../colours";
 import { rowAndColumn } from "../frames";
-import { sentence } from "../scales";
+import { sentence, shown } from "../scales";
 import { Newest } from "../newest";
 import { useLoaded } from "../loaded";
 import { complain, cursor, mapLook, patternLook, run, runId } from "../state";
@@ -142,7 +142,7 @@ function Members({ group, rotation, patterns, maps }: MembersProps) {
         {group.members.map((member) => (
           <li key={member} class="tile">
             <span class="title">
-              {t("component-n", { n: member + 1 })} · {(rotation[member] ?? 0).toFixed(0)}°
+              {t("component-n", { n: member + 1 })} · {shown(Math.round(rotation[member] ?? 0))}°
             </span>
             <span class="pair">
               <Thumb image={slice(patterns, member)} label={t("pattern-of", { n: member + 1 })} contrast={patternLook.value} />

@@ -27,6 +27,8 @@ export function Dendrogram({ tree, leaves, labels, cut, onCut, chosen, onChoose 
   const top = Math.min(1, 1.08 * Math.max(cut, 0.05, ...tree.map((merge) => merge.height)));
   const room = Math.max(1, width - LEFT - RIGHT);
   const rise = Math.max(1, height - TOP - BOTTOM);
+  const wide = Math.max(3, Math.min(22, (0.94 * room) / leaves.length));
+  const spare = Math.ceil(16 / (room / leaves.length)); // with many leaves only every so many have room for numbers
   const x = (place: number) => LEFT + ((place + 0.5) / leaves.length) * room;
   const y = (value: number) => TOP + rise * (1 - value / top);
   const bounded = (value: number) => Math.min(1, Math.max(LOWEST, Math.min(value, top)));
@@ -77,13 +79,17 @@ export function Dendrogram({ tree, leaves, labels, cut, onCut, chosen, onChoose 
               onClick={() => onChoose(leaf)}
               onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && onChoose(leaf)}
             >
-              <rect x={x(place) - 11} y={height - BOTTOM + 5} width={22} height={20} rx={4} fill={groupColour(labels[leaf] ?? 0)} />
-              <text class="on-badge" x={x(place)} y={height - BOTTOM + 20} text-anchor="middle">
-                {(labels[leaf] ?? 0) + 1}
-              </text>
-              <text x={x(place)} y={height - BOTTOM + 40} text-anchor="middle" class={leaf === chosen ? "strong" : ""}>
-                {leaf + 1}
-              </text>
+              <rect x={x(place) - wide / 2} y={height - BOTTOM + 5} width={wide} height={20} rx={4} fill={groupColour(labels[leaf] ?? 0)} />
+              {place % spare === 0 && (
+                <>
+                  <text class="on-badge" x={x(place)} y={height - BOTTOM + 20} text-anchor="middle">
+                    {(labels[leaf] ?? 0) + 1}
+                  </text>
+                  <text x={x(place)} y={height - BOTTOM + 40} text-anchor="middle" class={leaf === chosen ? "strong" : ""}>
+                    {leaf + 1}
+                  </text>
+                </>
+              )}
             </g>
           ))}
           <text x={LEFT + room / 2} y={height - 3} text-anchor="middle">

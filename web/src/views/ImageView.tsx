@@ -92,7 +92,7 @@ export function ImageView(props: Props) {
           </text>
         </svg>
       )}
-      {image && range && (
+      {image && range && (props.done ?? 1) > 0 && (
         <ColourBar
           range={range}
           colours={colours}

@@ -134,7 +134,9 @@ function heights(values: NdArray, log: boolean, height: number) {
     const first = Math.floor(Math.log10(Math.max(positive, high / 1e6)));
     const last = Math.log10(high) + 0.05;
     const y = (value: number) => EDGE + height * (1 - (Math.max(first, Math.log10(value || 1e-300)) - first) / (last - first));
-    return { y, ticks: Array.from({ length: Math.floor(last) - first + 1 }, (_, power) => 10 ** (first + power)) };
+    const factors = last - first < 3 ? [1, 2, 5] : [1];
+    const ticks = Array.from({ length: Math.floor(last) - first + 1 }, (_, power) => factors.map((factor) => factor * 10 ** (first + power)));
+    return { y, ticks: ticks.flat().filter((value) => value <= 10 ** last) };
   }
   const bottom = Math.min(0, Number.isFinite(low) ? low : 0);
   const top = high > bottom ? bottom + (high - bottom) * 1.05 : bottom + 1;

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "web"
 ASSETS = ROOT / "src" / "unmixel" / "web" / "assets"
 LOOSE = (
