@@ -4,6 +4,7 @@
 #   make test     the tests            (PYTEST_ARGS="-k rotation" hands words on to pytest)
 #   make check    lint, format, types, import rules, spelling, security
 #   make docs     the documentation as a site in site/
+#   make web      the page of the viewer from its sources in web/ (needs node)
 #   make bench    times and memory of the main job, and of the factorisation beside its peers
 #   make bench-recovery   how much of what is there is found, on phantoms with truth (hours; RECOVERY_ARGS="--seeds 1")
 #   make bench-answers    are groups, rotations and sizes right? (an hour; ANSWERS_ARGS="--only pairs")
@@ -26,16 +27,17 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 HYPERSPY_BIN := $(VENV)-hyperspy/bin
 FAIR_BIN := $(VENV)-fair/bin
+WEB_BIN := $(VENV)-web/bin
 
 GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
 
 CANDIDATES := CuZr CuZr2 ZrCu2Al ZrO2 Zr Cu
 
 .NOTPARALLEL:
-.PHONY: help demo test test-hyperspy test-fair check lint types imports spelling security docs bench bench-recovery bench-answers bench-regression clean env-test
+.PHONY: help demo test test-hyperspy test-fair test-web web check lint types imports spelling security docs bench bench-recovery bench-answers bench-regression clean env-test
 
 help:
-	@sed -n '3,13s/^# *//p' Makefile
+	@sed -n '3,14s/^# *//p' Makefile
 
 demo: $(VENV)/.core
 	$(BIN)/unmixel run examples/data/mgo_crop.hspy --recipe examples/mgo.yaml --out $(RUNS)/mgo --force
@@ -52,6 +54,15 @@ test-hyperspy: $(VENV)-hyperspy/.hyperspy
 # So do the judges of exported records: nothing that unmixel needs may depend on what they bring.
 test-fair: $(VENV)-fair/.fair
 	$(FAIR_BIN)/python -m pytest tests/fair tests/contracts/test_exporters.py $(PYTEST_ARGS)
+
+# The viewer in a real browser, the system's Chromium; skipped with words where there is none.
+test-web: $(VENV)-web/.web
+	$(WEB_BIN)/python -m pytest tests/web -m slow $(PYTEST_ARGS)
+
+# What this makes is committed: users need no node.
+web:
+	@command -v npm >/dev/null || { echo "make web needs node 20 or newer; using the viewer needs none."; exit 1; }
+	cd web && npm ci && npm test && npm run build
 
 check: lint types imports spelling security   # make --keep-going check shows all faults at once
 
@@ -90,7 +101,7 @@ bench-regression: $(VENV)/.core
 	$(BIN)/python benchmarks/regression.py $(if $(BASE),--base $(BASE)) --out $(RESULTS)/regression.json
 
 clean:
-	rm -rf $(VENV) $(VENV)-hyperspy $(VENV)-fair $(RUNS) $(RESULTS) site dist build htmlcov .coverage* \
+	rm -rf $(VENV) $(VENV)-hyperspy $(VENV)-fair $(VENV)-web web/node_modules $(RUNS) $(RESULTS) site dist build htmlcov .coverage* \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find src tests benchmarks examples -name __pycache__ -type d -exec rm -rf {} +
 
@@ -116,7 +127,12 @@ $(VENV)-fair/.fair: pyproject.toml | $(FAIR_BIN)/python
 	$(PIP:$(BIN)/%=$(FAIR_BIN)/%) --editable '.[fair,test]'
 	@touch $@
 
-$(BIN)/python $(HYPERSPY_BIN)/python $(FAIR_BIN)/python:
+$(VENV)-web/.web: pyproject.toml | $(WEB_BIN)/python
+	@echo "Installing unmixel[web,browser,test] into $(VENV)-web (about a minute) ..."
+	$(PIP:$(BIN)/%=$(WEB_BIN)/%) --editable '.[web,browser,test]'
+	@touch $@
+
+$(BIN)/python $(HYPERSPY_BIN)/python $(FAIR_BIN)/python $(WEB_BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; \
 	  exit 1; }

@@ -297,6 +297,42 @@ def convert(
     execute(wish, resume=resume, verify=verify, force=force, as_json=json)
 
 
+@app.command("open")
+def open_(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE_OR_RUN...", help="Files, addresses and run folders.")
+    ],
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory for pictures, such as 2GB.")] = "2GB",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; a free one by default.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the browser, or only print the address.")] = True,
+    runs: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Folder for runs begun in the viewer; this one by default."),
+    ] = None,
+    cif: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE.cif", help="Structure or folder of them to calibrate by and to name phases with."
+        ),
+    ] = None,
+    scratch: Annotated[
+        bool, typer.Option(help="Let a temporary file hold what does not fit the memory.")
+    ] = True,
+    root_path: Annotated[str, typer.Option(metavar="/PATH", help="Path under which a proxy shows it.")] = "",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Name by which a proxy calls it; may be given again."),
+    ] = None,
+    scan_shape: ScanShape = None,
+    drop_flyback: Flyback = False,
+) -> None:
+    """Look at scans and runs in the browser, on this machine only: patterns, virtual detectors, results."""
+    from unmixel.cli.open import Wish, show
+
+    wish = Wish(tuple(files), memory, scan_shape, drop_flyback, runs, tuple(cif or ()), scratch)
+    show(wish, port=port, hosts=tuple(allow_host or ()), root_path=root_path, browse=browser)
+
+
 rde = typer.Typer(
     no_args_is_help=True, help="RDE, the data store of NIMS: a dataset template that runs unmixel."
 )

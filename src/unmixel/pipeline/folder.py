@@ -303,10 +303,11 @@ class Checkpoints:
     state: Checkpoint[State]
 
     @classmethod
-    def of(cls, folder: RunFolder, identity: str) -> Checkpoints:
-        """Return the checkpoints of a run."""
+    def of(cls, folder: RunFolder, identity: str, *, every_s: float = 20.0) -> Checkpoints:
+        """Return the checkpoints of a run; see `Checkpoint`."""
         return cls(
-            Checkpoint(folder.sketch, identity, SketchState), Checkpoint(folder.checkpoint, identity, State)
+            Checkpoint(folder.sketch, identity, SketchState, every_s),
+            Checkpoint(folder.checkpoint, identity, State, every_s),
         )
 
     def save(self) -> dict[str, Any]:

@@ -44,16 +44,18 @@ def described(key: str) -> str:
 
 def listing() -> list[str]:
     """Return one line per field that ``--set`` takes."""
-    return [f"{key}: {_words(field)['meaning']}" for key, field in fields().items() if key != "version"]
+    return [f"{key}: {words_of(field)['meaning']}" for key, field in fields().items() if key != "version"]
 
 
-def _words(field: FieldInfo) -> dict[str, str]:
+def words_of(field: FieldInfo) -> dict[str, str]:
+    """Return the words of a field: ``meaning``, ``unit``, ``range``, ``why``."""
     extra: Any = field.json_schema_extra
     words: dict[str, str] = extra["words"]
     return words
 
 
-def _default(field: FieldInfo) -> str:
+def default_text(field: FieldInfo) -> str:
+    """Return the default of a field as a recipe writes it."""
     default = field.get_default(call_default_factory=True)
     if isinstance(default, tuple):
         default = [getattr(item, "name", item) for item in default]
@@ -75,10 +77,10 @@ def page() -> str:
             "|---|---|---|---|---|---|",
         ]
         for key, field in rows.items():
-            words = _words(field)
+            words = words_of(field)
             cells = [
                 f"`{key}`",
-                f"`{_default(field)}`",
+                f"`{default_text(field)}`",
                 words["unit"],
                 words["range"],
                 words["meaning"],

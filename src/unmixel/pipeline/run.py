@@ -48,6 +48,7 @@ def run(
     overrides: Sequence[str] = (),
     progress: Progress | None = None,
     command: str | None = None,
+    keep_every_s: float = 20.0,
 ) -> Result:
     """Separate a scan into components, group and measure them, and write everything to a run folder.
 
@@ -71,6 +72,8 @@ def run(
         Hears of stages, sweeps and remarks.
     command : str, optional
         Command to record in place of this call.
+    keep_every_s : float
+        Least time in seconds between two writings of what an unfinished factorisation has found.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def run(
         job = _begin(path_or_scan, request, folder, log)
         _check_same(earlier, job)
         with folder.claimed():
-            return job.go(earlier, force=force)
+            return job.go(earlier, force=force, keep_every_s=keep_every_s)
 
 
 @dataclass
@@ -114,11 +117,11 @@ class _Job:
     prepared: Scan | None = None
     pace: Pace = field(default_factory=Pace)
 
-    def go(self, earlier: Mapping[str, Any] | None, *, force: bool) -> Result:
+    def go(self, earlier: Mapping[str, Any] | None, *, force: bool, keep_every_s: float) -> Result:
         """Do everything; whatever ends it early leaves a record that says so."""
         if force:
             self.folder.clear()
-        marks = Checkpoints.of(self.folder, "/".join(self.identity.values()))
+        marks = Checkpoints.of(self.folder, "/".join(self.identity.values()), every_s=keep_every_s)
         try:
             self._stages(earlier, marks)
         except KeyboardInterrupt:

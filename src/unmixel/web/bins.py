@@ -1,0 +1,134 @@
+"""Rectangular bins of detector pixels: what of a detector covers them whole, and which pixels it cuts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of `side` pixels along each axis of a pattern; those at the far border may be smaller.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of a pattern.
+    side : tuple of int
+        Pixels of a bin along each axis.
+
+    Examples
+    --------
+    >>> bins = Bins((5, 4), (2, 4))
+    >>> len(bins), bins.places[2]
+    (3, (slice(4, 5, None), slice(0, 4, None)))
+    """
+
+    shape: tuple[int, ...]
+    side: tuple[int, ...]
+
+    @cached_property
+    def places(self) -> tuple[tuple[slice, ...], ...]:
+        """Where each bin lies in a pattern."""
+        runs = [
+            [slice(start, min(start + step, n)) for start in range(0, n, step)]
+            for n, step in zip(self.shape, self.side, strict=True)
+        ]
+        return tuple(product(*runs))
+
+    def __len__(self) -> int:
+        """Return the number of bins."""
+        return math.prod(math.ceil(n / step) for n, step in zip(self.shape, self.side, strict=True))
+
+    @cached_property
+    def _order(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Numbers of all pixels bin by bin, and where each bin begins among them."""
+        numbers = np.arange(math.prod(self.shape)).reshape(self.shape)
+        members = [numbers[place].ravel() for place in self.places]
+        return np.concatenate(members), np.cumsum([0, *map(len, members)])[:-1]
+
+    def cover(self, shares: Float, *, exact: bool) -> Cover:
+        """Return a detector as weights of whole bins and of single pixels.
+
+        Parameters
+        ----------
+        shares : ndarray, shape of a pattern
+            What share of each pixel counts.
+        exact : bool
+            False gives a bin that the detector cuts its mean share, and no pixels.
+        """
+        order, starts = self._order
+        ordered = shares.ravel()[order]
+        low, high = np.minimum.reduceat(ordered, starts), np.maximum.reduceat(ordered, starts)
+        sizes = np.diff(starts, append=ordered.size)
+        if not exact:
+            return Cover(np.where(low == high, low, np.add.reduceat(ordered, starts) / sizes), ())
+        whole, cut = low.copy(), []
+        for number in np.flatnonzero(low != high):
+            part = ordered[starts[number] : starts[number] + sizes[number]]
+            # from whichever is nearer: nothing of the bin, or as much of all of it as of its fullest pixel
+            full = np.count_nonzero(part == high[number]) > np.count_nonzero(part == 0)
+            whole[number] = high[number] if full else 0.0
+            rows = np.flatnonzero(part != whole[number])
+            cut.append(Cut(int(number), rows, part[rows] - whole[number]))
+        return Cover(whole, tuple(cut))
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """Pixels of a bin that count otherwise than the bin as a whole.
+
+    Parameters
+    ----------
+    bin : int
+    rows : ndarray of int
+        Numbers of the pixels within the bin.
+    weights : ndarray of float, as many
+        What they count beyond the weight of the bin.
+    """
+
+    bin: int
+    rows: NDArray[np.intp]
+    weights: Float
+
+
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """A detector as the sum of whole bins and single pixels.
+
+    Parameters
+    ----------
+    whole : ndarray, shape (number of bins,)
+    cut : tuple of Cut
+    """
+
+    whole: Float
+    cut: tuple[Cut, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of single pixels that are looked at."""
+        return sum(len(one.rows) for one in self.cut)
+
+
+def bins_for(shape: tuple[int, ...], n_positions: int, room: int) -> Bins:
+    """Return the finest bins whose sums over a scan take at most `room` bytes as float32, from 8 x 8 (or 16) upwards.
+
+    Examples
+    --------
+    >>> bins_for((256, 256), 65_536, 10**9).side, bins_for((2048,), 10_000, 10**6).side
+    ((8, 8), (128,))
+    """
+    side = 8 if len(shape) > 1 else 16
+    while True:
+        bins = Bins(shape, tuple(min(side, n) for n in shape))
+        if len(bins) * n_positions * 4 <= room or side >= max(shape):
+            return bins
+        side *= 2

@@ -1,0 +1,125 @@
+"""Save figure: what is shown as SVG or PNG with scale bar, drawn as the report draws it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.core.errors import InputError
+from unmixel.report.canvas import png, svg
+from unmixel.report.components import component_panels, figure_panel
+from unmixel.report.convergence import figure_convergence
+from unmixel.report.dendrogram import figure_dendrogram
+from unmixel.report.groups import figure_groups
+from unmixel.report.panels import Panel
+from unmixel.report.particles import figure_particle_map, figure_size_histogram
+from unmixel.report.phases import figure_overlay
+from unmixel.report.residual import figure_residual
+from unmixel.report.scales import Scale
+from unmixel.web.models import FigureRequest
+from unmixel.web.run_view import RunView, lacking
+from unmixel.web.scan_view import ScanView
+
+WIDTH = 4.6
+"""Inches of a picture with its colour bar."""
+
+
+def scan_figure(view: ScanView, request: FigureRequest) -> bytes:
+    """Return a view of a scan as a picture.
+
+    Raises
+    ------
+    InputError
+        When the request lacks what the view shows.
+    """
+    values, is_map, quantity = _shown(view, request)
+    axes = view.scan.scan_axes if is_map else view.scan.pattern_axes
+    panel = Panel(
+        values,
+        axes,
+        quantity,
+        scale=_scale(values, request) if values.ndim == 2 else None,
+        colours=request.colormap,
+        title=request.title,
+    )
+    return _file(figure_panel(panel, width=WIDTH, tallest=4.2), request)
+
+
+def run_figure(run: RunView, request: FigureRequest) -> bytes:
+    """Return a view of a run as a picture.
+
+    Raises
+    ------
+    InputError
+        When the run has no such part.
+    """
+    result, index = run.result, request.index
+    parts = {
+        "groups": result.groups, "dendrogram": result.groups, "phases": result.phases,
+        "particles": result.particles, "histogram": result.particles, "residual": result.factors.residual,
+    }  # fmt: skip
+    if request.view in parts and parts[request.view] is None:
+        raise lacking(request.view, "run it with what makes them")
+    most = (
+        result.factors.n_components if request.view == "component" else getattr(result.groups, "n_groups", 0)
+    )
+    if request.view in ("component", "phases", "particles") and index >= most:
+        raise InputError("index", expected=f"below {most}", got=f"{index}", hint="count from 0")
+    if request.view == "component":
+        pattern, image = component_panels(result, index)
+        chosen = replace(
+            image if request.side == "map" else pattern, title=request.title or f"Component {index}"
+        )
+        return _file(figure_panel(chosen, width=WIDTH, tallest=4.2), request)
+    figures = {
+        "groups": lambda: figure_groups(result),
+        "dendrogram": lambda: figure_dendrogram(result),
+        "phases": lambda: figure_overlay(result, index),
+        "particles": lambda: figure_particle_map(result, index),
+        "histogram": lambda: figure_size_histogram(result),
+        "residual": lambda: figure_residual(result),
+        "convergence": lambda: figure_convergence(result),
+    }
+    if request.view not in figures:
+        raise InputError("view", expected=", ".join(figures), got=request.view, hint="name a scan")
+    return _file(figures[request.view](), request)
+
+
+def _shown(view: ScanView, request: FigureRequest) -> tuple[NDArray[Any], bool, str]:
+    """Return values, whether they are a map, and what they are."""
+    if request.view == "pattern":
+        position = request.position or [0] * len(view.scan.scan_axes)
+        return view.patterns.at(tuple(position)), False, "counts"
+    if request.view in ("region", "virtual"):
+        if request.shape is None:
+            raise InputError("shape", expected="what is drawn", got="none", hint="")
+        if request.view == "region":
+            return view.region(request.shape)[0], False, "mean counts per position"
+        return view.whole_virtual(request.shape).values, True, "counts"
+    if request.view in ("summary", "map"):
+        view.read_all()
+        found, statistic = view.summaries(), request.statistic or "sum"
+        values = found.pattern if request.view == "summary" else found.map
+        quantity = {"variance": "variance of counts", "max": "largest counts", "mean": "mean counts"}
+        return values[statistic], request.view == "map", quantity.get(statistic, "counts")
+    raise InputError("view", expected="a view of a scan", got=request.view, hint="name a run")
+
+
+def _scale(values: NDArray[Any], request: FigureRequest) -> Scale:
+    """Return the contrast that is shown: percentiles, of what is above 0 on a logarithmic scale."""
+    known = values[np.isfinite(values)]
+    logarithmic = request.log and bool((known > 0).any())
+    known = known[known > 0] if logarithmic else known
+    low, high = np.percentile(known, sorted(request.percentiles)) if known.size else (0.0, 1.0)
+    if logarithmic:
+        low = max(low, high / 1e5)
+    high = high if high > low else low * 2 if low > 0 else low + 1.0
+    clipped = bool(known.size and known.max() > high)
+    return Scale("log" if logarithmic else "linear", float(low), float(high), clipped)
+
+
+def _file(figure: Any, request: FigureRequest) -> bytes:
+    return svg(figure) if request.format == "svg" else png(figure)

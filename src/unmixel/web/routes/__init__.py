@@ -1,0 +1,1 @@
+"""What can be asked under ``api/``: one file a screen."""

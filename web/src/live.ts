@@ -1,0 +1,96 @@
+import { type Message, Refused, api } from "./api";
+import { type NdArray, decode } from "./arrays";
+
+export type LiveRequest =
+  | Omit<Message<"LivePattern">, "seq">
+  | Omit<Message<"LiveVirtual">, "seq">
+  | Omit<Message<"LiveRegion">, "seq">;
+
+/** What came back: the array, whether it is exact, and how much of the scan is in it. */
+export interface Picture {
+  readonly array: NdArray;
+  readonly exact: boolean;
+  readonly done: number;
+}
+
+interface Waiting {
+  readonly request: LiveRequest;
+  readonly take: (picture: Picture) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** Reads a binary message of the live socket: length of the head, head, array. */
+export function unpack(bytes: ArrayBuffer): { head: Message<"ArrayHead">; array: NdArray } {
+  const length = new DataView(bytes).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length))) as Message<"ArrayHead">;
+  return { head, array: decode(bytes.slice(4 + length), head.shape.join(","), head.dtype) };
+}
+
+/**
+ * The live socket of a scan. Of each kind of question one is under way at a time, and only the newest waits:
+ * a cursor that moves faster than answers come never makes a queue.
+ */
+export class Live {
+  private socket: WebSocket | null = null;
+  private seq = 0;
+  private readonly path: string;
+  private readonly underWay = new Map<number, Waiting>();
+  private readonly next = new Map<string, Waiting>();
+
+  constructor(scan: string) {
+    this.path = `scans/${scan}/live`;
+  }
+
+  ask(request: LiveRequest, take: Waiting["take"], fail: Waiting["fail"]): void {
+    this.next.set(request.what, { request, take, fail });
+    this.send();
+  }
+
+  close(): void {
+    this.next.clear();
+    this.underWay.clear();
+    this.socket?.close();
+    this.socket = null;
+  }
+
+  private send(): void {
+    const socket = this.open();
+    if (socket.readyState !== WebSocket.OPEN) return;
+    const busy = new Set([...this.underWay.values()].map((waiting) => waiting.request.what));
+    for (const [what, waiting] of this.next) {
+      if (busy.has(waiting.request.what)) continue;
+      this.next.delete(what);
+      this.underWay.set(++this.seq, waiting);
+      socket.send(JSON.stringify({ ...waiting.request, seq: this.seq }));
+    }
+  }
+
+  private open(): WebSocket {
+    if (this.socket && this.socket.readyState <= WebSocket.OPEN) return this.socket;
+    const socket = api.socket(this.path);
+    socket.onopen = () => this.send();
+    socket.onmessage = ({ data }) => this.hear(data);
+    socket.onclose = () => {
+      if (this.socket !== socket) return;
+      this.socket = null;
+      const lost = [...this.underWay.values()];
+      this.underWay.clear();
+      for (const waiting of lost) waiting.fail(new Error("closed"));
+    };
+    this.socket = socket;
+    return socket;
+  }
+
+  private hear(data: ArrayBuffer | string): void {
+    if (typeof data === "string") {
+      const { seq, problem } = JSON.parse(data) as Message<"LiveProblem">;
+      this.underWay.get(seq)?.fail(new Refused(400, problem));
+      this.underWay.delete(seq);
+    } else {
+      const { head, array } = unpack(data);
+      this.underWay.get(head.seq)?.take({ array, exact: head.exact, done: head.done });
+      if (head.done >= 1) this.underWay.delete(head.seq);
+    }
+    this.send();
+  }
+}

@@ -1,0 +1,86 @@
+import { signal } from "@preact/signals";
+import { type Message, api } from "../api";
+import { useLoaded } from "../loaded";
+import { card, patternContrast, scanContrast, scanId } from "../state";
+import { Actions } from "../views/Actions";
+import { MapPicture, PatternPicture } from "../views/Picture";
+import { t } from "../words";
+
+type Step = Message<"Prepared">;
+
+const chosen = signal(0);
+
+/** Screen 3: every pretreatment in force, before and after. */
+export function Prepare() {
+  const id = scanId.value;
+  if (!id) return <p class="advice">{t("no-scan")}</p>;
+  return <Steps key={id} id={id} />;
+}
+
+function Steps({ id }: { id: string }) {
+  const reply = useLoaded(() => api.post<Message<"PrepareReply">>(`scans/${id}/prepare`, { steps: null }), [id]);
+  if (!reply) return <p class="advice">{t("preparing")}</p>;
+  const step = reply.steps[Math.min(chosen.value, reply.steps.length - 1)];
+  return (
+    <div class="form-and-result">
+      <section class="form" aria-labelledby="steps-title">
+        <h2 id="steps-title">{t("steps-title")}</h2>
+        <ol class="steps">
+          {reply.steps.map((one, index) => (
+            <li key={index}>
+              <button type="button" class="tile" aria-pressed={one === step} onClick={() => (chosen.value = index)}>
+                <span class="title">
+                  {index + 1}. {one.name} {one.warnings.length > 0 && <span>⚠</span>}
+                </span>
+                <span>{one.effect}</span>
+              </button>
+            </li>
+          ))}
+        </ol>
+        {!reply.whole && <p class="words">{t("from-positions", { n: reply.n_positions })}</p>}
+        <p class="words">{t("steps-help")}</p>
+        <Actions name="prepare" snippet={{ view: "prepare", opened: id, steps: reply.steps.map(({ name, parameters }) => ({ name, parameters })) }} />
+      </section>
+      {step ? <BeforeAndAfter key={step.pattern_after} step={step} before={reply.steps[reply.steps.indexOf(step) - 1]} /> : <p class="advice">{t("no-steps")}</p>}
+    </div>
+  );
+}
+
+function BeforeAndAfter({ step, before }: { step: Step; before: Step | undefined }) {
+  const axesBefore = before ?? (card.value as Message<"Card">);
+  const [patternBefore, patternAfter, mapBefore, mapAfter] = [step.pattern_before, step.pattern_after, step.map_before, step.map_after].map((key) =>
+    useLoaded(() => api.array(`arrays/${key}`), [key]),
+  );
+  const parameters = Object.entries(step.parameters).filter(([, value]) => value !== null);
+  return (
+    <section class="column" aria-labelledby="step-title">
+      <h2 id="step-title">{step.name}</h2>
+      <p class="words">
+        {step.effect} {parameters.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(" · ")}
+      </p>
+      {step.warnings.map((warning) => (
+        <p key={warning} class="warning">
+          ⚠ {warning}
+        </p>
+      ))}
+      <div class="four">
+        <figure>
+          <figcaption>{t("mean-pattern-before")}</figcaption>
+          <PatternPicture label={t("mean-pattern-before")} array={patternBefore ?? null} axes={axesBefore.pattern_axes} contrast={patternContrast.value} quantity={t("counts")} />
+        </figure>
+        <figure>
+          <figcaption>{t("mean-pattern-after")}</figcaption>
+          <PatternPicture label={t("mean-pattern-after")} array={patternAfter ?? null} axes={step.pattern_axes} contrast={patternContrast.value} quantity={t("counts")} />
+        </figure>
+        <figure>
+          <figcaption>{t("map-before")}</figcaption>
+          <MapPicture label={t("map-before")} array={mapBefore ?? null} axes={axesBefore.scan_axes} contrast={scanContrast.value} quantity={t("counts")} />
+        </figure>
+        <figure>
+          <figcaption>{t("map-after")}</figcaption>
+          <MapPicture label={t("map-after")} array={mapAfter ?? null} axes={step.scan_axes} contrast={scanContrast.value} quantity={t("counts")} />
+        </figure>
+      </div>
+    </section>
+  );
+}
