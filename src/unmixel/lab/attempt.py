@@ -261,6 +261,9 @@ def _run(contest: Contest, ledger: Ledger, trial: Trial, folder: Path, tell: Tel
         _refuse_failures(contest, measured)
         verdict = compare(measured, _judged(contest))
         conclusion, failed = verdict.sentence, False
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"What was measured is kept as trial {trial.id}; the same command begins a new one.")
+        raise
     except Exception as error:
         conclusion = str(error) if isinstance(error, UnmixelError) else f"{type(error).__name__}: {error}"
         raise

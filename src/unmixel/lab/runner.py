@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -68,11 +69,11 @@ class Contest:
         jobs = [(case, seed) for case in self.suite.cases for seed in self.suite.seeds]
         pool = ThreadPoolExecutor(WORKERS)
         kept: dict[str, dict[int, tuple[Pair, list[Measured]]]] = {}
+        running = {
+            pool.submit(self._pair, case, seed, number): (case.name, seed)
+            for number, (case, seed) in enumerate(jobs)
+        }
         try:
-            running = {
-                pool.submit(self._pair, case, seed, number): (case.name, seed)
-                for number, (case, seed) in enumerate(jobs)
-            }
             for done in as_completed(running):
                 pair, both = done.result()
                 if pair is not None and not pair.has_truth:
@@ -83,8 +84,10 @@ class Contest:
             for pairs_of_case in kept.values():
                 yield from _with_stability(pairs_of_case)
         finally:
-            end_all()
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(one.done() for one in running):  # a pair that was cut short begins its second run
+                end_all()
+                time.sleep(0.05)
 
     def _pair(self, case: Case, seed: int, number: int) -> tuple[Pair | None, list[Measured]]:
         """Return both measurements of one scan and seed; the idea goes first every other time."""

@@ -38,10 +38,10 @@ def test_a_good_idea_passes() -> None:
 
 def test_an_endless_loop_is_ended_and_its_line_is_told() -> None:
     begun = time.monotonic()
-    text = refusal(frame("while True: pass"), Limits(12, LIMITS.bytes))
-    assert "it did not end within 12 s" in text
+    text = refusal(frame("while True: pass"), Limits(20, LIMITS.bytes))
+    assert "it did not end within 20 s" in text
     assert f"it was at frame.py, line {PROX_LINE}, in prox" in text
-    assert time.monotonic() - begun < 45
+    assert time.monotonic() - begun < 60
 
 
 def test_an_idea_that_sleeps_is_ended() -> None:
