@@ -1,0 +1,319 @@
+"""The record of a scan that is being acquired: what came is on the disk before anything is done with it.
+
+Frames are copied to a tile, which is a file mapped to memory: it survives the end of the process, however sudden. A
+tile that is full is compressed to its place in the store by threads of their own. The store gets its name when it is
+whole; until then it is in ``RECORD.unfinished``, from where `Recorder.found` takes it up after a crash.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.acquire.skeleton import resized
+from unmixel.core.errors import DiskFullError, ReadError, RunExistsError
+from unmixel.core.units import memory
+from unmixel.dataset.scan import Scan
+from unmixel.io.compression import best_shuffle
+from unmixel.io.converted import ConvertedReader
+from unmixel.io.contract import ReadOptions
+from unmixel.io.described import Description
+from unmixel.io.layout import Layout, pattern_pieces
+from unmixel.io.unfinished import Unfinished, is_full
+from unmixel.io.writers.sharded_zarr import ShardedZarr
+
+TILE_BYTES = 8_000_000
+"""Bytes of a tile at most, about: what a crash of the whole machine, not only of the process, may take."""
+
+_PAGE = 4096
+_WRITERS = 2
+_OPEN = 6
+"""Tiles that are mapped at once; an incomplete one is closed when as many newer ones are begun."""
+
+
+@dataclass(eq=False)
+class Tile:
+    """Some positions of a row in a file of their own, flags of what came before the frames.
+
+    Parameters
+    ----------
+    path : Path
+    seen : ndarray of bool, shape (t,)
+    values : ndarray, shape (t, *pattern_shape)
+    """
+
+    path: Path
+    seen: NDArray[np.bool_]
+    values: NDArray[Any]
+    _map: mmap.mmap
+
+    @classmethod
+    def at(cls, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tile:
+        """Return the tile at a path, made where it is not there yet.
+
+        Raises
+        ------
+        OSError
+            When there is no room: it is taken at once, so that no frame can fail to find it.
+        """
+        head = math.ceil(shape[0] / _PAGE) * _PAGE
+        size = head + math.prod(shape) * dtype.itemsize
+        there = path.exists() and path.stat().st_size == size
+        with path.open("r+b" if there else "w+b") as file:
+            if not there:
+                _take_room(file.fileno(), size)
+            held = mmap.mmap(file.fileno(), size)
+        seen = np.frombuffer(held, np.bool_, shape[0])
+        values = np.frombuffer(held, dtype, math.prod(shape), head).reshape(shape)
+        return cls(path, seen, values, held)
+
+    def put(self, places: NDArray[np.intp], values: NDArray[Any]) -> None:
+        """Keep frames at some places."""
+        self.values[places] = values
+        self.seen[places] = True  # last: a frame that was cut off in the middle does not count
+
+
+def _take_room(handle: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, size)
+        return
+    for _ in range(0, size, _PAGE):  # pragma: no cover - systems that cannot be asked for room
+        os.write(handle, bytes(_PAGE))
+    os.truncate(handle, size)  # pragma: no cover
+
+
+@dataclass(eq=False)
+class Recorder:
+    """Keeps the frames of one acquisition; made by `begin` or, after a crash, by `found`.
+
+    Parameters
+    ----------
+    skeleton : Scan
+        What the acquisition will be, without data (`unmixel.acquire.skeleton`).
+    place : Unfinished
+        Where the record grows.
+    layout : Layout
+        Rows twice as many as planned, so that frames which nobody expected find room.
+    seen : ndarray of bool, shape (positions of the layout)
+        Which frames are kept.
+    """
+
+    skeleton: Scan
+    place: Unfinished
+    layout: Layout
+    seen: NDArray[np.bool_]
+    n_again: int = 0
+    n_beyond: int = 0
+    _tiles: dict[int, Tile] = field(default_factory=dict, repr=False)
+    _waiting: deque[Future[None]] = field(default_factory=deque, repr=False)
+    _pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_WRITERS, thread_name_prefix="unmixel-record"), repr=False
+    )
+
+    @classmethod
+    def begin(cls, skeleton: Scan, target: Path, sample: NDArray[Any]) -> Recorder:
+        """Return an empty record; `sample` are some frames, to see how they become smallest."""
+        place = Unfinished(target)
+        if target.exists() or place.plan() is not None:
+            raise RunExistsError(
+                f"'{target}' holds a record already, which is never overwritten. Choose another folder with --out"
+                + (", or finish it with: unmixel live DIR --recover." if place.plan() is not None else ".")
+            )
+        layout = _laid_out(skeleton, best_shuffle(sample))
+        place.begin()
+        (place.folder / "open").mkdir(exist_ok=True)
+        ShardedZarr().begin(place.store, Description.of(skeleton), layout)
+        place.keep({"recorded": True, "layout": layout.to_dict()})
+        return cls(skeleton, place, layout, np.zeros(_positions(layout), bool))
+
+    @classmethod
+    def found(cls, target: Path) -> Recorder:
+        """Return a record that was left unfinished, with all that came.
+
+        Raises
+        ------
+        ReadError
+            When there is none.
+        """
+        place = Unfinished(target)
+        plan = place.plan()
+        if plan is None or not plan.get("recorded"):
+            raise ReadError(
+                str(target), expected="a record that was not finished", got="none", hint="check the folder"
+            )
+        layout = Layout.from_dict(plan["layout"])
+        skeleton = ConvertedReader().read(str(place.store / "store.zarr"), ReadOptions())
+        recorder = cls(skeleton, place, layout, np.zeros(_positions(layout), bool))
+        for number in place.written():
+            first = recorder._first(number)
+            recorder.seen[first : first + recorder._length(number)] = True
+        for path in sorted((place.folder / "open").glob("*.raw")):
+            number = int(path.stem)
+            tile = recorder._tile(number)
+            first = recorder._first(number)
+            recorder.seen[first : first + len(tile.seen)] = tile.seen
+        return recorder
+
+    @property
+    def n_kept(self) -> int:
+        """Frames that are kept."""
+        return int(np.count_nonzero(self.seen))
+
+    @contextmanager
+    def claimed(self) -> Iterator[Self]:
+        """Hold the folder, so that no second process writes to it."""
+        with self.place.claimed():
+            try:
+                yield self
+            finally:
+                self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def put(self, numbers: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Keep some frames; return which of them are new and within the record.
+
+        Parameters
+        ----------
+        numbers : ndarray of int64, shape (b,)
+        values : ndarray, shape (b, *pattern_shape)
+
+        Raises
+        ------
+        DiskFullError
+            When there is no room left; all that came before is kept.
+        """
+        inside = (numbers >= 0) & (numbers < len(self.seen))
+        self.n_beyond += int(np.count_nonzero(~inside))
+        new = inside.copy()
+        new[inside] = ~self.seen[numbers[inside]]
+        first = np.zeros(len(numbers), bool)
+        first[np.unique(numbers, return_index=True)[1]] = True
+        self.n_again += int(np.count_nonzero(inside & ~(new & first)))
+        new &= first
+        order = np.flatnonzero(new)
+        columns, length = self.layout.shape[-3], self.layout.tile[-1]
+        rows, at = np.divmod(numbers[order], columns)
+        tiles = rows * math.ceil(columns / length) + at // length
+        for number in np.unique(tiles):
+            chosen = order[tiles == number]
+            self._put(int(number), numbers[chosen], values[chosen])
+        return new
+
+    def _put(self, number: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
+        try:
+            tile = self._tile(number)
+            self._settle(block=len(self._waiting) > 2 * _WRITERS)
+        except OSError as error:
+            raise self._no_room(error) from error
+        tile.put((numbers - self._first(number)).astype(np.intp), values)
+        self.seen[numbers] = True
+        if tile.seen.all():
+            self._tiles.pop(number)
+            self._waiting.append(self._pool.submit(self._compress, number, tile))
+
+    def _tile(self, number: int) -> Tile:
+        if number not in self._tiles:
+            while len(self._tiles) >= _OPEN:  # a gap: the file stays and is read again at the end
+                self._tiles.pop(next(iter(self._tiles)))
+            shape = (self._length(number), *self.layout.shape[-2:])
+            path = self.place.folder / "open" / f"{number:06d}.raw"
+            self._tiles[number] = Tile.at(path, shape, np.dtype(self.layout.dtype))
+        return self._tiles[number]
+
+    def _compress(self, number: int, tile: Tile) -> None:
+        values = tile.values if len(self.layout.tile) == 1 else tile.values[None]
+        self.place.note(number, ShardedZarr().write(self.place.store, self.layout, number, values))
+        tile.path.unlink()
+
+    def _settle(self, *, block: bool) -> None:
+        """Hear of compressions that have ended; wait for the oldest where too many are under way."""
+        while self._waiting and (block or self._waiting[0].done()):
+            self._waiting.popleft().result()
+            block = False
+
+    def finish(self, notes: tuple[str, ...] = ()) -> Path:
+        """Return the record under its name: rows that came, positions that did not with weight 0.
+
+        Raises
+        ------
+        DiskFullError
+            When there is no room left; the record stays unfinished.
+        """
+        try:
+            while self._waiting:
+                self._settle(block=True)
+            for path in sorted((self.place.folder / "open").glob("*.raw")):
+                number = int(path.stem)
+                tile = self._tile(number)
+                if tile.seen.any():
+                    self._compress(number, tile)
+                self._tiles.pop(number)
+        except OSError as error:
+            raise self._no_room(error) from error
+        scan = self.scan(notes)
+        layout = replace(self.layout, shape=(*scan.scan_shape, *scan.pattern_shape))
+        product = ShardedZarr().finish(self.place.store, Description.of(scan), layout)
+        self.place.place(product)
+        for left in (self.place.folder / "open").glob("*.raw"):
+            left.unlink()
+        (self.place.folder / "open").rmdir()
+        return self.place.target
+
+    def scan(self, notes: tuple[str, ...] = ()) -> Scan:
+        """Return what came, without its data: rows up to the last frame, weight 0 where none came."""
+        last = int(np.flatnonzero(self.seen)[-1]) if self.seen.any() else 0
+        first = last // math.prod(self.layout.shape[1:-2]) + 1
+        scan = resized(self.skeleton, (first, *self.layout.shape[1:-2]), notes)
+        seen = self.seen[: scan.n_positions].reshape(scan.scan_shape)
+        return scan if seen.all() else replace(scan, position_weights=seen.astype(np.float64))
+
+    def _per_row(self) -> tuple[int, int]:
+        columns, length = self.layout.shape[-3], self.layout.tile[-1]
+        return columns, math.ceil(columns / length)
+
+    def _first(self, number: int) -> int:
+        columns, per_row = self._per_row()
+        return (number // per_row) * columns + (number % per_row) * self.layout.tile[-1]
+
+    def _length(self, number: int) -> int:
+        columns, per_row = self._per_row()
+        return min(self.layout.tile[-1], columns - (number % per_row) * self.layout.tile[-1])
+
+    def _no_room(self, error: OSError) -> OSError:
+        if not is_full(error):
+            return error
+        return DiskFullError(
+            f"There is no room left for '{self.place.target}': {self.n_kept} frames are kept, "
+            f"{memory(self.place.free())} are free. What to do: make room, then finish the record with: "
+            "unmixel live DIR --recover."
+        )
+
+
+def _positions(layout: Layout) -> int:
+    return math.prod(layout.shape[:-2])
+
+
+def _laid_out(skeleton: Scan, shuffle: str) -> Layout:
+    """Return tiles that are runs of a row, each cut into a few pieces of the detector."""
+    shape, dtype, pattern = skeleton.scan_shape, np.dtype(skeleton.data.dtype), skeleton.pattern_shape
+    frame = skeleton.n_pixels * dtype.itemsize
+    run = max(1, min(shape[-1], TILE_BYTES // frame))
+    ones = (1,) * (len(shape) - 1)
+    return Layout(
+        shape=(2 * shape[0] + 2, *shape[1:], *pattern),
+        n_scan_axes=len(shape),
+        dtype=dtype.str,
+        chunk=(*ones, run, *pattern_pieces(pattern, run * frame)),
+        tile=(*ones, run),
+        shuffle=shuffle,
+    )
