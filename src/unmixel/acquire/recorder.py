@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import shutil
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -122,19 +123,21 @@ class Recorder:
     )
 
     @classmethod
-    def begin(cls, skeleton: Scan, target: Path, sample: NDArray[Any]) -> Recorder:
-        """Return an empty record; `sample` are some frames, to see how they become smallest."""
+    def begin(cls, skeleton: Scan, target: Path) -> Recorder:
+        """Return an empty record.
+
+        Raises
+        ------
+        RunExistsError
+            When there is a record of that name, finished or not.
+        """
         place = Unfinished(target)
         if target.exists() or place.plan() is not None:
             raise RunExistsError(
                 f"'{target}' holds a record already, which is never overwritten. Choose another folder with --out"
                 + (", or finish it with: unmixel live DIR --recover." if place.plan() is not None else ".")
             )
-        layout = _laid_out(skeleton, best_shuffle(sample))
-        place.begin()
-        (place.folder / "open").mkdir(exist_ok=True)
-        ShardedZarr().begin(place.store, Description.of(skeleton), layout)
-        place.keep({"recorded": True, "layout": layout.to_dict()})
+        layout = _laid_out(skeleton)
         return cls(skeleton, place, layout, np.zeros(_positions(layout), bool))
 
     @classmethod
@@ -192,6 +195,11 @@ class Recorder:
         DiskFullError
             When there is no room left; all that came before is kept.
         """
+        try:
+            if not self.seen.any():
+                self._lay_out(values)
+        except OSError as error:
+            raise self._no_room(error) from error
         inside = (numbers >= 0) & (numbers < len(self.seen))
         self.n_beyond += int(np.count_nonzero(~inside))
         new = inside.copy()
@@ -208,6 +216,14 @@ class Recorder:
             chosen = order[tiles == number]
             self._put(int(number), numbers[chosen], values[chosen])
         return new
+
+    def _lay_out(self, first: NDArray[Any]) -> None:
+        """Make the store; the first frames tell how they become smallest."""
+        self.layout = replace(self.layout, shuffle=best_shuffle(first))
+        self.place.begin()
+        (self.place.folder / "open").mkdir(exist_ok=True)
+        ShardedZarr().begin(self.place.store, Description.of(self.skeleton), self.layout)
+        self.place.keep({"recorded": True, "layout": self.layout.to_dict()})
 
     def _put(self, number: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
         try:
@@ -264,10 +280,13 @@ class Recorder:
         layout = replace(self.layout, shape=(*scan.scan_shape, *scan.pattern_shape))
         product = ShardedZarr().finish(self.place.store, Description.of(scan), layout)
         self.place.place(product)
-        for left in (self.place.folder / "open").glob("*.raw"):
-            left.unlink()
-        (self.place.folder / "open").rmdir()
+        shutil.rmtree(self.place.folder / "open")
         return self.place.target
+
+    def discard(self) -> None:
+        """Remove a record without frames."""
+        self.place.clear()
+        shutil.rmtree(self.place.folder / "open", ignore_errors=True)
 
     def scan(self, notes: tuple[str, ...] = ()) -> Scan:
         """Return what came, without its data: rows up to the last frame, weight 0 where none came."""
@@ -303,7 +322,7 @@ def _positions(layout: Layout) -> int:
     return math.prod(layout.shape[:-2])
 
 
-def _laid_out(skeleton: Scan, shuffle: str) -> Layout:
+def _laid_out(skeleton: Scan) -> Layout:
     """Return tiles that are runs of a row, each cut into a few pieces of the detector."""
     shape, dtype, pattern = skeleton.scan_shape, np.dtype(skeleton.data.dtype), skeleton.pattern_shape
     frame = skeleton.n_pixels * dtype.itemsize
@@ -315,5 +334,5 @@ def _laid_out(skeleton: Scan, shuffle: str) -> Layout:
         dtype=dtype.str,
         chunk=(*ones, run, *pattern_pieces(pattern, run * frame)),
         tile=(*ones, run),
-        shuffle=shuffle,
+        shuffle="shuffle",
     )

@@ -1,0 +1,368 @@
+"""A scan while it is acquired: recorded, seen, factorised; in the end the result that its file gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+import numpy as np
+
+from unmixel.acquire.contract import Stream, connect
+from unmixel.acquire.receiver import Receiver
+from unmixel.acquire.recorder import Recorder
+from unmixel.acquire.skeleton import skeleton
+from unmixel.acquire.watch import Watch
+from unmixel.core.errors import InputError, RunExistsError, StreamError
+from unmixel.dataset.result import Result
+from unmixel.io.atomic import replacing, write_bytes
+from unmixel.io.open import open as open_scan
+from unmixel.pipeline.progress import Progress, Silent
+from unmixel.pipeline.recipe import Recipe
+from unmixel.pipeline.resolve import Request
+from unmixel.pipeline.run import run
+from unmixel.pipeline.signals import interruptible, shielded
+
+RECORD, RUN, PREVIEW, IMAGES = "scan.zarr", "run", "live.png", "images.npz"
+"""What is in the folder of an acquisition: the record, the run folder of its result, the last preview, the images."""
+
+_TICK_S = 0.2
+
+
+class Spectator(Progress, Protocol):
+    """Hears of frames, too."""
+
+    def seen(self, status: Status) -> None:
+        """Hear how the acquisition stands, a few times a second."""
+        ...
+
+
+class Unseen(Silent):
+    """Tells nobody."""
+
+    def seen(self, status: Status) -> None:
+        """Ignore it."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How an acquisition stands.
+
+    Parameters
+    ----------
+    n_frames, n_planned : int
+        Kept so far, and expected.
+    rate : float
+        Frames a second.
+    full : float
+        Share of the room for frames that wait for the live view.
+    n_later : int
+        Frames that are recorded and not yet seen.
+    n_refreshes : int
+    refresh_s : float
+        What the last refresh took.
+    strengths : tuple of float
+        Shares of the counts of the components as they stand.
+    """
+
+    n_frames: int
+    n_planned: int
+    rate: float
+    full: float
+    n_later: int
+    n_refreshes: int
+    refresh_s: float
+    strengths: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, receiver: Receiver, watch: Watch) -> Status:
+        """Return how things stand now."""
+        factors = watch.factors
+        found = None if factors is None else factors.factors
+        return cls(
+            n_frames=receiver.n_frames,
+            n_planned=watch.skeleton.n_positions,
+            rate=receiver.rate,
+            full=receiver.full,
+            n_later=receiver.n_later,
+            n_refreshes=0 if factors is None else factors.n_refreshes,
+            refresh_s=0.0 if factors is None else factors.latency_s,
+            strengths=() if found is None else tuple(map(float, found.strengths)),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Acquisition:
+    """A scan that was acquired.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the record ``scan.zarr``, the run folder ``run``, ``live.png`` and ``images.npz``.
+    result : Result
+        Of the record, as `unmixel.run` gives it.
+    stopped : str
+        Why the stream ended before its time; empty where it did not.
+    notes : tuple of str
+        What was lost, came twice or came beyond the scan.
+    status : Status
+        As it stood at the last frame.
+    seconds : dict of str to float
+        ``stream`` (first to last frame), and after the last frame ``record`` (it has its name), ``factors`` (refreshed
+        with all frames) and ``result``.
+    """
+
+    folder: Path
+    result: Result
+    stopped: str
+    notes: tuple[str, ...]
+    status: Status
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def record(self) -> Path:
+        """The recorded scan."""
+        return self.folder / RECORD
+
+
+def live(
+    source: str,
+    folder: str | Path,
+    *,
+    scan_shape: tuple[int, ...] | None = None,
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    overrides: Sequence[str] = (),
+    refresh_s: float = 5.0,
+    timeout_s: float = 30.0,
+    progress: Spectator | None = None,
+) -> Acquisition:
+    """Record a scan from a detector, show images and factors while it comes, and end with its result.
+
+    Whatever happens to stream or process, the frames that came are kept.
+
+    Parameters
+    ----------
+    source : str
+        Address such as ``merlin:192.168.1.2:6342`` or ``file:scan.zspy#rate=1000``.
+    folder : path
+        New, or empty: for the record, the run and the preview.
+    scan_shape : tuple of int, optional
+        (rows, columns) where the detector does not say or says it wrongly.
+    recipe, overrides
+        As in `unmixel.run`.
+    refresh_s : float, >= 0
+        Seconds between refreshes of the factors, at least; 0 leaves out all but the last.
+    timeout_s : float, > 0
+        Seconds of silence between frames after which the stream counts as broken.
+    progress : Spectator, optional
+
+    Returns
+    -------
+    Acquisition
+
+    Raises
+    ------
+    InputError, RecipeError, StreamError
+        When the detector cannot be reached or what was asked for does not fit; nothing is recorded then. A stream that
+        breaks off later is told in `Acquisition.stopped`.
+    RunExistsError
+        When there is something in the folder.
+    DiskFullError
+        When there is no room left: what came is kept, for `recover`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> spec = "file:demo:glass?scan=12x15&detector=24x24&dose=4000&seed=1"
+    >>> done = live(spec, tempfile.mkdtemp(), overrides=["factorize.components=3"])
+    >>> done.result.maps.shape, done.stopped
+    ((3, 12, 15), '')
+    """
+    listener = progress or Unseen()
+    place, request = Path(folder), Request.of(recipe, overrides)
+    _check(place, refresh_s, timeout_s)
+    with interruptible():
+        listener.stage(f"wait for {source}")
+        stream = connect(source, timeout_s=timeout_s)
+        try:
+            coming = skeleton(stream.heading, scan_shape)
+            request.recipe_for(coming)
+        except BaseException:
+            stream.close()
+            raise
+        for text in coming.source.notes:
+            listener.note(text)
+        watch = Watch(coming, request, listener.note, lambda seen: _show(seen, place), refresh_s)
+        receiver, notes, seconds = _acquired(stream, watch, place, listener)
+        status = Status.of(receiver, watch)
+        seconds |= _seen_whole(receiver, watch, place, listener)
+        result = run(
+            place / RECORD,
+            recipe,
+            out=place / RUN,
+            overrides=overrides,
+            progress=listener,
+            command=f"unmixel live {source.partition(':')[0]}:...",  # the rest may name a machine
+        )
+    seconds["result"] = monotonic() - receiver.last_at
+    stopped = "" if receiver.fault is None else str(receiver.fault)
+    return Acquisition(place, result, stopped, notes, status, seconds)
+
+
+def recover(
+    folder: str | Path,
+    *,
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Result:
+    """Finish the record of an acquisition that was killed, or whose disk was full, and return its result.
+
+    Parameters
+    ----------
+    folder : path
+        As it was given to `live`.
+    recipe, overrides, progress
+        As in `unmixel.run`.
+
+    Raises
+    ------
+    ReadError
+        When there is no record, or none that was not finished.
+    """
+    place, listener = Path(folder), progress or Silent()
+    if not (place / RECORD).exists():
+        with Recorder.found(place / RECORD).claimed() as recorder:
+            text = f"The acquisition ended without a word; {recorder.n_kept} frames had come."
+            listener.note(text)
+            recorder.finish((text, *_told(recorder)))
+    return run(place / RECORD, recipe, out=place / RUN, overrides=overrides, progress=progress)
+
+
+def _check(place: Path, refresh_s: float, timeout_s: float) -> None:
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise RunExistsError(
+            f"'{place}' is there and not empty. Choose another folder with --out; records are never overwritten."
+        )
+    if not (refresh_s >= 0 and timeout_s > 0):
+        raise InputError(
+            "--refresh, --timeout",
+            expected="seconds >= 0 and > 0",
+            got=f"{refresh_s:g} and {timeout_s:g}",
+            hint="leave them out for 5 s and 30 s",
+        )
+    place.mkdir(parents=True, exist_ok=True)
+
+
+def _acquired(
+    stream: Stream, watch: Watch, place: Path, listener: Spectator
+) -> tuple[Receiver, tuple[str, ...], dict[str, float]]:
+    """Receive until the stream ends; return what received, what was amiss, and times. The record has its name then."""
+    with Recorder.begin(watch.skeleton, place / RECORD).claimed() as recorder:
+        endless = stream.heading.n_frames is None
+        receiver = Receiver(stream, recorder, watch.skeleton.n_positions if endless else None)
+        try:
+            with _received(receiver):
+                listener.stage("acquire")
+                while not receiver.ended:
+                    frames = receiver.take(_TICK_S)
+                    if frames is not None:
+                        watch.take(frames)
+                    listener.seen(Status.of(receiver, watch))
+        except KeyboardInterrupt as stop:
+            with shielded():
+                _kept(recorder, ("The acquisition was interrupted.",))
+            stop.add_note(
+                f"{recorder.n_kept} of {watch.skeleton.n_positions} frames are kept. Their result: "
+                f"unmixel run {place / RECORD}"
+            )
+            raise
+        stream_s = receiver.last_at - (receiver.began_at or receiver.last_at)
+        if receiver.fault is not None and not isinstance(receiver.fault, StreamError):
+            raise receiver.fault
+        said = () if receiver.fault is None else (f"The stream ended early: {receiver.fault}",)
+        for text in (*said, *_told(recorder)):
+            listener.note(text)
+        _kept(recorder, said)
+        return receiver, _told(recorder), {"stream": stream_s, "record": monotonic() - receiver.last_at}
+
+
+@contextmanager
+def _received(receiver: Receiver) -> Iterator[None]:
+    """Receive meanwhile; at the end the last frame is in its place, whatever happened."""
+    receiver.start()
+    try:
+        yield
+    finally:
+        receiver.stop()
+
+
+def _kept(recorder: Recorder, said: tuple[str, ...]) -> None:
+    """Give the record its name, or refuse where not one frame has come."""
+    if not recorder.n_kept:
+        recorder.discard()
+        raise StreamError(
+            "the stream",
+            expected="frames",
+            got=said[0] if said else "none",
+            hint="nothing was recorded; start again",
+        )
+    recorder.finish((*said, *_told(recorder)))
+
+
+def _told(recorder: Recorder) -> tuple[str, ...]:
+    """Return in words what was lost, came twice or came beyond the record."""
+    scan = recorder.scan()
+    n_lost = scan.n_positions - recorder.n_kept
+    short = recorder.skeleton.n_positions - scan.n_positions
+    told = []
+    if n_lost:
+        told.append(f"{n_lost} frames of {scan.n_positions} positions never came; their weight is 0.")
+    if short > 0:
+        told.append(
+            f"The scan ends early: {recorder.n_kept} of {recorder.skeleton.n_positions} frames came, so that the "
+            f"record has {' x '.join(map(str, scan.scan_shape))} positions."
+        )
+    if short < 0:
+        told.append(f"{-short} frames more than the scan has came; the record has them in further rows.")
+    if recorder.n_again:
+        told.append(f"{recorder.n_again} frames came again with a number that had come; the first ones are kept.")
+    if recorder.n_beyond:
+        told.append(f"{recorder.n_beyond} frames had numbers far beyond the scan and are not kept.")
+    return tuple(told)
+
+
+def _seen_whole(receiver: Receiver, watch: Watch, place: Path, listener: Spectator) -> dict[str, float]:
+    """Let the live view take in what it had no time for, refresh it for the last time, write its images."""
+    try:
+        if receiver.later:
+            listener.note(
+                f"{receiver.n_later} of {receiver.n_frames} frames came faster than the live view could take them; "
+                "they were recorded at once and are taken in now."
+            )
+            listener.stage("catch up")
+            watch.catch_up(open_scan(place / RECORD), np.concatenate(receiver.later))
+        watch.end()
+    finally:
+        watch.close()
+    if watch.images is not None:
+        with replacing(place / IMAGES) as draft:
+            np.savez_compressed(draft, **watch.images.pictures())  # type: ignore[arg-type]
+    return {"factors": monotonic() - receiver.last_at}
+
+
+def _show(watch: Watch, place: Path) -> None:
+    """Write the preview."""
+    from unmixel.report.live import figure_live
+    from unmixel.report.canvas import png
+
+    assert watch.images is not None
+    assert watch.factors is not None
+    factors = watch.factors.factors
+    if factors is not None:
+        seen = int(np.count_nonzero(watch.images.seen))
+        figure = figure_live(watch.images.pictures(), factors, n_frames=seen)
+        write_bytes(place / PREVIEW, png(figure, dpi=96))
