@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from unmixel.acquire.skeleton import skeleton
 from unmixel.acquire.watch import Watch
 from unmixel.core.errors import InputError, RunExistsError, StreamError
 from unmixel.dataset.result import Result
+from unmixel.dataset.results import Factors
 from unmixel.io.atomic import replacing, write_bytes
 from unmixel.io.open import open as open_scan
 from unmixel.pipeline.progress import Progress, Silent
@@ -45,6 +46,45 @@ class Unseen(Silent):
 
     def seen(self, status: Status) -> None:
         """Ignore it."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a user decides of an acquisition.
+
+    Parameters
+    ----------
+    scan_shape : tuple of int, optional
+        (rows, columns) where the detector does not say or says it wrongly.
+    recipe : Recipe, mapping, path or None
+        As in `unmixel.run`.
+    overrides : tuple of str
+        ``key=value``; they go before the recipe.
+    refresh_s : float, >= 0
+        Seconds between refreshes of the factors, at least; 0 leaves out all but the last.
+    timeout_s : float, > 0
+        Seconds of silence between frames after which the stream counts as broken.
+
+    Raises
+    ------
+    InputError
+        When a number is out of range.
+    """
+
+    scan_shape: tuple[int, ...] | None = None
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None
+    overrides: tuple[str, ...] = ()
+    refresh_s: float = 5.0
+    timeout_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.refresh_s < float("inf") and 0 < self.timeout_s < float("inf")):
+            raise InputError(
+                "--refresh, --timeout",
+                expected="seconds >= 0 and > 0",
+                got=f"{self.refresh_s:g} and {self.timeout_s:g}",
+                hint="leave them out for 5 s and 30 s",
+            )
 
 
 @dataclass(frozen=True)
@@ -101,26 +141,33 @@ class Acquisition:
     Parameters
     ----------
     folder : Path
-        Holds the record ``scan.zarr``, the run folder ``run``, ``live.png`` and ``images.npz``.
-    result : Result
-        Of the record, as `unmixel.run` gives it.
+        Holds the record ``scan.zarr``, ``live.png`` and ``images.npz``, and the run folder ``run`` in the end.
+    n_frames, n_planned : int
+        Kept, and expected.
+    status : Status or None
+        As it stood at the last frame; None where nobody watched.
+    factors : Factors or None
+        As the sketch of all frames gives them.
     stopped : str
         Why the stream ended before its time; empty where it did not.
     notes : tuple of str
         What was lost, came twice or came beyond the scan.
-    status : Status
-        As it stood at the last frame.
     seconds : dict of str to float
         ``stream`` (first to last frame), and after the last frame ``record`` (it has its name), ``factors`` (refreshed
         with all frames) and ``result``.
+    result : Result or None
+        Of the record, as `unmixel.run` gives it.
     """
 
     folder: Path
-    result: Result
-    stopped: str
-    notes: tuple[str, ...]
-    status: Status
+    n_frames: int
+    n_planned: int
+    status: Status | None = None
+    factors: Factors | None = None
+    stopped: str = ""
+    notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    result: Result | None = None
 
     @property
     def record(self) -> Path:
@@ -128,18 +175,36 @@ class Acquisition:
         return self.folder / RECORD
 
 
-def live(
-    source: str,
-    folder: str | Path,
-    *,
-    scan_shape: tuple[int, ...] | None = None,
-    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
-    overrides: Sequence[str] = (),
-    refresh_s: float = 5.0,
-    timeout_s: float = 30.0,
-    progress: Spectator | None = None,
-) -> Acquisition:
+def live(source: str, folder: str | Path, how: Live | None = None, *, progress: Spectator | None = None) -> Acquisition:
     """Record a scan from a detector, show images and factors while it comes, and end with its result.
+
+    Parameters are those of `acquire`.
+
+    Raises
+    ------
+    UnmixelError
+        As `acquire` and `unmixel.run`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> spec = "file:demo:glass?scan=12x15&detector=24x24&dose=4000&seed=1"
+    >>> done = live(spec, tempfile.mkdtemp(), Live(overrides=("factorize.components=3",)))
+    >>> done.result.maps.shape, done.stopped
+    ((3, 12, 15), '')
+    """
+    how, listener = how or Live(), progress or Unseen()
+    done = acquire(source, folder, how, progress=listener)
+    since = done.seconds["factors"] - monotonic()
+    # the rest of the address may name a machine
+    result = _result(done, how, listener, f"unmixel live {source.partition(':')[0]}:...")
+    return replace(done, result=result, seconds={**done.seconds, "result": monotonic() + since})
+
+
+def acquire(
+    source: str, folder: str | Path, how: Live | None = None, *, progress: Spectator | None = None
+) -> Acquisition:
+    """Record a scan from a detector, and show images and factors while it comes.
 
     Whatever happens to stream or process, the frames that came are kept.
 
@@ -149,19 +214,13 @@ def live(
         Address such as ``merlin:192.168.1.2:6342`` or ``file:scan.zspy#rate=1000``.
     folder : path
         New, or empty: for the record, the run and the preview.
-    scan_shape : tuple of int, optional
-        (rows, columns) where the detector does not say or says it wrongly.
-    recipe, overrides
-        As in `unmixel.run`.
-    refresh_s : float, >= 0
-        Seconds between refreshes of the factors, at least; 0 leaves out all but the last.
-    timeout_s : float, > 0
-        Seconds of silence between frames after which the stream counts as broken.
+    how : Live, optional
     progress : Spectator, optional
 
     Returns
     -------
     Acquisition
+        Without a result.
 
     Raises
     ------
@@ -172,89 +231,73 @@ def live(
         When there is something in the folder.
     DiskFullError
         When there is no room left: what came is kept, for `recover`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> spec = "file:demo:glass?scan=12x15&detector=24x24&dose=4000&seed=1"
-    >>> done = live(spec, tempfile.mkdtemp(), overrides=["factorize.components=3"])
-    >>> done.result.maps.shape, done.stopped
-    ((3, 12, 15), '')
     """
-    listener = progress or Unseen()
-    place, request = Path(folder), Request.of(recipe, overrides)
-    _check(place, refresh_s, timeout_s)
+    how, listener = how or Live(), progress or Unseen()
+    place, request = Path(folder), Request.of(how.recipe, how.overrides)
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise RunExistsError(
+            f"'{place}' is there and not empty. Choose another folder with --out; records are never overwritten."
+        )
     with interruptible():
         listener.stage(f"wait for {source}")
-        stream = connect(source, timeout_s=timeout_s)
+        stream = connect(source, timeout_s=how.timeout_s)
         try:
-            coming = skeleton(stream.heading, scan_shape)
+            coming = skeleton(stream.heading, how.scan_shape)
             request.recipe_for(coming)
+            place.mkdir(parents=True, exist_ok=True)
         except BaseException:
             stream.close()
             raise
         for text in coming.source.notes:
             listener.note(text)
-        watch = Watch(coming, request, listener.note, lambda seen: _show(seen, place), refresh_s)
+        watch = Watch(coming, request, listener.note, lambda seen: _show(seen, place), how.refresh_s)
         receiver, notes, seconds = _acquired(stream, watch, place, listener)
         status = Status.of(receiver, watch)
         seconds |= _seen_whole(receiver, watch, place, listener)
-        result = run(
-            place / RECORD,
-            recipe,
-            out=place / RUN,
-            overrides=overrides,
-            progress=listener,
-            command=f"unmixel live {source.partition(':')[0]}:...",  # the rest may name a machine
-        )
-    seconds["result"] = monotonic() - receiver.last_at
     stopped = "" if receiver.fault is None else str(receiver.fault)
-    return Acquisition(place, result, stopped, notes, status, seconds)
+    factors = None if watch.factors is None else watch.factors.factors
+    counts = receiver.n_frames, coming.n_positions
+    return Acquisition(place, *counts, status, factors, stopped, notes, seconds)
 
 
-def recover(
-    folder: str | Path,
-    *,
-    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
-    overrides: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> Result:
-    """Finish the record of an acquisition that was killed, or whose disk was full, and return its result.
+def recover(folder: str | Path, how: Live | None = None, *, progress: Progress | None = None) -> Acquisition:
+    """Finish the record of an acquisition that was killed, or whose disk was full, and give its result.
 
     Parameters
     ----------
     folder : path
-        As it was given to `live`.
-    recipe, overrides, progress
-        As in `unmixel.run`.
+        As it was given to `acquire` or `live`.
+    how : Live, optional
+        Its recipe.
+    progress : Progress, optional
 
     Raises
     ------
     ReadError
-        When there is no record, or none that was not finished.
+        When there is no record that was not finished.
     """
-    place, listener = Path(folder), progress or Silent()
-    if not (place / RECORD).exists():
-        with Recorder.found(place / RECORD).claimed() as recorder:
-            text = f"The acquisition ended without a word; {recorder.n_kept} frames had come."
+    how, place, listener = how or Live(), Path(folder), progress or Silent()
+    with interruptible(), Recorder.found(place / RECORD).claimed() as recorder:
+        said = f"The acquisition ended without a word; {recorder.n_kept} frames had come."
+        notes = (said, *_told(recorder))
+        for text in notes:
             listener.note(text)
-            recorder.finish((text, *_told(recorder)))
-    return run(place / RECORD, recipe, out=place / RUN, overrides=overrides, progress=progress)
+        counts = recorder.n_kept, recorder.skeleton.n_positions
+        _kept(recorder, (said,))
+    done = Acquisition(place, *counts, stopped=said, notes=notes)
+    return replace(done, result=_result(done, how, listener, "unmixel live ... --recover"))
 
 
-def _check(place: Path, refresh_s: float, timeout_s: float) -> None:
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise RunExistsError(
-            f"'{place}' is there and not empty. Choose another folder with --out; records are never overwritten."
-        )
-    if not (refresh_s >= 0 and timeout_s > 0):
-        raise InputError(
-            "--refresh, --timeout",
-            expected="seconds >= 0 and > 0",
-            got=f"{refresh_s:g} and {timeout_s:g}",
-            hint="leave them out for 5 s and 30 s",
-        )
-    place.mkdir(parents=True, exist_ok=True)
+def _result(done: Acquisition, how: Live, listener: Progress, command: str) -> Result:
+    """Return what `unmixel.run` gives for a record, beside it."""
+    return run(
+        done.record,
+        how.recipe,
+        out=done.folder / RUN,
+        overrides=how.overrides,
+        progress=listener,
+        command=command,
+    )
 
 
 def _acquired(
