@@ -26,13 +26,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 HYPERSPY_BIN := $(VENV)-hyperspy/bin
 FAIR_BIN := $(VENV)-fair/bin
+LIVE_BIN := $(VENV)-live/bin
 
 GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
 
 CANDIDATES := CuZr CuZr2 ZrCu2Al ZrO2 Zr Cu
 
 .NOTPARALLEL:
-.PHONY: help demo test test-hyperspy test-fair check lint types imports spelling security docs bench bench-recovery bench-answers bench-regression clean env-test
+.PHONY: help demo test test-hyperspy test-fair test-live check lint types imports spelling security docs bench bench-recovery bench-answers bench-regression clean env-test
 
 help:
 	@sed -n '3,13s/^# *//p' Makefile
@@ -52,6 +53,10 @@ test-hyperspy: $(VENV)-hyperspy/.hyperspy
 # So do the judges of exported records: nothing that unmixel needs may depend on what they bring.
 test-fair: $(VENV)-fair/.fair
 	$(FAIR_BIN)/python -m pytest tests/fair tests/contracts/test_exporters.py $(PYTEST_ARGS)
+
+# The emulator of a detector brings Numba and much else: it is the counterpart of tests, and nothing that unmixel needs.
+test-live: $(VENV)-live/.live
+	$(LIVE_BIN)/python -m pytest tests/live -m '' $(PYTEST_ARGS)
 
 check: lint types imports spelling security   # make --keep-going check shows all faults at once
 
@@ -90,7 +95,7 @@ bench-regression: $(VENV)/.core
 	$(BIN)/python benchmarks/regression.py $(if $(BASE),--base $(BASE)) --out $(RESULTS)/regression.json
 
 clean:
-	rm -rf $(VENV) $(VENV)-hyperspy $(VENV)-fair $(RUNS) $(RESULTS) site dist build htmlcov .coverage* \
+	rm -rf $(VENV) $(VENV)-hyperspy $(VENV)-fair $(VENV)-live $(RUNS) $(RESULTS) site dist build htmlcov .coverage* \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find src tests benchmarks examples -name __pycache__ -type d -exec rm -rf {} +
 
@@ -116,7 +121,12 @@ $(VENV)-fair/.fair: pyproject.toml | $(FAIR_BIN)/python
 	$(PIP:$(BIN)/%=$(FAIR_BIN)/%) --editable '.[fair,test]'
 	@touch $@
 
-$(BIN)/python $(HYPERSPY_BIN)/python $(FAIR_BIN)/python:
+$(VENV)-live/.live: pyproject.toml | $(LIVE_BIN)/python
+	@echo "Installing unmixel[test] and libertem-live into $(VENV)-live (about two minutes) ..."
+	$(PIP:$(BIN)/%=$(LIVE_BIN)/%) --editable '.[test]' 'libertem-live>=0.3,<0.4'
+	@touch $@
+
+$(BIN)/python $(HYPERSPY_BIN)/python $(FAIR_BIN)/python $(LIVE_BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; \
 	  exit 1; }

@@ -46,10 +46,10 @@ def write_mib(path: Path, scan: tuple[int, int], distinct: int = 256) -> int:
     with path.open("wb") as file:
         for i in range(n):
             stamp = "2024-07-02 13:46:44.000000"
-            text = (
-                f"MQ1,{i + 1:06d},{HEADER:05d},01,{SIDE:04d},{SIDE:04d},U16,   1x1,01,{stamp},0.001,0,0,0,120,511,"
+            text = f"MQ1,{i + 1:06d},{HEADER:05d},01,{SIDE:04d},{SIDE:04d},U16,   1x1,01,{stamp},0.001,0,0,0,120,511,"
+            file.write(
+                f"{text},MQ1A,{stamp.replace(' ', 'T')}000Z,1000000ns,12,".encode().ljust(HEADER, b"\0")
             )
-            file.write(f"{text},MQ1A,{stamp.replace(' ', 'T')}000Z,1000000ns,12,".encode().ljust(HEADER, b"\0"))
             file.write(turned[i % distinct].tobytes())
     path.with_suffix(".hdr").write_text(
         f"HDR,\t\nFrames in Acquisition (Number):\t{n}\nFrames per Trigger (Number):\t{scan[1]}\n"
@@ -114,7 +114,11 @@ def record(source: str, folder: Path) -> float:
 
 
 def see(source: str, folder: Path, refresh_s: float, k: int) -> dict[str, float]:
-    done = acquire(source, folder / "live", Live(overrides=(f"factorize.components={k}",), refresh_s=refresh_s, timeout_s=120))
+    done = acquire(
+        source,
+        folder / "live",
+        Live(overrides=(f"factorize.components={k}",), refresh_s=refresh_s, timeout_s=120),
+    )
     assert not done.stopped, done.stopped
     seconds, status = done.seconds, done.status
     return {
@@ -146,13 +150,17 @@ def measured(case: str, source: str, port: int | None, n_bytes: int, args: argpa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--emulator", help="the command libertem-live-mib-sim; without it, only the file")
     parser.add_argument("--scan", type=int, nargs=2, default=(64, 64))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--refresh", type=float, default=2.0)
     parser.add_argument("--components", type=int, default=12)
-    parser.add_argument("--folder", default=None, help="where records go; the system's place for such files by default")
+    parser.add_argument(
+        "--folder", default=None, help="where records go; the system's place for such files by default"
+    )
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     base = Path(tempfile.mkdtemp(prefix="unmixel-mib-", dir=args.folder))
@@ -173,7 +181,9 @@ def main() -> None:
                         keep(found | {"round": turn}, "emulator")
         for turn in range(args.rounds):
             for case in ("decode", "record", "see"):
-                keep(measured(case, f"file:{base / 'scan.mib'}", None, n_bytes, args) | {"round": turn}, "file")
+                keep(
+                    measured(case, f"file:{base / 'scan.mib'}", None, n_bytes, args) | {"round": turn}, "file"
+                )
     finally:
         shutil.rmtree(base)
     for via in ("emulator", "file"):
@@ -183,10 +193,14 @@ def main() -> None:
                 fps = [row["frames_per_s"] for row in chosen]
                 whole = [n / row["whole_s"] for row in chosen if "whole_s" in row]
                 seen = f", seen {np.median(whole):.0f}/s" if whole else ""
-                print(f"{via:9s} {case:7s} {np.median(fps):6.0f} frames/s ({min(fps):.0f} to {max(fps):.0f}){seen}")
+                print(
+                    f"{via:9s} {case:7s} {np.median(fps):6.0f} frames/s ({min(fps):.0f} to {max(fps):.0f}){seen}"
+                )
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps({"rows": rows, "python": sys.version, "scan": args.scan}, indent=1) + "\n")
+        args.out.write_text(
+            json.dumps({"rows": rows, "python": sys.version, "scan": args.scan}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

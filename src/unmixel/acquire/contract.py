@@ -52,7 +52,7 @@ class Heading:
     scan_axes: tuple[Axis, ...] = ()
     form: str = ""
     source: str = ""
-    instrument: Instrument = Instrument()
+    instrument: Instrument = field(default_factory=Instrument)
     metadata: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     notes: tuple[str, ...] = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -175,7 +175,9 @@ class Acquisition:
         return self.folder / RECORD
 
 
-def live(source: str, folder: str | Path, how: Live | None = None, *, progress: Spectator | None = None) -> Acquisition:
+def live(
+    source: str, folder: str | Path, how: Live | None = None, *, progress: Spectator | None = None
+) -> Acquisition:
     """Record a scan from a detector, show images and factors while it comes, and end with its result.
 
     Parameters are those of `acquire`.
@@ -315,7 +317,7 @@ def _acquired(
                     if frames is not None:
                         watch.take(frames)
                     listener.seen(Status.of(receiver, watch))
-        except KeyboardInterrupt as stop:
+        except BaseException as stop:
             with shielded():
                 _kept(recorder, ("The acquisition was interrupted.",))
             stop.add_note(
@@ -372,7 +374,9 @@ def _told(recorder: Recorder) -> tuple[str, ...]:
     if short < 0:
         told.append(f"{-short} frames more than the scan has came; the record has them in further rows.")
     if recorder.n_again:
-        told.append(f"{recorder.n_again} frames came again with a number that had come; the first ones are kept.")
+        told.append(
+            f"{recorder.n_again} frames came again with a number that had come; the first ones are kept."
+        )
     if recorder.n_beyond:
         told.append(f"{recorder.n_beyond} frames had numbers far beyond the scan and are not kept.")
     return tuple(told)
@@ -381,6 +385,8 @@ def _told(recorder: Recorder) -> tuple[str, ...]:
 def _seen_whole(receiver: Receiver, watch: Watch, place: Path, listener: Spectator) -> dict[str, float]:
     """Let the live view take in what it had no time for, refresh it for the last time, write its images."""
     try:
+        while (frames := receiver.take(0.0)) is not None:
+            watch.take(frames)
         if receiver.later:
             listener.note(
                 f"{receiver.n_later} of {receiver.n_frames} frames came faster than the live view could take them; "
@@ -399,8 +405,8 @@ def _seen_whole(receiver: Receiver, watch: Watch, place: Path, listener: Spectat
 
 def _show(watch: Watch, place: Path) -> None:
     """Write the preview."""
-    from unmixel.report.live import figure_live
     from unmixel.report.canvas import png
+    from unmixel.report.live import figure_live
 
     assert watch.images is not None
     assert watch.factors is not None

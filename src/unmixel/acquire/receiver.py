@@ -71,9 +71,8 @@ class Receiver:
 
     @property
     def ended(self) -> bool:
-        """Whether no more frames will come and all have been taken."""
-        with self._news:
-            return self._ended and not self._waiting
+        """Whether no more frames will come; some may still wait to be taken."""
+        return self._ended
 
     @property
     def full(self) -> float:

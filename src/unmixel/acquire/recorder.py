@@ -27,8 +27,8 @@ from unmixel.core.errors import DiskFullError, ReadError, RunExistsError
 from unmixel.core.units import memory
 from unmixel.dataset.scan import Scan
 from unmixel.io.compression import best_shuffle
-from unmixel.io.converted import ConvertedReader
 from unmixel.io.contract import ReadOptions
+from unmixel.io.converted import ConvertedReader
 from unmixel.io.described import Description
 from unmixel.io.layout import Layout, pattern_pieces
 from unmixel.io.unfinished import Unfinished, is_full
@@ -156,8 +156,8 @@ class Recorder:
                 str(target), expected="a record that was not finished", got="none", hint="check the folder"
             )
         layout = Layout.from_dict(plan["layout"])
-        skeleton = ConvertedReader().read(str(place.store / "store.zarr"), ReadOptions())
-        recorder = cls(skeleton, place, layout, np.zeros(_positions(layout), bool))
+        room = ConvertedReader().read(str(place.store / "store.zarr"), ReadOptions())
+        recorder = cls(resized(room, tuple(plan["scan_shape"])), place, layout, np.zeros(_positions(layout), bool))
         for number in place.written():
             first = recorder._first(number)
             recorder.seen[first : first + recorder._length(number)] = True
@@ -222,8 +222,10 @@ class Recorder:
         self.layout = replace(self.layout, shuffle=best_shuffle(first))
         self.place.begin()
         (self.place.folder / "open").mkdir(exist_ok=True)
-        ShardedZarr().begin(self.place.store, Description.of(self.skeleton), self.layout)
-        self.place.keep({"recorded": True, "layout": self.layout.to_dict()})
+        room = resized(self.skeleton, self.layout.shape[:-2])
+        ShardedZarr().begin(self.place.store, Description.of(room), self.layout)
+        plan = {"recorded": True, "scan_shape": self.skeleton.scan_shape, "layout": self.layout.to_dict()}
+        self.place.keep(plan)
 
     def _put(self, number: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
         try:

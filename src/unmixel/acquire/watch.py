@@ -121,9 +121,7 @@ class Watch:
     def _begin(self) -> None:
         """Look at the first frames, then take them in."""
         values = np.concatenate([part.values for part in self._first])
-        line = replace(
-            self.skeleton, data=values, scan_axes=(Axis("x", len(values)),), position_weights=None
-        )
+        line = replace(self.skeleton, data=values, scan_axes=(Axis("x", len(values)),), position_weights=None)
         recipe, _ = self.request.recipe_for(line)
         recipe, _ = settle(recipe, self.skeleton)
         self.images = LiveImages.begin(line, self.skeleton)
@@ -142,4 +140,3 @@ class Watch:
         unfolded = frames.values.reshape(len(frames.numbers), -1)
         self.images.update(frames.numbers, unfolded.astype(np.float32, copy=False))
         self.factors.update(frames.numbers, unfolded)
-

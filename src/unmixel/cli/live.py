@@ -49,7 +49,9 @@ class Wish:
     @property
     def overrides(self) -> tuple[str, ...]:
         """Everything that changes the recipe, as ``key=value``; options go before ``--set``."""
-        return self.sets if self.components is None else (*self.sets, f"factorize.components={self.components}")
+        return (
+            self.sets if self.components is None else (*self.sets, f"factorize.components={self.components}")
+        )
 
 
 def seconds(text: str, option: str) -> float:
@@ -73,7 +75,9 @@ def seconds(text: str, option: str) -> float:
     try:
         return float(number) * factor
     except ValueError:
-        raise InputError(option, expected="a time such as 5s", got=f"'{text}'", hint=f"e.g. {option} 5s") from None
+        raise InputError(
+            option, expected="a time such as 5s", got=f"'{text}'", hint=f"e.g. {option} 5s"
+        ) from None
 
 
 class LiveBars(Bars):

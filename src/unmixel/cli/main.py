@@ -317,11 +317,15 @@ def live(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe; may be given again."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one value of the recipe; may be given again."
+        ),
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="DIR", help="Folder for record, preview and result; <source>.live here."),
+        typer.Option(
+            "--out", metavar="DIR", help="Folder for record, preview and result; <source>.live here."
+        ),
     ] = None,
     refresh: Annotated[
         str, typer.Option(metavar="TIME", help="Time between refreshes of the factors; 0s: only the last.")

@@ -47,9 +47,7 @@ def figure_live(images: Mapping[str, NDArray[Any]], factors: Factors, *, n_frame
         pattern_panel(factors.patterns[k], factors, used=factors.used_pixels, fill=factors.fill)
         for k in range(shown)
     ]
-    maps = [
-        map_panel(np.where(missing, np.nan, factors.maps[k]), factors.scan_axes) for k in range(shown)
-    ]
+    maps = [map_panel(np.where(missing, np.nan, factors.maps[k]), factors.scan_axes) for k in range(shown)]
     rows = [max(panel.height(_PANEL, tallest=_TALLEST) for panel in row) for row in (tops, patterns, maps)]
     figure = sheet(0.3 + max(len(tops), shown, 4) * _COLUMN, 1.0 + sum(rows) + 0.35)
     share = percent(1 - missing.mean())
@@ -63,7 +61,9 @@ def figure_live(images: Mapping[str, NDArray[Any]], factors: Factors, *, n_frame
     top += rows[0] + 0.15
     for place in range(shown):
         left = 0.15 + place * _COLUMN
-        write(figure, left, top, f"Component {place} · {percent(factors.strengths[place])}", fontweight="bold")
+        write(
+            figure, left, top, f"Component {place} · {percent(factors.strengths[place])}", fontweight="bold"
+        )
         patterns[place].draw(figure, left, top + 0.22, _PANEL, tallest=_TALLEST)
         maps[place].draw(figure, left, top + 0.27 + rows[1], _PANEL, tallest=_TALLEST)
     return figure

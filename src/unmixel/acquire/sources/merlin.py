@@ -1,7 +1,7 @@
 """Merlin (Quantum Detectors) over TCP: a header of the acquisition, then frames, each with a header of its own.
 
 Every message is ``MPX,NNNNNNNNNN,`` and as many bytes as the ten digits say, the comma before them counted. The first
-message of an acquisition begins with ``HDR`` and holds lines ``key: value``; the others are frames as in ``.mib`` files.
+of an acquisition begins with ``HDR`` and holds lines ``key: value``; the others are frames as in ``.mib`` files.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, ClassVar
@@ -160,10 +161,8 @@ class MerlinStream:
     def close(self) -> None:
         """Hang up."""
         self.wire.closed.set()
-        try:
+        with suppress(OSError):
             self.wire.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self.wire.socket.close()
 
     def _is_last(self, numbers: list[int]) -> bool:
@@ -329,5 +328,7 @@ def _heading(text: str, header: MerlinHeader) -> Heading:
         source="merlin (unmixel)",
         instrument=Instrument(dwell_s=header.dwell_s, detector="Merlin"),
         metadata={"acquisition": text},
-        notes=("Merlin frames are turned upside down, so that they appear as on the screen, and as in .mib files.",),
+        notes=(
+            "Merlin frames are turned upside down, so that they appear as on the screen, and as in .mib files.",
+        ),
     )
