@@ -28,7 +28,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from unmixel.acquire.contract import connect
-from unmixel.acquire.live import Live, acquire
+from unmixel.acquire.acquisition import Live
+from unmixel.acquire.live import acquire
 from unmixel.acquire.recorder import Recorder
 from unmixel.acquire.skeleton import skeleton
 

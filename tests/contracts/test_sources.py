@@ -16,7 +16,7 @@ from unmixel.core import registry
 from unmixel.testing.sources import Emitter, SourceLaws
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "acquire"))
-from conftest import Merlin, frame, heading  # noqa: E402 - the Merlin that the unit tests speak to
+from conftest import Merlin, frame, heading
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.poisson(3.0, (30, 9, 13)).astype(np.uint16)
@@ -74,7 +74,9 @@ class FromOne(Replay):
             yield Frames(part.numbers + 1, part.values)
 
 
-@pytest.mark.parametrize(("kind", "law"), [(Reusing, "own_memory"), (Counting, "frames"), (Counting, "contract")])
+@pytest.mark.parametrize(
+    ("kind", "law"), [(Reusing, "own_memory"), (Counting, "frames"), (Counting, "contract")]
+)
 def test_a_spoiled_source_is_caught(kind: type, law: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         SourceLaws(kind(), emitter("file", tmp_path)).check(law)

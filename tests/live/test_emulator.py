@@ -13,17 +13,20 @@ import numpy as np
 import pytest
 
 import unmixel
-from unmixel.acquire.live import Live, live
+from unmixel.acquire.acquisition import Live
+from unmixel.acquire.live import live
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "acquire"))
-from conftest import frame  # noqa: E402 - frames as Merlin files hold them
+from conftest import frame
 
 EMULATOR = Path(sys.executable).with_name("libertem-live-mib-sim")
 SPEC = "demo:glass?scan=24x30&detector=64x64&dose=20000&seed=1"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not EMULATOR.exists(), reason="the emulator is not installed: pip install libertem-live"),
+    pytest.mark.skipif(
+        not EMULATOR.exists(), reason="the emulator is not installed: pip install libertem-live"
+    ),
 ]
 
 
@@ -73,5 +76,6 @@ def test_the_emulator_gives_the_result_of_its_file(address: str, mib: Path, tmp_
     assert record.scan_shape == file.scan_shape == (24, 30)
     assert np.array_equal(np.asarray(record.data), np.asarray(file.data))
     whole = unmixel.run(mib, out=tmp_path / "b", overrides=["factorize.components=4"])
-    unit = [x.patterns.reshape(4, -1) / np.linalg.norm(x.patterns.reshape(4, -1), axis=1)[:, None] for x in (done.result, whole)]
-    assert (unit[0] @ unit[1].T).max(axis=1).min() >= 0.999
+    mine, theirs = (found.patterns.reshape(4, -1) for found in (done.result, whole))
+    sizes = np.linalg.norm(mine, axis=1)[:, None] * np.linalg.norm(theirs, axis=1)
+    assert (mine @ theirs.T / sizes).max(axis=1).min() >= 0.999

@@ -30,7 +30,7 @@ from unmixel.pipeline.recipe import Recipe
 Tell = Callable[[str], None]
 
 SWEEPS, LAST_SWEEPS = 8, 30
-"""Sweeps of a refresh, from where the one before ended, and of the last: one took 0.3 s of a core at 256 x 256 pixels."""
+"""Sweeps of a refresh, from where the one before ended, and of the last: one takes 0.3 s of a core at 256 x 256 px."""
 
 
 def like_the_first(first: Scan, skeleton: Scan, recipe: Recipe, tell: Tell) -> Scan:

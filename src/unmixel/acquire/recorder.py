@@ -1,14 +1,13 @@
 """The record of a scan that is being acquired: what came is on the disk before anything is done with it.
 
-Frames are copied to a tile, which is a file mapped to memory: it survives the end of the process, however sudden. A
-tile that is full is compressed to its place in the store by threads of their own. The store gets its name when it is
+Frames are written to a tile, which is a file: it survives the end of the process, however sudden. A tile that is full
+is compressed to its place in the store by threads of their own. The store gets its name when it is
 whole; until then it is in ``RECORD.unfinished``, from where `Recorder.found` takes it up after a crash.
 """
 
 from __future__ import annotations
 
 import math
-import mmap
 import os
 import shutil
 from collections import deque
@@ -37,10 +36,12 @@ from unmixel.io.writers.sharded_zarr import ShardedZarr
 TILE_BYTES = 8_000_000
 """Bytes of a tile at most, about: what a crash of the whole machine, not only of the process, may take."""
 
-_PAGE = 4096
+BEHIND = 256
+"""Full tiles that may wait to be compressed, on the disk as they are: a fast detector is first written, then packed."""
+
 _WRITERS = 2
 _OPEN = 6
-"""Tiles that are mapped at once; an incomplete one is closed when as many newer ones are begun."""
+"""Tiles that are known at once; an incomplete one is left alone when as many newer ones are begun."""
 
 
 @dataclass(eq=False)
@@ -50,48 +51,64 @@ class Tile:
     Parameters
     ----------
     path : Path
-    seen : ndarray of bool, shape (t,)
-    values : ndarray, shape (t, *pattern_shape)
+    shape : tuple of int
+        Positions, then the pattern.
+    dtype : numpy dtype
+    seen : ndarray of uint8, shape (t,)
+        1 where the frame is in the file.
     """
 
     path: Path
-    seen: NDArray[np.bool_]
-    values: NDArray[Any]
-    _map: mmap.mmap
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    seen: NDArray[np.uint8]
 
     @classmethod
     def at(cls, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tile:
-        """Return the tile at a path, made where it is not there yet.
+        """Return the tile at a path, where it may lie from before."""
+        seen = np.zeros(shape[0], np.uint8)
+        if path.exists():
+            flags = np.fromfile(path, np.uint8, shape[0])
+            seen[: len(flags)] = flags
+        return cls(path, shape, dtype, seen)
+
+    @property
+    def full(self) -> bool:
+        """Whether all frames are there."""
+        return bool(self.seen.all())
+
+    def put(self, places: NDArray[np.intp], values: NDArray[Any]) -> None:
+        """Keep frames at some places, in ascending order.
 
         Raises
         ------
         OSError
-            When there is no room: it is taken at once, so that no frame can fail to find it.
+            When there is no room; frames before are kept.
         """
-        head = math.ceil(shape[0] / _PAGE) * _PAGE
-        size = head + math.prod(shape) * dtype.itemsize
-        there = path.exists() and path.stat().st_size == size
-        with path.open("r+b" if there else "w+b") as file:
-            if not there:
-                _take_room(file.fileno(), size)
-            held = mmap.mmap(file.fileno(), size)
-        seen = np.frombuffer(held, np.bool_, shape[0])
-        values = np.frombuffer(held, dtype, math.prod(shape), head).reshape(shape)
-        return cls(path, seen, values, held)
+        ends = np.flatnonzero(np.diff(places) != 1) + 1
+        frame = math.prod(self.shape[1:]) * self.dtype.itemsize
+        with self.path.open("r+b" if self.path.exists() else "w+b", buffering=0) as file:
+            for run, part in zip(np.split(places, ends), np.split(values, ends), strict=True):
+                first, count = int(run[0]), len(run)
+                _write(file.fileno(), np.ascontiguousarray(part, self.dtype), self.shape[0] + first * frame)
+                # last: a frame that was cut off in the middle does not count
+                _write(file.fileno(), np.ones(count, np.uint8), first)
+                self.seen[run] = 1
 
-    def put(self, places: NDArray[np.intp], values: NDArray[Any]) -> None:
-        """Keep frames at some places."""
-        self.values[places] = values
-        self.seen[places] = True  # last: a frame that was cut off in the middle does not count
+    def values(self) -> NDArray[Any]:
+        """Return all frames, zeros where none came."""
+        found = np.zeros(self.shape, self.dtype)
+        held = np.fromfile(self.path, np.uint8, offset=self.shape[0])
+        found.reshape(-1).view(np.uint8)[: len(held)] = held
+        found[self.seen == 0] = 0
+        return found
 
 
-def _take_room(handle: int, size: int) -> None:
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, 0, size)
-        return
-    for _ in range(0, size, _PAGE):  # pragma: no cover - systems that cannot be asked for room
-        os.write(handle, bytes(_PAGE))
-    os.truncate(handle, size)  # pragma: no cover
+def _write(handle: int, values: NDArray[Any], at: int) -> None:
+    left = memoryview(values).cast("B")
+    while left:
+        done = os.pwrite(handle, left, at)
+        left, at = left[done:], at + done
 
 
 @dataclass(eq=False)
@@ -157,7 +174,9 @@ class Recorder:
             )
         layout = Layout.from_dict(plan["layout"])
         room = ConvertedReader().read(str(place.store / "store.zarr"), ReadOptions())
-        recorder = cls(resized(room, tuple(plan["scan_shape"])), place, layout, np.zeros(_positions(layout), bool))
+        recorder = cls(
+            resized(room, tuple(plan["scan_shape"])), place, layout, np.zeros(_positions(layout), bool)
+        )
         for number in place.written():
             first = recorder._first(number)
             recorder.seen[first : first + recorder._length(number)] = True
@@ -165,7 +184,7 @@ class Recorder:
             number = int(path.stem)
             tile = recorder._tile(number)
             first = recorder._first(number)
-            recorder.seen[first : first + len(tile.seen)] = tile.seen
+            recorder.seen[first : first + len(tile.seen)] = tile.seen > 0
         return recorder
 
     @property
@@ -230,18 +249,19 @@ class Recorder:
     def _put(self, number: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
         try:
             tile = self._tile(number)
-            self._settle(block=len(self._waiting) > 2 * _WRITERS)
+            self._settle(block=len(self._waiting) > BEHIND)
+            order = np.argsort(numbers)
+            tile.put((numbers[order] - self._first(number)).astype(np.intp), values[order])
         except OSError as error:
             raise self._no_room(error) from error
-        tile.put((numbers - self._first(number)).astype(np.intp), values)
         self.seen[numbers] = True
-        if tile.seen.all():
+        if tile.full:
             self._tiles.pop(number)
             self._waiting.append(self._pool.submit(self._compress, number, tile))
 
     def _tile(self, number: int) -> Tile:
         if number not in self._tiles:
-            while len(self._tiles) >= _OPEN:  # a gap: the file stays and is read again at the end
+            if len(self._tiles) >= _OPEN:  # a gap: the file stays and is read again at the end
                 self._tiles.pop(next(iter(self._tiles)))
             shape = (self._length(number), *self.layout.shape[-2:])
             path = self.place.folder / "open" / f"{number:06d}.raw"
@@ -249,7 +269,8 @@ class Recorder:
         return self._tiles[number]
 
     def _compress(self, number: int, tile: Tile) -> None:
-        values = tile.values if len(self.layout.tile) == 1 else tile.values[None]
+        values = tile.values()
+        values = values if len(self.layout.tile) == 1 else values[None]
         self.place.note(number, ShardedZarr().write(self.place.store, self.layout, number, values))
         tile.path.unlink()
 

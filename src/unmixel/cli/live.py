@@ -12,7 +12,7 @@ from unmixel.cli.progress import Bars
 from unmixel.core.errors import InputError
 
 if TYPE_CHECKING:
-    from unmixel.acquire.live import Acquisition, Status
+    from unmixel.acquire.acquisition import Acquisition, Status
 
 _LINE_EVERY_S = 5.0
 _SHOWN = 6
@@ -117,12 +117,13 @@ def bars(strengths: tuple[float, ...]) -> str:
     return "".join(_EIGHTHS[max(1, round(8 * share / most))] for share in shown)
 
 
-def follow(wish: Wish, *, as_json: bool, recover: bool) -> bool:
+def follow(wish: Wish, *, as_json: bool, unfinished: bool) -> bool:
     """Acquire, or finish what was left unfinished; print what came out; say whether the stream ended as planned."""
-    from unmixel.acquire import live as acquire
+    from unmixel.acquire.acquisition import Live
+    from unmixel.acquire.live import live, recover
     from unmixel.io.shape import parsed
 
-    how = acquire.Live(
+    how = Live(
         scan_shape=parsed(wish.scan) if wish.scan else None,
         recipe=wish.recipe,
         overrides=wish.overrides,
@@ -130,10 +131,10 @@ def follow(wish: Wish, *, as_json: bool, recover: bool) -> bool:
         timeout_s=seconds(wish.timeout, "--timeout"),
     )
     with LiveBars(err()) as shown:
-        if recover:
-            done = acquire.recover(wish.source, how, progress=shown)
+        if unfinished:
+            done = recover(wish.source, how, progress=shown)
         else:
-            done = acquire.live(wish.source, folder_for(wish), how, progress=shown)
+            done = live(wish.source, folder_for(wish), how, progress=shown)
     if as_json:
         print_json(described(done))
     else:

@@ -345,7 +345,7 @@ def live(
     from unmixel.cli.live import Wish, follow
 
     wish = Wish(source, out, scan, recipe, tuple(set_ or ()), components, refresh, timeout)
-    if not follow(wish, as_json=json, recover=recover):
+    if not follow(wish, as_json=json, unfinished=recover):
         raise typer.Exit(EARLY)
 
 

@@ -116,7 +116,9 @@ class SourceLaws(Laws):
         values = np.concatenate([part.values for part in parts])
         must(heading.n_frames in (None, len(self.emitter.values)), f"{heading.n_frames} frames announced")
         must(numbers.dtype == np.int64, f"numbers are {numbers.dtype}")
-        must(sorted(numbers.tolist()) == list(range(len(self.emitter.values))), "numbers are not 0, 1, 2, ...")
+        must(
+            sorted(numbers.tolist()) == list(range(len(self.emitter.values))), "numbers are not 0, 1, 2, ..."
+        )
         must(values.shape[1:] == heading.pattern_shape, f"{values.shape[1:]} is not {heading.pattern_shape}")
         must(str(values.dtype) == heading.dtype, f"{values.dtype} is not {heading.dtype}")
         must(values.dtype.isnative, f"byte order of the detector: {values.dtype.str}")

@@ -31,7 +31,9 @@ def frame(number: int, values: np.ndarray, kind: str = "U") -> bytes:
         f"MQ1,{number + 1:06d},00384,01,{columns:04d},{rows:04d},{kind}{bits:02d},   1x1,01,{stamp},0.001000,0,0,0,"
         f"1.200000E+2,5.110000E+2,,MQ1A,{stamp.replace(' ', 'T')}000Z,1000000ns,12,"
     )
-    return message(text.encode().ljust(384, b"\0") + values[::-1].astype(values.dtype.newbyteorder(">")).tobytes())
+    return message(
+        text.encode().ljust(384, b"\0") + values[::-1].astype(values.dtype.newbyteorder(">")).tobytes()
+    )
 
 
 @dataclass

@@ -13,7 +13,8 @@ from conftest import Merlin, frame, heading
 
 import unmixel
 from unmixel.acquire import receiver as receiving
-from unmixel.acquire.live import Live, Unseen, acquire, live, recover
+from unmixel.acquire.acquisition import Live, Unseen
+from unmixel.acquire.live import acquire, live, recover
 from unmixel.core.errors import InputError, ReadError, RunExistsError, StreamError
 
 PLAIN = {
@@ -37,7 +38,10 @@ class Heard(Unseen):
 
 
 def sent(counts, numbers=range(42), **head) -> Merlin:
-    pieces = [heading(head.get("n", 42), head.get("per_trigger", 7)), *(frame(i, counts[i % 42]) for i in numbers)]
+    pieces = [
+        heading(head.get("n", 42), head.get("per_trigger", 7)),
+        *(frame(i, counts[i % 42]) for i in numbers),
+    ]
     return Merlin(pieces)
 
 
@@ -51,7 +55,9 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the cosines of matched patterns, the lowest first."""
     from scipy.optimize import linear_sum_assignment
 
-    unit = [x.reshape(len(x), -1) / np.linalg.norm(x.reshape(len(x), -1), axis=1, keepdims=True) for x in (a, b)]
+    unit = [
+        x.reshape(len(x), -1) / np.linalg.norm(x.reshape(len(x), -1), axis=1, keepdims=True) for x in (a, b)
+    ]
     table = unit[0] @ unit[1].T
     return np.sort(table[linear_sum_assignment(-table)])
 
@@ -73,6 +79,7 @@ def test_the_record_is_the_scan_and_images_are_those_of_the_file(counts, tmp_pat
     assert "127.0.0.1" not in repr(back.source)  # no name of a machine in a record
 
 
+@pytest.mark.slow
 def test_lost_frames_have_weight_zero_and_are_told(counts, tmp_path) -> None:
     done, heard = acquired(sent(counts, [i for i in range(42) if i not in (3, 4, 30)]), tmp_path / "a")
     assert done.notes == ("3 frames of 42 positions never came; their weight is 0.",)
@@ -82,6 +89,7 @@ def test_lost_frames_have_weight_zero_and_are_told(counts, tmp_path) -> None:
     assert np.isnan(np.load(done.folder / "images.npz")["bright_field"].ravel()[[3, 4, 30]]).all()
 
 
+@pytest.mark.slow
 def test_a_stream_that_breaks_off_leaves_a_record_that_runs(counts, tmp_path) -> None:
     done, _ = acquired(sent(counts, range(25)), tmp_path / "a")
     assert "got an end before that" in done.stopped
@@ -93,6 +101,7 @@ def test_a_stream_that_breaks_off_leaves_a_record_that_runs(counts, tmp_path) ->
     assert result.maps.shape == (3, 4, 7)
 
 
+@pytest.mark.slow
 def test_a_scan_shape_that_nobody_said_leaves_a_line_to_be_folded(counts, tmp_path) -> None:
     done, heard = acquired(sent(counts, per_trigger=1), tmp_path / "a")
     assert any("--scan-shape ROWSxCOLUMNS" in text for text in heard.notes)
@@ -102,6 +111,7 @@ def test_a_scan_shape_that_nobody_said_leaves_a_line_to_be_folded(counts, tmp_pa
     )
 
 
+@pytest.mark.slow
 def test_more_frames_than_the_scan_are_recorded_and_told(counts, tmp_path) -> None:
     how = Live(scan_shape=(3, 7), recipe=PLAIN, refresh_s=0.0, timeout_s=0.5)
     done, heard = acquired(sent(counts), tmp_path / "a", how)
@@ -176,4 +186,3 @@ def test_live_gives_the_result_of_the_file(tmp_path) -> None:
     assert cosines(done.result.maps, whole.maps)[0] >= 0.999
     assert cosines(done.factors.patterns, whole.patterns)[0] >= 0.9  # a draft, from one pass
     assert done.result.record["command"] == "unmixel live file:..."
-

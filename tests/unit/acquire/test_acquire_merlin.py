@@ -28,7 +28,10 @@ def received(merlin: Merlin, timeout_s: float = 5.0):
 
 
 def sent(counts, n=None, **how) -> list[bytes]:
-    return [heading(len(counts), how.pop("per_trigger", 7)), *(frame(i, counts[i]) for i in range(n or len(counts)))]
+    return [
+        heading(len(counts), how.pop("per_trigger", 7)),
+        *(frame(i, counts[i]) for i in range(n or len(counts))),
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])

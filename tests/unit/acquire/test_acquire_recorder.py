@@ -25,7 +25,9 @@ from unmixel.dataset.scan import Instrument
 
 
 def coming(scan: tuple[int, ...], pattern: tuple[int, int] = (5, 8), dtype: str = "uint16"):
-    axes = tuple(Axis(name, n, 0.5, unit="nm") for name, n in zip(("y", "x")[-len(scan) :], scan, strict=True))
+    axes = tuple(
+        Axis(name, n, 0.5, unit="nm") for name, n in zip(("y", "x")[-len(scan) :], scan, strict=True)
+    )
     head = Heading(
         (Axis("v", pattern[0]), Axis("u", pattern[1])),
         dtype,
@@ -139,22 +141,22 @@ def test_a_killed_process_loses_nothing(tmp_path) -> None:
 
 def test_a_full_disk_keeps_what_came(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(recording, "TILE_BYTES", 240)
-    room = 3
+    room, write = 8, recording._write
 
-    def take_room(handle: int, size: int) -> None:
+    def full(handle: int, part: np.ndarray, at: int) -> None:
         nonlocal room
-        room -= 1
+        room -= part.nbytes > 8
         if room < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.truncate(handle, size)
+        write(handle, part, at)
 
-    monkeypatch.setattr(recording, "_take_room", take_room)
+    monkeypatch.setattr(recording, "_write", full)
     target, values = tmp_path / "scan.zarr", frames_of(20)
-    with pytest.raises(DiskFullError, match=r"8 frames are kept.*--recover"), Recorder.begin(
-        coming((4, 5)), target
-    ).claimed() as recorder:
-        for i in range(20):
+    with Recorder.begin(coming((4, 5)), target).claimed() as recorder:
+        for i in range(8):
             recorder.put(np.array([i]), values[i : i + 1])
+        with pytest.raises(DiskFullError, match=r"8 frames are kept.*--recover"):
+            recorder.put(np.array([8]), values[8:9])
     monkeypatch.undo()
     with Recorder.found(target).claimed() as recorder:
         kept = recorder.n_kept
