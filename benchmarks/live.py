@@ -27,13 +27,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from unmixel.acquire.contract import connect
 from unmixel.acquire.acquisition import Live
+from unmixel.acquire.contract import connect
 from unmixel.acquire.live import acquire
 from unmixel.acquire.recorder import Recorder
 from unmixel.acquire.skeleton import skeleton
 
 HEADER, PREFIX, SIDE = 384, 15, 256
+CASES = ("drain", "decode", "record", "see", "live")
 
 
 def write_mib(path: Path, scan: tuple[int, int], distinct: int = 256) -> int:
@@ -156,6 +157,7 @@ def main() -> None:
     )
     parser.add_argument("--emulator", help="the command libertem-live-mib-sim; without it, only the file")
     parser.add_argument("--scan", type=int, nargs=2, default=(64, 64))
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--refresh", type=float, default=2.0)
     parser.add_argument("--components", type=int, default=12)
@@ -177,18 +179,18 @@ def main() -> None:
         if args.emulator:
             with emulator(args.emulator, base / "scan.hdr") as port:
                 for turn in range(args.rounds):
-                    for case in ("drain", "decode", "record", "see", "live"):
+                    for case in args.cases:
                         found = measured(case, f"merlin:127.0.0.1:{port}", port, n_bytes, args)
                         keep(found | {"round": turn}, "emulator")
         for turn in range(args.rounds):
-            for case in ("decode", "record", "see"):
+            for case in (name for name in args.cases if name != "drain"):
                 keep(
                     measured(case, f"file:{base / 'scan.mib'}", None, n_bytes, args) | {"round": turn}, "file"
                 )
     finally:
         shutil.rmtree(base)
     for via in ("emulator", "file"):
-        for case in ("drain", "decode", "record", "see", "live"):
+        for case in CASES:
             chosen = [row for row in rows if (row["via"], row["case"]) == (via, case)]
             if chosen:
                 fps = [row["frames_per_s"] for row in chosen]

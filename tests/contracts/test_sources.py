@@ -16,7 +16,7 @@ from unmixel.core import registry
 from unmixel.testing.sources import Emitter, SourceLaws
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "acquire"))
-from conftest import Merlin, frame, heading
+from merlin_on_wire import Merlin, frame, heading
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.poisson(3.0, (30, 9, 13)).astype(np.uint16)

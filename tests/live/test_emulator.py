@@ -17,7 +17,7 @@ from unmixel.acquire.acquisition import Live
 from unmixel.acquire.live import live
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "acquire"))
-from conftest import frame
+from merlin_on_wire import frame
 
 EMULATOR = Path(sys.executable).with_name("libertem-live-mib-sim")
 SPEC = "demo:glass?scan=24x30&detector=64x64&dose=20000&seed=1"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,13 +26,11 @@ from unmixel.acquire.receiver import Receiver
 from unmixel.acquire.recorder import Recorder
 from unmixel.acquire.skeleton import skeleton
 from unmixel.acquire.watch import Watch
-from unmixel.core.errors import InputError, RunExistsError, StreamError
+from unmixel.core.errors import RunExistsError, StreamError
 from unmixel.dataset.result import Result
-from unmixel.dataset.results import Factors
 from unmixel.io.atomic import replacing, write_bytes
 from unmixel.io.open import open as open_scan
 from unmixel.pipeline.progress import Progress, Silent
-from unmixel.pipeline.recipe import Recipe
 from unmixel.pipeline.resolve import Request
 from unmixel.pipeline.run import run
 from unmixel.pipeline.signals import interruptible, shielded

@@ -8,13 +8,13 @@ whole; until then it is in ``RECORD.unfinished``, from where `Recorder.found` ta
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -87,12 +87,12 @@ class Tile:
         """
         ends = np.flatnonzero(np.diff(places) != 1) + 1
         frame = math.prod(self.shape[1:]) * self.dtype.itemsize
-        with self.path.open("r+b" if self.path.exists() else "w+b", buffering=0) as file:
+        with FileIO(self.path, "r+" if self.path.exists() else "w+") as file:
             for run, part in zip(np.split(places, ends), np.split(values, ends), strict=True):
                 first, count = int(run[0]), len(run)
-                _write(file.fileno(), np.ascontiguousarray(part, self.dtype), self.shape[0] + first * frame)
+                _write(file, np.ascontiguousarray(part, self.dtype), self.shape[0] + first * frame)
                 # last: a frame that was cut off in the middle does not count
-                _write(file.fileno(), np.ones(count, np.uint8), first)
+                _write(file, np.ones(count, np.uint8), first)
                 self.seen[run] = 1
 
     def values(self) -> NDArray[Any]:
@@ -104,11 +104,11 @@ class Tile:
         return found
 
 
-def _write(handle: int, values: NDArray[Any], at: int) -> None:
-    left = memoryview(values).cast("B")
+def _write(file: FileIO, values: NDArray[Any], at: int) -> None:
+    file.seek(at)
+    left = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     while left:
-        done = os.pwrite(handle, left, at)
-        left, at = left[done:], at + done
+        left = left[file.write(left) :]
 
 
 @dataclass(eq=False)
@@ -228,12 +228,13 @@ class Recorder:
         self.n_again += int(np.count_nonzero(inside & ~(new & first)))
         new &= first
         order = np.flatnonzero(new)
-        columns, length = self.layout.shape[-3], self.layout.tile[-1]
+        order = order[np.argsort(numbers[order])]
+        columns, per_row = self._per_row()
         rows, at = np.divmod(numbers[order], columns)
-        tiles = rows * math.ceil(columns / length) + at // length
-        for number in np.unique(tiles):
-            chosen = order[tiles == number]
-            self._put(int(number), numbers[chosen], values[chosen])
+        tiles = rows * per_row + at // self.layout.tile[-1]
+        for chosen in np.split(order, np.flatnonzero(np.diff(tiles)) + 1):
+            if len(chosen):
+                self._put(numbers[chosen], _rows(values, chosen))
         return new
 
     def _lay_out(self, first: NDArray[Any]) -> None:
@@ -246,12 +247,15 @@ class Recorder:
         plan = {"recorded": True, "scan_shape": self.skeleton.scan_shape, "layout": self.layout.to_dict()}
         self.place.keep(plan)
 
-    def _put(self, number: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
+    def _put(self, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
+        """Keep frames of one tile, in ascending order."""
+        columns, per_row = self._per_row()
+        row, at = divmod(int(numbers[0]), columns)
+        number = row * per_row + at // self.layout.tile[-1]
         try:
             tile = self._tile(number)
             self._settle(block=len(self._waiting) > BEHIND)
-            order = np.argsort(numbers)
-            tile.put((numbers[order] - self._first(number)).astype(np.intp), values[order])
+            tile.put((numbers - self._first(number)).astype(np.intp), values)
         except OSError as error:
             raise self._no_room(error) from error
         self.seen[numbers] = True
@@ -320,6 +324,7 @@ class Recorder:
         return scan if seen.all() else replace(scan, position_weights=seen.astype(np.float64))
 
     def _per_row(self) -> tuple[int, int]:
+        """Return positions and tiles of a row."""
         columns, length = self.layout.shape[-3], self.layout.tile[-1]
         return columns, math.ceil(columns / length)
 
@@ -339,6 +344,11 @@ class Recorder:
             f"{memory(self.place.free())} are free. What to do: make room, then finish the record with: "
             "unmixel live DIR --recover."
         )
+
+
+def _rows(values: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
+    """Return some rows, without a copy where they follow one another."""
+    return values[index[0] : index[-1] + 1] if np.all(np.diff(index) == 1) else values[index]
 
 
 def _positions(layout: Layout) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Merlin, frame, heading
+from merlin_on_wire import Merlin, frame, heading
 
 import unmixel
 from unmixel.acquire import receiver as receiving

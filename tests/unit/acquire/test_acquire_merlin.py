@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import Merlin, frame, heading, message
+from merlin_on_wire import Merlin, frame, heading, message
 
 import unmixel
 from unmixel.acquire.contract import connect

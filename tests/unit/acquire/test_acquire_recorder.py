@@ -143,12 +143,12 @@ def test_a_full_disk_keeps_what_came(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(recording, "TILE_BYTES", 240)
     room, write = 8, recording._write
 
-    def full(handle: int, part: np.ndarray, at: int) -> None:
+    def full(file, part: np.ndarray, at: int) -> None:
         nonlocal room
         room -= part.nbytes > 8
         if room < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(handle, part, at)
+        write(file, part, at)
 
     monkeypatch.setattr(recording, "_write", full)
     target, values = tmp_path / "scan.zarr", frames_of(20)
