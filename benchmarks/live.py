@@ -103,16 +103,17 @@ def decode(source: str) -> float:
     return spent
 
 
-def record(source: str, folder: Path) -> float:
+def record(source: str, folder: Path) -> dict[str, float]:
     stream = connect(source, timeout_s=60)
     with Recorder.begin(skeleton(stream.heading), folder / "scan.zarr").claimed() as recorder:
         begin = time.perf_counter()
         for frames in stream.frames():
             recorder.put(frames.numbers, frames.values)
+        last = time.perf_counter()
         recorder.finish()
-        spent = time.perf_counter() - begin
+        packed = time.perf_counter()
     stream.close()
-    return spent
+    return {"stream_s": last - begin, "record_latency_s": packed - last}
 
 
 def see(source: str, folder: Path, refresh_s: float, k: int) -> dict[str, float]:
@@ -143,7 +144,7 @@ def measured(case: str, source: str, port: int | None, n_bytes: int, args: argpa
         elif case == "decode":
             found = {"stream_s": decode(source)}
         elif case == "record":
-            found = {"stream_s": record(source, folder)}
+            found = record(source, folder)
         else:
             found = see(source, folder, args.refresh if case == "live" else 0.0, args.components)
     finally:

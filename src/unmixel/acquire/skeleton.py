@@ -38,7 +38,7 @@ def skeleton(heading: Heading, asked: tuple[int, ...] | None = None) -> Scan:
 
     Examples
     --------
-    >>> heading = Heading((Axis("v", 8), Axis("u", 9)), "uint16", 10)
+    >>> heading = Heading((Axis("v", 8), Axis("u", 9)), "uint16", 10, source="camera 1")
     >>> skeleton(heading).scan_shape, skeleton(heading, (2, 5)).scan_shape, skeleton(heading, (2, 4)).scan_shape
     ((10,), (2, 5), (3, 4))
     """
