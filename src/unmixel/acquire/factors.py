@@ -30,7 +30,7 @@ from unmixel.pipeline.recipe import Recipe
 Tell = Callable[[str], None]
 
 SWEEPS, LAST_SWEEPS = 8, 30
-"""Sweeps of a refresh, from where the one before ended, and of the last: one takes 0.3 s of a core at 256 x 256 px."""
+"""Sweeps of a refresh, which begins anew each time, and of the last: one takes 0.3 s of a core at 256 x 256 px."""
 
 
 def like_the_first(first: Scan, skeleton: Scan, recipe: Recipe, tell: Tell) -> Scan:
@@ -109,7 +109,6 @@ class LiveFactors:
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="unmixel-live"), repr=False
     )
     _running: Future[None] | None = field(default=None, repr=False)
-    _last: tuple[Any, Any] | None = field(default=None, repr=False)
 
     @classmethod
     def begin(cls, scan: Scan, recipe: Recipe, first: NDArray[Any]) -> LiveFactors:
@@ -178,8 +177,9 @@ class LiveFactors:
         with self.plan.engine.threads():
             low = self.whole.finish(self.plan.engine, self.plan.dtype)
             plan = replace(self.plan, sketch_sweeps=min(sweeps, self.plan.sketch_sweeps))
-            problem, sweep = solve(low, plan, begin=self._last)
-            self._last = sweep.z_maps, sweep.z_patterns
+            problem, sweep = solve(
+                low, plan
+            )  # anew: maps of rows that came later would differ from those before
             state = State(
                 0, (), np.zeros((0, 0)), np.zeros((0, 0)), shown=lambda: finished(problem, sweep),
                 sketch_sweeps=len(sweep.objective) - 1,
