@@ -28,13 +28,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --qui
 HYPERSPY_BIN := $(VENV)-hyperspy/bin
 FAIR_BIN := $(VENV)-fair/bin
 WEB_BIN := $(VENV)-web/bin
+LIVE_BIN := $(VENV)-live/bin
 
 GLASS := demo:glass?scan=64x64&detector=64x64&dose=40000&seed=1
 
 CANDIDATES := CuZr CuZr2 ZrCu2Al ZrO2 Zr Cu
 
 .NOTPARALLEL:
-.PHONY: help demo test test-hyperspy test-fair test-web web check lint types imports spelling security docs bench bench-recovery bench-answers bench-regression clean env-test
+.PHONY: help demo test test-hyperspy test-fair test-live test-web web check lint types imports spelling security docs bench bench-recovery bench-answers bench-regression clean env-test
 
 help:
 	@sed -n '3,14s/^# *//p' Makefile
@@ -63,6 +64,10 @@ test-web: $(VENV)-web/.web
 web:
 	@command -v npm >/dev/null || { echo "make web needs node 20 or newer; using the viewer needs none."; exit 1; }
 	cd web && npm ci && npm test && npm run build
+
+# The emulator of a detector brings Numba and much else: it is the counterpart of tests, and nothing that unmixel needs.
+test-live: $(VENV)-live/.live
+	$(LIVE_BIN)/python -m pytest tests/live -m '' $(PYTEST_ARGS)
 
 check: lint types imports spelling security   # make --keep-going check shows all faults at once
 
@@ -101,7 +106,7 @@ bench-regression: $(VENV)/.core
 	$(BIN)/python benchmarks/regression.py $(if $(BASE),--base $(BASE)) --out $(RESULTS)/regression.json
 
 clean:
-	rm -rf $(VENV) $(VENV)-hyperspy $(VENV)-fair $(VENV)-web web/node_modules $(RUNS) $(RESULTS) site dist build htmlcov .coverage* \
+	rm -rf $(VENV) $(VENV)-hyperspy $(VENV)-fair $(VENV)-live $(VENV)-web web/node_modules $(RUNS) $(RESULTS) site dist build htmlcov .coverage* \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find src tests benchmarks examples -name __pycache__ -type d -exec rm -rf {} +
 
@@ -132,7 +137,12 @@ $(VENV)-web/.web: pyproject.toml | $(WEB_BIN)/python
 	$(PIP:$(BIN)/%=$(WEB_BIN)/%) --editable '.[web,browser,test]'
 	@touch $@
 
-$(BIN)/python $(HYPERSPY_BIN)/python $(FAIR_BIN)/python $(WEB_BIN)/python:
+$(VENV)-live/.live: pyproject.toml | $(LIVE_BIN)/python
+	@echo "Installing unmixel[test] and libertem-live into $(VENV)-live (about two minutes) ..."
+	$(PIP:$(BIN)/%=$(LIVE_BIN)/%) --editable '.[test]' 'libertem-live>=0.3,<0.4'
+	@touch $@
+
+$(BIN)/python $(HYPERSPY_BIN)/python $(FAIR_BIN)/python $(WEB_BIN)/python $(LIVE_BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; \
 	  exit 1; }

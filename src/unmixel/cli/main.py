@@ -14,8 +14,8 @@ from unmixel import __version__
 from unmixel.cli import lab, trail
 from unmixel.core.errors import UnmixelError
 
-REFUSED, UNEXPECTED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
-"""Exit codes: the user can mend it; a fault of ours; Ctrl-C; SIGTERM."""
+REFUSED, UNEXPECTED, EARLY, INTERRUPTED, TERMINATED = 2, 1, 3, 130, 143
+"""Exit codes: the user can mend it; a fault of ours; a stream that ended early; Ctrl-C; SIGTERM."""
 
 _SAYINGS = {
     "components": "factorize.components",
@@ -331,6 +331,59 @@ def open_(
 
     wish = Wish(tuple(files), memory, scan_shape, drop_flyback, runs, tuple(cif or ()), scratch)
     show(wish, port=port, hosts=tuple(allow_host or ()), root_path=root_path, browse=browser)
+
+
+@app.command()
+def live(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Where frames come from, such as merlin:HOST:6342 or file:SCAN#rate=1000; with --recover, the folder.",
+        ),
+    ],
+    scan: Annotated[
+        str | None,
+        typer.Option(
+            "--scan", metavar="ROWSxCOLUMNS", help="Shape of the scan, where the detector does not say it."
+        ),
+    ] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", metavar="R.yaml", help="As for run.")] = None,
+    components: Annotated[
+        int | None, typer.Option("--components", "-k", metavar="K", help="Number of components.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one value of the recipe; may be given again."
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Folder for record, preview and result; <source>.live here."
+        ),
+    ] = None,
+    refresh: Annotated[
+        str, typer.Option(metavar="TIME", help="Time between refreshes of the factors; 0s: only the last.")
+    ] = "5s",
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="Silence after which the stream counts as broken.")
+    ] = "30s",
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Finish the record of an acquisition that was killed.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Record a scan while it is acquired, show images and factors as they stand, and end with its result.
+
+    Frames that came are kept, whatever happens. Exit code 3: the stream ended early, and the result is of what came.
+    """
+    from unmixel.cli.live import Wish, follow
+
+    wish = Wish(source, out, scan, recipe, tuple(set_ or ()), components, refresh, timeout)
+    if not follow(wish, as_json=json, unfinished=recover):
+        raise typer.Exit(EARLY)
 
 
 rde = typer.Typer(

@@ -5,7 +5,8 @@
     UnmixelError                 anything unmixel says no to
     ├── InputError (ValueError)  what was given does not fit: expected, got, what to do
     │   ├── ReadError            a file that cannot be read: file, format tried, what to do
-    │   └── ScanShapeError       the scan shape is not known or does not fit
+    │   ├── ScanShapeError       the scan shape is not known or does not fit
+    │   └── StreamError          a detector that cannot be reached, or a stream that ends early or makes no sense
     ├── RecipeError (ValueError) a recipe with an unknown or wrong entry
     ├── PluginError (LookupError) no plug-in of that name; did you mean ...?
     ├── IdeaError            an idea of the user's that does not load, breaks a law, fails or does not end
@@ -55,6 +56,10 @@ class ReadError(InputError):
 
 class ScanShapeError(InputError):
     """The scan shape of a file is unknown, or the one given does not fit."""
+
+
+class StreamError(InputError):
+    """A detector cannot be reached, or its stream ends early or sends what it should not; what came is kept."""
 
 
 class RecipeError(UnmixelError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -64,7 +65,7 @@ class Layout:
     tile: tuple[int, ...]
     shuffle: str
 
-    @property
+    @cached_property
     def tiles(self) -> list[tuple[slice, ...]]:
         """Scan slices of all tiles, the last axis running fastest."""
         runs = [

@@ -14,10 +14,70 @@ _FRAMES_LOOKED_AT = 2048
 
 
 @dataclass(frozen=True)
-class MerlinLayout:
-    """How frames lie in a Merlin file.
+class MerlinHeader:
+    """What the text before a frame says, in files and on the wire: ``MQ1,number,bytes,chips,width,height,U16,...``.
 
-    Each begins with a header of text, ``MQ1,number,bytes,chips,width,height,U16,...``.
+    Parameters
+    ----------
+    number : int
+        Of the frame in its acquisition, from 1.
+    n_bytes : int
+        Of the header itself.
+    width, height : int
+        Of the frame, in pixels.
+    kind : str
+        ``U`` for whole numbers (big-endian), ``R`` for raw counter bits.
+    bits : int
+        Of a pixel.
+    dwell_s : float or None
+        Exposure, in seconds.
+
+    Examples
+    --------
+    >>> header = MerlinHeader.of(b"MQ1,000007,00384,01,0256,0128,U16,   1x1,01,2024-07-02 13:46:44.0,0.001000,0,")
+    >>> header.number, (header.height, header.width), header.dtype, header.frame_bytes, header.dwell_s
+    (7, (128, 256), dtype('>u2'), 65920, 0.001)
+    """
+
+    number: int
+    n_bytes: int
+    width: int
+    height: int
+    kind: str
+    bits: int
+    dwell_s: float | None = None
+
+    @classmethod
+    def of(cls, text: bytes) -> MerlinHeader | None:
+        """Return what a header says, or None where it is none."""
+        fields = [field.strip() for field in text[:384].decode("latin-1").split(",")]
+        try:
+            number, n_bytes, width, height = (int(fields[i]) for i in (1, 2, 4, 5))
+            kind, bits = fields[6][0], int(fields[6][1:])
+        except (IndexError, ValueError):
+            return None
+        if not fields[0].startswith("MQ"):
+            return None
+        try:
+            dwell = float(fields[10])
+        except (IndexError, ValueError):
+            dwell = 0.0
+        return cls(number, n_bytes, width, height, kind, bits, dwell if dwell > 0 else None)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of header and data together."""
+        return self.n_bytes + self.width * self.height * self.bits // 8
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """How pixels are stored."""
+        return np.dtype(f">u{self.bits // 8}")
+
+
+@dataclass(frozen=True)
+class MerlinLayout:
+    """How frames lie in a Merlin file, each after its `MerlinHeader`.
 
     Parameters
     ----------
@@ -39,27 +99,31 @@ class MerlinLayout:
         """Return the layout, or None where there is no such header or the file holds raw counter bits."""
         place = Path(path)
         with place.open("rb") as file:
-            fields = [field.strip() for field in file.read(384).decode("latin-1").split(",")]
-        try:
-            header, width, height, bits = int(fields[2]), int(fields[4]), int(fields[5]), int(fields[6][1:])
-        except (IndexError, ValueError):
+            first = MerlinHeader.of(file.read(384))
+        if first is None or first.kind != "U":
             return None
-        if not fields[0].startswith("MQ") or fields[6][0] != "U":
-            return None
-        frame = header + width * height * bits // 8
-        return cls(header, frame, *divmod(place.stat().st_size, frame))
+        return cls(first.n_bytes, first.frame_bytes, *divmod(place.stat().st_size, first.frame_bytes))
+
+
+def said(text: str, key: str) -> int:
+    """Return a whole number that the header of an acquisition (lines ``key: value``) says; 0 where it does not.
+
+    Examples
+    --------
+    >>> said("HDR,\\nFrames per Trigger (Number):\\t64\\nEnd\\t", "Frames per Trigger (Number)")
+    64
+    """
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key and value.strip().isdigit():
+            return int(value)
+    return 0
 
 
 def _beside(path: str, key: str) -> int:
     """Return a whole number that the ``.hdr`` file beside says; 0 where it does not."""
     beside = Path(path).with_suffix(".hdr")
-    if not beside.is_file():
-        return 0
-    for line in beside.read_text(encoding="latin-1").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == key and value.strip().isdigit():
-            return int(value)
-    return 0
+    return said(beside.read_text(encoding="latin-1"), key) if beside.is_file() else 0
 
 
 def options(path: str) -> dict[str, Any]:

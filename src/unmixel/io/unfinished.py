@@ -35,12 +35,16 @@ def refuse_unfinished(path: str) -> None:
     target = name.removesuffix(SUFFIX)
     if target == name and Path(name).exists():
         return
-    if (Path(target + SUFFIX) / "plan.json").is_file():
+    plan = Unfinished(Path(target)).plan()
+    if plan is not None:
+        recorded = bool(plan.get("recorded"))
         raise ReadError(
             path,
             expected="a scan",
-            got="a conversion that is not finished",
-            hint=f"resume it with: unmixel convert SOURCE {Path(target).name} --resume",
+            got=f"a {'record' if recorded else 'conversion'} that is not finished",
+            hint="finish it with: unmixel live DIR --recover"
+            if recorded
+            else f"resume it with: unmixel convert SOURCE {Path(target).name} --resume",
         )
 
 
@@ -85,7 +89,7 @@ class Unfinished:
         return self.folder / "journal.jsonl"
 
     def plan(self) -> dict[str, Any] | None:
-        """Return the plan of the conversion that lies there, or None where there is none."""
+        """Return the plan of the conversion (or of the record) that lies there, or None where there is none."""
         try:
             found = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -178,14 +178,36 @@ def virtual_image(
     [12.566, 15.708]
     """
     several = [detectors] if isinstance(detectors, Detector) else list(detectors)
-    seen = measured_pixels(scan, used)
-    origin = Geometry.of(scan, unit="px", center=center).center
-    masks = np.zeros((scan.n_pixels, len(several)))
-    for number, detector in enumerate(several):
-        geometry = Geometry.of(scan, unit=detector.unit, center=origin, voltage_kV=voltage_kV)
-        masks[:, number] = _covered(detector, detector.shares(geometry) * seen).ravel()
+    masks = detector_masks(scan, several, center=center, voltage_kV=voltage_kV, used=used)
     images = _sums(scan, masks, memory_budget).T.reshape(len(several), *scan.scan_shape)
     return images[0] if isinstance(detectors, Detector) else images
+
+
+def detector_masks(
+    scan: Scan,
+    detectors: Sequence[Detector],
+    *,
+    center: tuple[float, float] | None = None,
+    voltage_kV: float | None = None,
+    used: Mask | None = None,
+) -> Image:
+    """Return what share of each pixel detectors count, shape (n_pixels, k): frames times it are their images.
+
+    Parameters are those of `virtual_image`.
+    """
+    seen = measured_pixels(scan, used)
+    origin = Geometry.of(scan, unit="px", center=center).center
+    masks = np.zeros((scan.n_pixels, len(detectors)))
+    for number, detector in enumerate(detectors):
+        geometry = Geometry.of(scan, unit=detector.unit, center=origin, voltage_kV=voltage_kV)
+        masks[:, number] = _covered(detector, detector.shares(geometry) * seen).ravel()
+    return masks
+
+
+def moment_masks(share: Image, geometry: Geometry) -> Image:
+    """Return masks for the sum and the first moments along v and u, shape (n_pixels, 3), of a share of each pixel."""
+    v, u = geometry.coordinates()
+    return np.stack([share, share * v, share * u], axis=-1).reshape(-1, 3)
 
 
 def center_of_mass(
@@ -240,9 +262,7 @@ def center_of_mass(
     if detector is not None:
         own = Geometry.of(scan, unit=detector.unit, center=geometry.center, voltage_kV=voltage_kV)
         share = _covered(detector, detector.shares(own) * seen)
-    v, u = geometry.coordinates()
-    masks = np.stack([share, share * v, share * u], axis=-1).reshape(-1, 3)
-    total, *moments = _sums(scan, masks, memory_budget).T
+    total, *moments = _sums(scan, moment_masks(share, geometry), memory_budget).T
     with np.errstate(invalid="ignore", divide="ignore"):
         maps = [np.where(total > 0, moment / total, np.nan).reshape(scan.scan_shape) for moment in moments]
     counts = (total > 0).reshape(scan.scan_shape)

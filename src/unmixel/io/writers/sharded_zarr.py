@@ -50,11 +50,7 @@ class ShardedZarr:
 
         place = folder / "store.zarr"
         root = zarr.open_group(str(place), mode="w", zarr_format=3)
-        root.attrs["unmixel"] = dict(description.said)
-        if description.arrays:
-            beside = root.create_group("described")
-            for number, array in enumerate(description.arrays):
-                beside.create_array(f"array-{number}", data=array, compressors=[Crc32cCodec()])
+        _describe(root, description)
         itemsize = np.dtype(layout.dtype).itemsize
         names = [axis["name"] for axis in description.said["axes"]]
         root.create_array(
@@ -91,5 +87,27 @@ class ShardedZarr:
         return file
 
     def finish(self, folder: Path, description: Description, layout: Layout) -> Path:
-        """Return the folder: shards lie where they belong."""
-        return folder / "store.zarr"
+        """Return the folder: shards lie where they belong.
+
+        A record of a scan that was not known when it began gets the description and the shape that it has now.
+        """
+        import zarr
+
+        place = folder / "store.zarr"
+        root: Any = zarr.open_group(str(place), mode="r+", zarr_format=3)
+        if root.attrs.get("unmixel") != description.said:
+            _describe(root, description)
+        if root["data"].shape != layout.shape:
+            root["data"].resize(layout.shape)
+        return place
+
+
+def _describe(root: Any, description: Description) -> None:
+    """Write everything of a scan but its data to its group."""
+    from zarr.codecs import Crc32cCodec
+
+    root.attrs["unmixel"] = dict(description.said)
+    if description.arrays:
+        beside = root.create_group("described", overwrite=True)
+        for number, array in enumerate(description.arrays):
+            beside.create_array(f"array-{number}", data=array, compressors=[Crc32cCodec()])
