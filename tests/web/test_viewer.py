@@ -113,7 +113,7 @@ def test_pattern_follows_the_cursor_within_thirty_milliseconds(page):
         """async () => {
           performance.clearMeasures("cursor-to-pattern");
           for (let move = 0; move < 100; move++) {
-            const key = "dsaw"[Math.floor(move / 25)];
+            const key = "dsaw"[move % 4];
             const before = performance.getEntriesByName("cursor-to-pattern").length;
             dispatchEvent(new KeyboardEvent("keydown", { key }));
             const limit = performance.now() + 2000;
@@ -123,7 +123,7 @@ def test_pattern_follows_the_cursor_within_thirty_milliseconds(page):
           return performance.getEntriesByName("cursor-to-pattern").map((entry) => entry.duration);
         }"""
     )
-    assert len(times) > 60  # moves into the border of the scan show nothing new
+    assert len(times) > 95
     assert statistics.median(times) < 30, f"median {statistics.median(times):.1f} ms"
 
 
@@ -144,6 +144,7 @@ def test_decomposition_runs_here_and_its_groups_can_be_cut_elsewhere(page):
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_selector("#components-title", timeout=120_000)
     assert "4 components" in page.locator("#components-title").inner_text()
+    page.locator(".tiles .tile").nth(3).wait_for()
     assert page.locator(".tiles .tile").count() == 4
 
     screen(page, "Groups")
@@ -151,6 +152,7 @@ def test_decomposition_runs_here_and_its_groups_can_be_cut_elsewhere(page):
     title = page.locator("#tree-title")
     drag(page, page.locator("[data-testid=cut] .knob"), (0, 600))
     page.wait_for_function("() => /: 4 groups/.test(document.querySelector('#tree-title').innerText)")
+    page.locator("[data-testid=groups] .tile").nth(3).wait_for()
     assert page.locator("[data-testid=groups] .tile").count() == 4
     page.get_by_role("button", name="Back to the run's cut").click()
     page.wait_for_timeout(500)
