@@ -1,0 +1,169 @@
+"""What a sample shows at which dose: the strengths of its crystals, and the edge of the noise where each of them lies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unmixel.dataset.planning import Curve, Sample, Setup
+from unmixel.io.glass import GlassSpec, glass_truth
+from unmixel.lab.planning_scene import crystal_patterns, lattices, spec_of
+from unmixel.physics.detection import Calibration, Edge, Float, cells, participation
+from unmixel.physics.kernels import disk_kernel, gaussian_kernel
+
+SHIPPED = Calibration(excess=1.9, spread=0.2, lapse=0.02, error=0.15)
+"""The recipe for a glass beside the theory: see docs/decisions/0028."""
+
+FOUND = 0.8
+"""Cosine of the pattern and correlation of the map that a found precipitate reaches with its truth."""
+
+DRAWS = 120
+"""Crystals of random orientation whose mean is the probability."""
+
+FLOOR = 0.01
+"""Least mean counts of a pixel, as a share of the average: such pixels weigh no more."""
+
+DOSES = (1e1, 1e7)
+"""Electrons per pattern between which a dose is looked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """How strongly crystals of one size stand out, at one electron per pattern.
+
+    Parameters
+    ----------
+    strengths : ndarray, shape (n,)
+        Singular values of whitened crystals, as likely as each other, at a dose of 1; they grow with its root.
+    needed : ndarray, shape (n,)
+        Strength at which map and pattern reach `FOUND`.
+    edge : Edge
+        Of one crystal's place.
+    calibration : Calibration
+    """
+
+    strengths: Float
+    needed: Float
+    edge: Edge
+    calibration: Calibration = SHIPPED
+
+    def probability(self, dose: float, *, off: float = 0.0) -> float:
+        """Return the probability that a precipitate is found.
+
+        Parameters
+        ----------
+        dose : float
+            Electrons per pattern, the direct beam included.
+        off : float
+            Error of ln(strength) to reckon with, -1 to 1 in units of the stated one.
+        """
+        scale = math.sqrt(dose) * math.exp(off * self.calibration.error)
+        return self.calibration.probability(scale * self.strengths, self.needed)
+
+    def band(self, dose: float) -> tuple[float, float]:
+        """Return the least and the greatest probability within the stated error."""
+        return self.probability(dose, off=-1.0), self.probability(dose, off=1.0)
+
+    @property
+    def most(self) -> float:
+        """Probability at the highest dose that is looked at."""
+        return self.probability(DOSES[1])
+
+    def dose_for(self, probability: float) -> float | None:
+        """Return the dose at which a probability is reached; None where none up to `DOSES` does."""
+        from scipy.optimize import brentq
+
+        def missing(log_dose: float) -> float:
+            return self.probability(math.exp(log_dose)) - probability
+
+        low, high = (math.log(dose) for dose in DOSES)
+        if missing(high) < 0:
+            return None
+        return DOSES[0] if missing(low) >= 0 else math.exp(brentq(missing, low, high, xtol=1e-6))
+
+    def curve(self, diameter_nm: float, doses: Float) -> Curve:
+        """Return the probability and its stated error at some doses."""
+        every = [(self.probability(dose), *self.band(dose)) for dose in doses]
+        middle, low, high = np.array(every).T
+        return Curve(diameter_nm, np.asarray(doses, np.float64), middle, low, high)
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What crystals have to stand out from.
+
+    Parameters
+    ----------
+    mean : ndarray, shape detector
+        Electrons per pixel of a pattern without a crystal, at a dose of 1.
+    used : ndarray of bool, shape detector
+        Pixels that are fitted.
+    """
+
+    mean: Float
+    used: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+    @property
+    def weights(self) -> Float:
+        """1 / mean electrons of the used pixels, flat."""
+        mean = self.mean[self.used]
+        return np.asarray(1 / np.maximum(mean, FLOOR * mean.mean()))
+
+
+def ground_of(spec: GlassSpec) -> Ground:
+    """Return the mean pattern of a foil without crystals, and the pixels outside the direct beam."""
+    truth = glass_truth(replace(spec, scan=(1, 1), precipitates=0, thickness=0.0, dose=1.0))
+    return Ground(truth.expected.reshape(spec.detector), ~truth.beam_pixels)
+
+
+def forecast(
+    sample: Sample,
+    setup: Setup,
+    *,
+    ground: Ground | None = None,
+    calibration: Calibration = SHIPPED,
+    seed: int = 0,
+) -> Forecast:
+    """Return how strongly the crystals of a sample stand out.
+
+    A crystal is ``w h^T``: w its map, the path through a ball over the foil, blurred by the probe; h its pattern. Whitened by
+    the mean, its strength is ``|w| |h / sqrt(mean)|``.
+
+    Parameters
+    ----------
+    sample : Sample
+    setup : Setup
+    ground : Ground, optional
+        Measured; that of the phantom where it is not given.
+    calibration : Calibration
+    seed : int
+        Of the orientations.
+
+    Examples
+    --------
+    >>> small, large = (forecast(Sample(diameter_nm=d), Setup()).dose_for(0.5) for d in (4.0, 8.0))
+    >>> large < small / 8
+    True
+    """
+    side = math.ceil(sample.diameter_nm / setup.step_nm + 8 * setup.probe_nm / setup.step_nm) + 4
+    spec = spec_of(
+        sample, setup, scan=(side, side), precipitates=1, thickness=0.0, dose=1.0, seed=seed
+    )
+    (crystal,) = glass_truth(replace(spec, detector=(4, 4))).maps[2:]
+    ground = ground or ground_of(spec)
+    weights = ground.weights
+    spots_only = replace(spec, diffuse=0.0)  # diffuse scattering tells no crystal from another
+    patterns, yields = crystal_patterns(
+        spots_only, lattices(sample, setup), DRAWS, np.random.default_rng([seed, 7])
+    )
+    flat = patterns[:, ground.used]
+    white = np.sum(flat**2 * weights, axis=1)
+    probe = gaussian_kernel((spec.blur, spec.blur))
+    spot = gaussian_kernel((spec.spot,) * 2) if spec.spots == "gaussian" else disk_kernel(2 * spec.spot)
+    edge = Edge(cells(participation(crystal), probe), cells(float(weights.size), spot))
+    uneven = np.mean(1 / weights) * white / np.sum(flat**2, axis=1)
+    needed = np.array([edge.strength_for(FOUND, unevenness=float(value)) for value in uneven])
+    strengths = (1 - spec.diffuse) * np.linalg.norm(crystal) * yields * np.sqrt(white)
+    return Forecast(np.asarray(strengths), needed, edge, calibration)
