@@ -45,7 +45,8 @@ class Sample:
     diffuse : float, 0 to below 1
         Diffuse share of what a crystal scatters.
     orientations : str
-        ``"random"``, or ``"zone"`` where every crystal stands on a low-index axis, as on the yardstick.
+        ``"zone"``: those crystals are meant that stand on a low-index axis, as on the yardstick. ``"random"``: all of them,
+        of which many have hardly a spot.
 
     Raises
     ------
@@ -60,7 +61,7 @@ class Sample:
     halo: float = 0.40
     scattered: float = 0.35
     diffuse: float = 0.1
-    orientations: Orientations = "random"
+    orientations: Orientations = "zone"
 
     def __post_init__(self) -> None:
         _number("precipitate size", self.diameter_nm, "nm")
@@ -291,6 +292,8 @@ class Plan:
         The wanted size among them.
     most : float
         Probability that no dose exceeds.
+    at_random : float
+        Probability at the recommended dose for a crystal in any orientation; NaN without a dose.
     warnings : tuple of str
         What is wanted and hardly fits.
     assumed : mapping of str to float
@@ -304,6 +307,7 @@ class Plan:
     acquisition: Acquisition | None
     curves: tuple[Curve, ...]
     most: float
+    at_random: float
     warnings: tuple[str, ...]
     assumed: Mapping[str, Any]
     confirmation: Confirmation | None = None

@@ -9,7 +9,7 @@ import numpy as np
 
 from unmixel.dataset.planning import Curve, Sample, Setup
 from unmixel.io.glass import GlassSpec, glass_truth
-from unmixel.lab.planning_scene import crystal_patterns, lattices, spec_of
+from unmixel.lab.planning_scene import Lattice, crystal_patterns, lattices, spec_of
 from unmixel.physics.detection import Calibration, Edge, Float, cells, participation
 from unmixel.physics.kernels import disk_kernel, gaussian_kernel
 
@@ -21,6 +21,9 @@ FOUND = 0.8
 
 DRAWS = 120
 """Crystals of random orientation whose mean is the probability."""
+
+BATCH = 12
+"""Of them that are drawn at a time."""
 
 FLOOR = 0.01
 """Least mean counts of a pixel, as a share of the average: such pixels weigh no more."""
@@ -153,17 +156,26 @@ def forecast(
     )
     (crystal,) = glass_truth(replace(spec, detector=(4, 4))).maps[2:]
     ground = ground or ground_of(spec)
-    weights = ground.weights
-    spots_only = replace(spec, diffuse=0.0)  # diffuse scattering tells no crystal from another
-    patterns, yields = crystal_patterns(
-        spots_only, lattices(sample, setup), DRAWS, np.random.default_rng([seed, 7])
-    )
-    flat = patterns[:, ground.used]
-    white = np.sum(flat**2 * weights, axis=1)
     probe = gaussian_kernel((spec.blur, spec.blur))
     spot = gaussian_kernel((spec.spot,) * 2) if spec.spots == "gaussian" else disk_kernel(2 * spec.spot)
-    edge = Edge(cells(participation(crystal), probe), cells(float(weights.size), spot))
-    uneven = np.mean(1 / weights) * white / np.sum(flat**2, axis=1)
+    edge = Edge(cells(participation(crystal), probe), cells(float(ground.weights.size), spot))
+    white, uneven = _whitened(replace(spec, diffuse=0.0), lattices(sample, setup), ground, seed)
+    strengths = (1 - spec.diffuse) * float(np.linalg.norm(crystal)) * white
     needed = np.array([edge.strength_for(FOUND, unevenness=float(value)) for value in uneven])
-    strengths = (1 - spec.diffuse) * np.linalg.norm(crystal) * yields * np.sqrt(white)
-    return Forecast(np.asarray(strengths), needed, edge, calibration)
+    return Forecast(strengths, needed, edge, calibration)
+
+
+def _whitened(spec: GlassSpec, of: list[Lattice], ground: Ground, seed: int) -> tuple[Float, Float]:
+    """Return the norms of whitened patterns that scatter as `of` do, and how much noisier their counts are than these.
+
+    Diffuse scattering, which tells no crystal from another, is left out by the specification.
+    """
+    random, weights = np.random.default_rng([seed, 7]), ground.weights
+    norms, uneven = [], []
+    for _ in range(DRAWS // BATCH):
+        patterns, yields = crystal_patterns(spec, of, BATCH, random)
+        flat = patterns[:, ground.used]
+        white, plain = np.sum(flat**2 * weights, axis=1), np.sum(flat**2, axis=1)
+        norms.append(yields * np.sqrt(white))
+        uneven.append(np.mean(1 / weights) * white / np.maximum(plain, 1e-300))
+    return np.concatenate(norms), np.maximum(np.concatenate(uneven), 1e-3)

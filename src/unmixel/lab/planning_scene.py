@@ -100,8 +100,7 @@ class Lattice:
 
         if not self.zone:
             return np.asarray(Rotation.random(random_state=random).as_matrix())
-        axes = self.crystal.zone_axes(1)
-        rows = frame(self.crystal, axes[int(random.integers(len(axes)))])
+        rows = self.frames[int(random.integers(len(self.frames)))]
         turn = random.uniform(0, 2 * np.pi)
         spin = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         return np.concatenate([spin @ rows[:2], rows[2:]])
@@ -113,6 +112,11 @@ class Lattice:
         )
         kept = strength > LEAST * self.reflections.intensity.max(initial=0.0)
         return np.stack([-places[kept, 1], places[kept, 0]], axis=1), strength[kept]
+
+    @cached_property
+    def frames(self) -> list[Float]:
+        """Frames of the low-index axes, one of each set that symmetry makes equal."""
+        return [frame(self.crystal, axis) for axis in self.crystal.zone_axes(1)]
 
     @cached_property
     def mean_strength(self) -> float:
