@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from unmixel import __version__
+from unmixel.cli.plan import plan
 from unmixel.core.errors import UnmixelError
 
 REFUSED, UNEXPECTED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
@@ -205,6 +206,9 @@ def rank(
     choose(
         file, ranks=ranks, restarts=restarts, recipe=recipe, sets=tuple(set_ or ()), target=out, as_json=json
     )
+
+
+app.command()(plan)
 
 
 @app.command()

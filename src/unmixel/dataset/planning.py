@@ -57,7 +57,7 @@ class Sample:
     structures: tuple[str | Path, ...] = ("ZrO2",)
     diameter_nm: float = 7.0
     foil_nm: float = 70.0
-    volume_share: float = 0.02
+    volume_share: float = 0.01
     halo: float = 0.40
     scattered: float = 0.35
     diffuse: float = 0.1
