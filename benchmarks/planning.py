@@ -15,10 +15,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from inputs import ROOT
+from scipy.special import ndtr
 
 DOSES = (300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
 DIAMETERS = (4.0, 6.0, 9.0)
@@ -64,14 +67,20 @@ def simulate(book: dict[str, Any], asked: argparse.Namespace) -> None:
         begun = time.process_time()
         done = once(sample_of(orientations, diameter), setup_of(setup), dose=dose, seed=seed)
         book[key] = asdict(done) | {"cpu_s": time.process_time() - begun}
-        print(f"{key}: {done.found} of {len(done.cosine)}, {book[key]['cpu_s']:.1f} s", file=sys.stderr, flush=True)
+        print(
+            f"{key}: {done.found} of {len(done.cosine)}, {book[key]['cpu_s']:.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         draft = asked.out.with_suffix(".part")
         draft.write_text(json.dumps(book, indent=1), encoding="utf-8")
         draft.replace(asked.out)
 
 
-def counted(book: dict[str, Any], asked: argparse.Namespace) -> dict[tuple[str, str, float, float], tuple[int, int]]:
+def counted(
+    book: dict[str, Any], asked: argparse.Namespace
+) -> dict[tuple[str, str, float, float], tuple[int, int]]:
     """Return how many were found of how many, by setup, orientations, diameter and dose, over the seeds asked for."""
     sums: dict[tuple[str, str, float, float], tuple[int, int]] = {}
     for setup, orientations, diameter, dose, seed in cells(asked):
@@ -84,38 +93,61 @@ def counted(book: dict[str, Any], asked: argparse.Namespace) -> dict[tuple[str, 
     return sums
 
 
-def forecasts(sums: dict[tuple[str, str, float, float], tuple[int, int]]) -> dict[tuple[str, str, float], Any]:
+def forecasts(
+    sums: dict[tuple[str, str, float, float], tuple[int, int]],
+) -> dict[tuple[str, str, float], Any]:
     """Return the forecast of each setup, orientations and diameter."""
     from unmixel.lab.planning_forecast import forecast
 
     return {
-        key: forecast(sample_of(key[1], key[2]), setup_of(key[0])) for key in dict.fromkeys(k[:3] for k in sums)
+        key: forecast(sample_of(key[1], key[2]), setup_of(key[0]))
+        for key in dict.fromkeys(k[:3] for k in sums)
     }
 
 
 def calibrate(book: dict[str, Any], asked: argparse.Namespace) -> None:
-    """Print the excess, spread and lapse that make what was found most likely."""
+    """Print the excess, spread and lapse that make what was found most likely, crystal by crystal."""
     from scipy.optimize import minimize
 
-    from unmixel.physics.detection import Calibration
-
-    sums = counted(book, asked)
-    known = forecasts(sums)
+    margin, good = crystals(book, asked)
 
     def unlikely(values: Sequence[float]) -> float:
-        excess, spread, lapse = math.exp(values[0]), math.exp(values[1]), 1 / (1 + math.exp(-values[2]))
-        trial = Calibration(excess, spread, lapse, 0.0)
-        total = 0.0
-        for key, (found, n) in sums.items():
-            one = known[key[:3]]
-            share = trial.probability(math.sqrt(key[3]) * one.strengths, one.needed)
-            share = min(max(share, 1e-4), 1 - 1e-4)
-            total -= found * math.log(share) + (n - found) * math.log(1 - share)
-        return total
+        share = np.clip(
+            ndtr((np.log(margin) - values[0]) / math.exp(values[1])) / (1 + math.exp(-values[2])),
+            1e-6,
+            1 - 1e-6,
+        )
+        return float(-np.sum(np.where(good, np.log(share), np.log1p(-share))))
 
-    best = minimize(unlikely, [math.log(1.9), math.log(0.2), -4.0], method="Nelder-Mead")
-    excess, spread, lapse = math.exp(best.x[0]), math.exp(best.x[1]), 1 / (1 + math.exp(-best.x[2]))
-    print(f"excess {excess:.3f}, spread {spread:.3f}, lapse {lapse:.4f}; {-best.fun:.1f} ln likelihood")
+    best = minimize(unlikely, [0.7, -1.5, 4.0], method="Nelder-Mead")
+    excess, spread, lapse = math.exp(best.x[0]), math.exp(best.x[1]), 1 / (1 + math.exp(best.x[2]))
+    fitted = f"excess {excess:.3f}, spread {spread:.3f}, lapse {lapse:.4f}"
+    print(f"{margin.size} crystals: {fitted}, {-best.fun:.1f} ln likelihood")
+    for low, high in pairwise((0, 1, 1.4, 1.6, 1.8, 2.0, 2.2, 2.5, 3, 4, 8, math.inf)):
+        own = good[(margin >= low) & (margin < high)]
+        if own.size:
+            print(f"  strength over the edge {low:g} to {high:g}: {int(own.sum())} of {own.size}")
+
+
+def crystals(book: dict[str, Any], asked: argparse.Namespace) -> tuple[Any, Any]:
+    """Return the strength of every simulated crystal over the edge, and whether it was found."""
+    from dataclasses import replace
+
+    from unmixel.lab.planning_forecast import SHIPPED, margins
+    from unmixel.lab.planning_simulation import layout
+
+    plain = replace(SHIPPED, excess=1.0)
+    margin, good = [], []
+    for setup, orientations, diameter, dose, seed in cells(asked):
+        one = book.get(f"{setup}|{orientations}|{diameter:g}|{dose:g}|{seed}")
+        if one is None:
+            continue
+        sample, made = sample_of(orientations, diameter), setup_of(setup)
+        side, n = layout(sample, made)
+        keys = {"scan": (side, side), "precipitates": n, "dose": dose, "seed": seed}
+        margin += margins(sample, made, calibration=plain, **keys).tolist()
+        good += [min(pair) >= 0.8 for pair in zip(one["cosine"], one["pearson"], strict=True)]
+    return np.maximum(margin, 1e-9), np.array(good)
 
 
 def rows(book: dict[str, Any], asked: argparse.Namespace) -> list[dict[str, Any]]:
@@ -155,6 +187,43 @@ def show(table: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def draw(table: Sequence[dict[str, Any]], file: Path) -> None:
+    """Write a figure: lines with their stated error predicted, points with their 95 % interval observed."""
+    from unmixel.lab.planning_forecast import forecast
+    from unmixel.report.canvas import TEXT_PT, box, label_axes, open_frame, png, sheet, write
+
+    kinds = list(dict.fromkeys((row["setup"], row["orientations"]) for row in table))
+    figure = sheet(0.7 + 3.55 * len(kinds), 3.3)
+    look = dict(zip(DIAMETERS, (("#56b4e9", "o"), ("#d55e00", "s"), ("#1f2933", "^")), strict=True))
+    for place, (setup, orientations) in enumerate(kinds):
+        left = 0.62 + 3.55 * place
+        axes = box(figure, left, 0.5, 3.1, 2.3)
+        where = "on zone axes" if orientations == "zone" else "in random orientation"
+        write(figure, left, 0.12, f"{setup}, crystals {where}", fontsize=TEXT_PT + 1, fontweight="bold")
+        open_frame(axes)
+        axes.set(xscale="log", ylim=(-0.04, 1.05))
+        label_axes(axes, "electrons per pattern", "share that is found" if not place else "")
+        doses = np.geomspace(150, 60_000, 60)
+        for diameter, (colour, marker) in look.items():
+            kind = (setup, orientations, diameter)
+            own = [r for r in table if (r["setup"], r["orientations"], r["diameter_nm"]) == kind]
+            if not own:
+                continue
+            curve = forecast(sample_of(orientations, diameter), setup_of(setup)).curve(diameter, doses)
+            axes.plot(doses, curve.probability, color=colour, linewidth=1.2)
+            axes.fill_between(doses, curve.low, curve.high, color=colour, alpha=0.18, lw=0)
+            seen = np.array([r["observed"] for r in own])
+            bars = np.abs(
+                np.array([[r["observed_low"] for r in own], [r["observed_high"] for r in own]]) - seen
+            )
+            axes.errorbar([r["dose"] for r in own], seen, yerr=bars, fmt=marker, color=colour, markersize=4.5,
+                          linewidth=1.0, capsize=2, label=f"{diameter:g} nm")  # fmt: skip
+        axes.legend(
+            fontsize=TEXT_PT, frameon=False, loc="lower right" if orientations == "zone" else "upper left"
+        )
+    file.write_bytes(png(figure))
+
+
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what is asked for."""
     parser = argparse.ArgumentParser(
@@ -183,8 +252,14 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     table = rows(book, asked)
     print(show(table))
-    agree = sum(row["agrees"] for row in table)
-    print(f"\n{agree} of {len(table)} agree within the stated error and the 95 % interval of what was observed")
+    if asked.figure:
+        draw(table, asked.figure)
+    agree, found = sum(row["agrees"] for row in table), sum(row["found"] for row in table)
+    wanted = [sum(row["n"] * row[end] for row in table) for end in ("predicted", "low", "high")]
+    print(
+        f"\n{agree} of {len(table)} agree within the stated error and the 95 % interval of what was observed."
+    )
+    print(f"Found in all: {found}; predicted {wanted[0]:.1f} ({wanted[1]:.1f} to {wanted[2]:.1f}).")
     return 0
 
 

@@ -19,7 +19,9 @@ _FRAMES = ("Hz", "fps", "1/s")
 def plan(
     scan: Annotated[
         str | None,
-        typer.Argument(metavar="FILE_OR_RUN", help="Say what this scan can at best show, instead of planning one."),
+        typer.Argument(
+            metavar="FILE_OR_RUN", help="Say what this scan can at best show, instead of planning one."
+        ),
     ] = None,
     matrix: Annotated[str, typer.Option(metavar="glass", help="What the precipitates lie in.")] = "glass",
     size: Annotated[
@@ -41,7 +43,9 @@ def plan(
     ring: Annotated[
         str, typer.Option(metavar="0.4/angstrom", help="First ring of the glass.")
     ] = "0.4/angstrom",
-    probe: Annotated[str | None, typer.Option(metavar="1nm", help="Probe, full width at half maximum.")] = None,
+    probe: Annotated[
+        str | None, typer.Option(metavar="1nm", help="Probe, full width at half maximum.")
+    ] = None,
     step: Annotated[str | None, typer.Option(metavar="1nm", help="Scan step.")] = None,
     detector: Annotated[str, typer.Option(metavar="64x64", help="Pixels of the camera.")] = "64x64",
     angle_per_pixel: Annotated[
@@ -53,7 +57,9 @@ def plan(
         float, typer.Option(metavar="0.9", help="With which one precipitate is to be found.")
     ] = 0.9,
     precipitates: Annotated[int, typer.Option(metavar="30", help="How many are to be found.")] = 30,
-    dwell: Annotated[str, typer.Option(metavar="1ms", help="Time per position; or frames, as 1000fps.")] = "1ms",
+    dwell: Annotated[
+        str, typer.Option(metavar="1ms", help="Time per position; or frames, as 1000fps.")
+    ] = "1ms",
     confirm: Annotated[
         int, typer.Option(metavar="N", help="Simulate N scans at the recommended point and judge them.")
     ] = 0,
@@ -62,7 +68,9 @@ def plan(
         typer.Option("--out", metavar="F.png", help="Write the figure there, and F.json beside it."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite both.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")
+    ] = False,
 ) -> None:
     """Say which dose and how many positions find precipitates, or what a scan that is there can at best show."""
     target = None if to is None else _target(to, force=force)
@@ -104,7 +112,9 @@ def _target(name: str, *, force: bool) -> Path:
         raise InputError("--out", expected="a name that ends in .png", got=f"'{name}'", hint="e.g. plan.png")
     for file in (path, path.with_suffix(".json")):
         if file.exists() and not force:
-            raise RunExistsError(f"The file '{file}' exists. Choose another name, or overwrite it with --force.")
+            raise RunExistsError(
+                f"The file '{file}' exists. Choose another name, or overwrite it with --force."
+            )
     return path
 
 
@@ -191,7 +201,10 @@ def _goal(probability: float, precipitates: int, dwell: str) -> Goal:
             seconds = 1 / float(dwell.strip()[: -len(unit)])
         except (ValueError, ZeroDivisionError):
             raise InputError(
-                "--dwell", expected="a time or frames per second", got=repr(dwell), hint="write 1ms or 1000fps"
+                "--dwell",
+                expected="a time or frames per second",
+                got=repr(dwell),
+                hint="write 1ms or 1000fps",
             ) from None
     return Goal(probability=probability, precipitates=precipitates, dwell_s=seconds)
 

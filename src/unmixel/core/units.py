@@ -1,6 +1,6 @@
 """Units of the field: parse what files write, convert, print.
 
-Canonical spellings, used on every axis: ``nm``, ``1/angstrom``, ``mrad``, ``eV``, ``px``, ``s``, ``kV``, ``pA``.
+Canonical spellings, used on every axis: ``nm``, ``1/angstrom``, ``mrad``, ``eV``, ``px``, ``s``, ``kV``, ``mm``.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _SPELLINGS = {
     "mrad": "mrad", "rad": "rad", "ev": "eV", "kev": "keV",
     "a": "angstrom", "å": "angstrom", "angstrom": "angstrom", "pm": "pm", "µm": "um", "μm": "um", "um": "um",
     "m": "m", "mm": "mm", "cm": "cm", "s": "s", "sec": "s", "ms": "ms", "mrads": "mrad",
-    "us": "us", "µs": "us", "μs": "us", "pa": "pA", "na": "nA", "kv": "kV",
+    "us": "us", "µs": "us", "μs": "us", "kv": "kV",
 }  # fmt: skip
 
 _TO_CANONICAL = {
     "1/nm": ("1/angstrom", 0.1), "rad": ("mrad", 1e3), "keV": ("eV", 1e3), "angstrom": ("nm", 0.1),
     "pm": ("nm", 1e-3), "um": ("nm", 1e3), "m": ("nm", 1e9), "mm": ("nm", 1e6), "cm": ("nm", 1e7),
-    "ms": ("s", 1e-3), "us": ("s", 1e-6), "nA": ("pA", 1e3),
+    "ms": ("s", 1e-3), "us": ("s", 1e-6),
 }  # fmt: skip
 
 _PRINTED = {"1/angstrom": "Å⁻¹", "1/nm": "nm⁻¹", "um": "µm", "angstrom": "Å"}

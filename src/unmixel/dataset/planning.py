@@ -45,8 +45,8 @@ class Sample:
     diffuse : float, 0 to below 1
         Diffuse share of what a crystal scatters.
     orientations : str
-        ``"zone"``: those crystals are meant that stand on a low-index axis, as on the yardstick. ``"random"``: all of them,
-        of which many have hardly a spot.
+        ``"zone"``: those crystals are meant that stand on a low-index axis, as on the yardstick. ``"random"``: all of
+        them, of which many have hardly a spot.
 
     Raises
     ------

@@ -60,8 +60,8 @@ def plan(
 ) -> Plan | Outlook:
     """Return which dose and how many positions find precipitates, or what a scan that is there can at best show.
 
-    A crystal is found where both its pattern and its map come out with a cosine (correlation) of 0.8 with the truth. What it
-    takes is the edge of the noise in a place as large as the crystal (`unmixel.physics.detection`), times how
+    A crystal is found where both its pattern and its map come out with a cosine (correlation) of 0.8 with the truth.
+    What it takes is the edge of the noise in a place as large as the crystal (`unmixel.physics.detection`), times how
     far the recipe for a glass stayed above it in simulated scans; the error of that is stated.
 
     Parameters
@@ -180,7 +180,7 @@ def warnings(sample: Sample, setup: Setup) -> tuple[str, ...]:
     size, step, probe = sample.diameter_nm, setup.step_nm, setup.probe_nm
     if step > size:
         told.append(
-            f"The step of {step:g} nm is larger than the precipitates of {size:g} nm: most of them lie between positions."
+            f"The step of {step:g} nm is larger than the precipitates of {size:g} nm: most lie between positions."
         )
     elif step > size / 2:
         told.append(f"A precipitate of {size:g} nm has hardly two positions across at a step of {step:g} nm.")
@@ -199,10 +199,12 @@ def warnings(sample: Sample, setup: Setup) -> tuple[str, ...]:
     covered = sample.per_nm2 * math.pi * size**2 / 4
     if covered > CROWDED:
         told.append(
-            f"Precipitates cover {covered:.0%} of the scan: more of them lie upon others than the prediction reckons with."
+            f"Precipitates cover {covered:.0%} of the scan: more lie upon others than the prediction reckons with."
         )
     if size > KINEMATIC_NM:
-        told.append(f"Crystals of {size:g} nm scatter far from kinematically: the prediction is a rough guess.")
+        told.append(
+            f"Crystals of {size:g} nm scatter far from kinematically: the prediction is a rough guess."
+        )
     if not JUDGED_PX[0] <= size / step <= JUDGED_PX[1]:
         told.append(
             f"Precipitates are {size / step:.3g} steps wide; the prediction was held against simulated scans at "

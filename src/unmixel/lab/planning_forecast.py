@@ -1,19 +1,20 @@
-"""What a sample shows at which dose: the strengths of its crystals, and the edge of the noise where each of them lies."""
+"""What a sample shows at which dose: the strengths of its crystals, and the edge of the noise where each lies."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from unmixel.dataset.planning import Curve, Sample, Setup
 from unmixel.io.glass import GlassSpec, glass_truth
-from unmixel.lab.planning_scene import Lattice, crystal_patterns, lattices, spec_of
+from unmixel.lab.planning_scene import Lattice, crystal_patterns, lattices, scene, spec_of
 from unmixel.physics.detection import Calibration, Edge, Float, cells, participation
 from unmixel.physics.kernels import disk_kernel, gaussian_kernel
 
-SHIPPED = Calibration(excess=1.9, spread=0.2, lapse=0.02, error=0.15)
+SHIPPED = Calibration(excess=2.27, spread=0.124, lapse=0.019, error=0.15)
 """The recipe for a glass beside the theory: see docs/decisions/0028."""
 
 FOUND = 0.8
@@ -114,6 +115,24 @@ class Ground:
         mean = self.mean[self.used]
         return np.asarray(1 / np.maximum(mean, FLOOR * mean.mean()))
 
+    def whiten(self, patterns: Float) -> tuple[Float, Float]:
+        """Return the norms of whitened patterns, and how much noisier each is as counted than as whitened.
+
+        The second is ``mean(m) |h / sqrt(m)|^2 / |h|^2`` for a ground m: above 1 where spots lie on a bright ring.
+        """
+        flat, weights = patterns[:, self.used], self.weights
+        white, plain = np.sum(flat**2 * weights, axis=1), np.sum(flat**2, axis=1)
+        uneven = np.mean(1 / weights) * white / np.maximum(plain, 1e-300)
+        return np.sqrt(white), np.maximum(uneven, 1e-3)
+
+
+def kernels(spec: GlassSpec) -> tuple[Float, Float]:
+    """Return the probe over positions and a spot over pixels, each of sum 1."""
+    probe = gaussian_kernel((spec.blur, spec.blur))
+    return probe, gaussian_kernel((spec.spot,) * 2) if spec.spots == "gaussian" else disk_kernel(
+        2 * spec.spot
+    )
+
 
 def ground_of(spec: GlassSpec) -> Ground:
     """Return the mean pattern of a foil without crystals, and the pixels outside the direct beam."""
@@ -131,8 +150,8 @@ def forecast(
 ) -> Forecast:
     """Return how strongly the crystals of a sample stand out.
 
-    A crystal is ``w h^T``: w its map, the path through a ball over the foil, blurred by the probe; h its pattern. Whitened by
-    the mean, its strength is ``|w| |h / sqrt(mean)|``.
+    A crystal is ``w h^T``: w its map, the path through a ball over the foil, blurred by the probe; h its pattern.
+    Whitened by the mean, its strength is ``|w| |h / sqrt(mean)|``.
 
     Parameters
     ----------
@@ -151,13 +170,10 @@ def forecast(
     True
     """
     side = math.ceil(sample.diameter_nm / setup.step_nm + 8 * setup.probe_nm / setup.step_nm) + 4
-    spec = spec_of(
-        sample, setup, scan=(side, side), precipitates=1, thickness=0.0, dose=1.0, seed=seed
-    )
+    spec = spec_of(sample, setup, scan=(side, side), precipitates=1, thickness=0.0, dose=1.0, seed=seed)
     (crystal,) = glass_truth(replace(spec, detector=(4, 4))).maps[2:]
     ground = ground or ground_of(spec)
-    probe = gaussian_kernel((spec.blur, spec.blur))
-    spot = gaussian_kernel((spec.spot,) * 2) if spec.spots == "gaussian" else disk_kernel(2 * spec.spot)
+    probe, spot = kernels(spec)
     edge = Edge(cells(participation(crystal), probe), cells(float(ground.weights.size), spot))
     white, uneven = _whitened(replace(spec, diffuse=0.0), lattices(sample, setup), ground, seed)
     strengths = (1 - spec.diffuse) * float(np.linalg.norm(crystal)) * white
@@ -170,12 +186,37 @@ def _whitened(spec: GlassSpec, of: list[Lattice], ground: Ground, seed: int) -> 
 
     Diffuse scattering, which tells no crystal from another, is left out by the specification.
     """
-    random, weights = np.random.default_rng([seed, 7]), ground.weights
+    random = np.random.default_rng([seed, 7])
     norms, uneven = [], []
     for _ in range(DRAWS // BATCH):
         patterns, yields = crystal_patterns(spec, of, BATCH, random)
-        flat = patterns[:, ground.used]
-        white, plain = np.sum(flat**2 * weights, axis=1), np.sum(flat**2, axis=1)
-        norms.append(yields * np.sqrt(white))
-        uneven.append(np.mean(1 / weights) * white / np.maximum(plain, 1e-300))
-    return np.concatenate(norms), np.maximum(np.concatenate(uneven), 1e-3)
+        white, noisier = ground.whiten(patterns)
+        norms.append(yields * white)
+        uneven.append(noisier)
+    return np.concatenate(norms), np.concatenate(uneven)
+
+
+def margins(sample: Sample, setup: Setup, *, calibration: Calibration = SHIPPED, **keys: Any) -> Float:
+    """Return the strength of each crystal of one simulated scan over the one at which half of such crystals are found.
+
+    Parameters
+    ----------
+    sample : Sample
+    setup : Setup
+    calibration : Calibration
+    **keys
+        As for `unmixel.lab.planning_scene.spec_of`; ``seed`` and ``dose`` above all.
+    """
+    truth = scene(replace(sample, diffuse=0.0), setup, **keys)
+    spec = spec_of(sample, setup, **keys)
+    ground = ground_of(spec)
+    chosen = truth.crystals
+    white, uneven = ground.whiten(truth.patterns[chosen])
+    maps = truth.maps[chosen]
+    strengths = (1 - spec.diffuse) * np.linalg.norm(maps.reshape(len(chosen), -1), axis=1) * white
+    needed = []
+    for image, noisier in zip(maps, uneven, strict=True):
+        positions = cells(max(participation(image), 1.0), kernels(spec)[0])
+        edge = Edge(positions, cells(float(ground.weights.size), kernels(spec)[1]))
+        needed.append(edge.strength_for(FOUND, unevenness=float(noisier)))
+    return np.asarray(strengths / math.sqrt(spec.dose) / (calibration.excess * np.array(needed)))

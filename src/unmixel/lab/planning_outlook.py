@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
-from unmixel.core.units import convert
+from unmixel.core.units import convert, quantity
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.planning import Outlook, Sample, Setup
 from unmixel.dataset.result import Result
@@ -28,7 +28,8 @@ from unmixel.pipeline.resolve import Request, settle, shipped
 SIZES_PX = (1.5, 40.0)
 """Diameters in scan steps between which the smallest precipitate is looked for."""
 
-N_SIZES = 12
+N_SIZES = 9
+"""Sizes that are looked at between these, and once more where the probability rises."""
 
 KINEMATIC_NM = 20.0
 """Thickness above which a crystal's intensities are far from kinematic: larger ones are not looked at."""
@@ -100,13 +101,24 @@ def outlook(scan: str | Path | Scan | Result, sample: Sample, *, probability: fl
     n_positions = math.prod(axis.size for axis in seen.scan_axes)
     whole = Edge(float(n_positions), float(np.count_nonzero(seen.used))).strength_for(FOUND)
     tell("forecast")
-    found, plain = [], []
-    for size in sizes:
-        one = forecast(replace(sample, diameter_nm=float(size), scattered=share), setup, ground=ground)
-        found.append((one.probability(dose), *one.band(dose)))
-        plain.append(math.sqrt(dose) * float(np.median(one.strengths)) / whole)
-    middle, low, high = np.array(found).T
-    smallest, plain_nm = _crossing(sizes, middle, probability), _crossing(sizes, np.array(plain), 1.0)
+    looked: dict[float, tuple[float, float, float, float]] = {}
+
+    def look(size: float) -> float:
+        one = forecast(replace(sample, diameter_nm=size, scattered=share), setup, ground=ground)
+        clear = math.sqrt(dose) * float(np.median(one.strengths)) / whole
+        looked[size] = (one.probability(dose), *one.band(dose), clear)
+        return looked[size][0]
+
+    shares = np.array([look(size) for size in sizes.tolist()])
+    rise = np.flatnonzero((shares > 0.02) & (shares < 0.98 * shares.max()))
+    if rise.size:
+        # where the probability rises, steps are finer
+        ends = sizes[max(0, rise[0] - 1)], sizes[min(sizes.size - 1, rise[-1] + 1)]
+        for size in np.geomspace(*ends, N_SIZES)[1:-1].tolist():
+            look(size)
+    sizes = np.array(sorted(looked))
+    middle, low, high, plain = np.array([looked[size] for size in sizes.tolist()]).T
+    smallest, plain_nm = _crossing(sizes, middle, probability), _crossing(sizes, plain, 1.0)
     area = n_positions * setup.step_nm**2
     side_by_side = 0 if smallest is None else int(area / (math.pi / 4 * smallest**2))
     return Outlook(
@@ -180,7 +192,6 @@ def _of_run(given: str | Path | Result) -> Seen:
     if mean is None:
         k = factors.n_components
         mean = np.tensordot(factors.maps.reshape(k, -1).mean(axis=1), factors.patterns, axes=1)
-    instrument = result.record.get("instrument") or {}
     return Seen(
         name=_name(result.folder or "a run"),
         scan_axes=factors.scan_axes,
@@ -189,7 +200,7 @@ def _of_run(given: str | Path | Result) -> Seen:
         used=np.asarray(factors.used_pixels, bool),
         beam=result.extras.get("beam"),
         probe_nm=_probe_nm(Recipe.from_dict(dict(result.recipe)), factors.scan_axes),
-        voltage_kV=instrument.get("voltage_kV"),
+        voltage_kV=_voltage(result),
         gain=gain,
         above_edge=None,
     )
@@ -201,6 +212,18 @@ def _gain(record: Mapping[str, Any]) -> float:
         if step.get("name") == "poisson_weights" and (step.get("values") or {}).get("gain"):
             return float(step["values"]["gain"])
     return 1.0
+
+
+def _voltage(result: Result) -> float | None:
+    """Return the voltage that the card of a run's scan says; None where it does not."""
+    rows = () if result.card is None else result.card.rows
+    for row in rows:
+        if row.label == "Voltage":
+            try:
+                return quantity(row.value, "voltage", "kV")[0]
+            except InputError:
+                return None
+    return None
 
 
 def _name(given: str | Path | Scan) -> str:

@@ -1,4 +1,4 @@
-"""The scene that a plan is about: the phantom that stands for a sample under a microscope, and its crystals' patterns."""
+"""The scene that a plan is about: the phantom that stands for a sample, and the patterns of its crystals."""
 
 from __future__ import annotations
 
@@ -151,9 +151,9 @@ def crystal_patterns(
 ) -> tuple[Float, Float]:
     """Return patterns of `n` crystals, structures dealt in turn, and how much each scatters.
 
-    On a zone axis every crystal scatters as much as glass of its thickness would, as in ``demo:glass``. At random, the mean
-    over all orientations does: a crystal far from an axis has weak spots, and its missing electrons stay in the direct
-    beam.
+    On a zone axis every crystal scatters as much as glass of its thickness would, as in ``demo:glass``. At random, the
+    mean over all orientations does: a crystal far from an axis has weak spots, and its missing electrons stay in the
+    direct beam.
 
     Returns
     -------

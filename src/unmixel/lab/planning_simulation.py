@@ -100,9 +100,7 @@ def simulate(sample: Sample, setup: Setup, *, dose: float, seed: int) -> Simulat
         prepared, settled, on_sweep=_silent, on_sketch=_silent, resume=None, sketch=None, note=_silent
     )
     used = ~truth.beam_pixels & np.asarray(factors.used_pixels, bool)
-    matched = metrics.match(
-        factors.maps, factors.patterns, truth.maps, truth.patterns, used_pixels=used
-    )
+    matched = metrics.match(factors.maps, factors.patterns, truth.maps, truth.patterns, used_pixels=used)
     chosen = truth.crystals
     return Simulated(
         seed,
@@ -155,6 +153,4 @@ def confirm(
         raise InputError("scans to confirm", expected="a number >= 1", got=f"{scans}")
     done = [simulate(sample, setup, dose=dose, seed=seed + place) for place in range(scans)]
     found, n = sum(one.found for one in done), sum(len(one.cosine) for one in done)
-    return Confirmation(
-        scans, n, found, expected.probability(dose), *expected.band(dose), *wilson(found, n)
-    )
+    return Confirmation(scans, n, found, expected.probability(dose), *expected.band(dose), *wilson(found, n))

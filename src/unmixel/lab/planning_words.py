@@ -39,13 +39,13 @@ def headline(plan: Plan) -> str:
     size, wanted = plan.sample.diameter_nm, plan.goal.probability
     if plan.acquisition is None:
         return (
-            f"No dose finds a precipitate of {size:g} nm with a probability of {wanted:g}: {plan.most:.2f} is the most that is "
-            "predicted. Ask for a lower probability, or for more positions: each further precipitate is another chance."
+            f"No dose finds a precipitate of {size:g} nm with a probability of {wanted:g}: {plan.most:.2f} is the most "
+            "that is predicted. Ask for a lower probability, or for more positions: each further precipitate is another chance."
         )
     found = plan.acquisition
     return (
-        f"{found.dose:,.0f} electrons per pattern and {found.side} x {found.side} positions find a precipitate of {size:g} nm "
-        f"with a probability of {wanted:g}, and {plan.goal.precipitates} of them in the scan."
+        f"{found.dose:,.0f} electrons per pattern and {found.side} x {found.side} positions find a precipitate of "
+        f"{size:g} nm with a probability of {wanted:g}, and {plan.goal.precipitates} of them in the scan."
     )
 
 
@@ -87,7 +87,11 @@ def rows(plan: Plan) -> list[Row]:
     ]
     if sample.orientations == "zone" and not math.isnan(plan.at_random):
         told.append(
-            ("any orientation", f"{plan.at_random:.2f}", "probability at this dose; far from an axis spots are weak")
+            (
+                "any orientation",
+                f"{plan.at_random:.2f}",
+                "probability at this dose; far from an axis spots are weak",
+            )
         )
     if plan.confirmation is not None:
         told.append(("confirmed", f"{plan.confirmation.observed:.2f}", confirmation(plan.confirmation)))
@@ -97,15 +101,17 @@ def rows(plan: Plan) -> list[Row]:
 def confirmation(done: Confirmation) -> str:
     """Return in a sentence what simulated scans came to."""
     return (
-        f"{'held' if done.held else 'did not hold'}: {done.found} of {done.precipitates} found in {done.scans} simulated scans "
-        f"(95 %: {done.observed_low:.2f} to {done.observed_high:.2f}); "
+        f"{'held' if done.held else 'did not hold'}: {done.found} of {done.precipitates} found in {done.scans} "
+        f"simulated scans (95 %: {done.observed_low:.2f} to {done.observed_high:.2f}); "
         f"predicted {done.predicted:.2f} ({done.low:.2f} to {done.high:.2f})"
     )
 
 
 def sentences(seen: Outlook) -> list[str]:
     """Return what a scan can at best show."""
-    what = f"{names(seen.sample)} on a zone axis" if seen.sample.orientations == "zone" else names(seen.sample)
+    what = (
+        f"{names(seen.sample)} on a zone axis" if seen.sample.orientations == "zone" else names(seen.sample)
+    )
     told = [
         f"{seen.source}: {seen.electrons:,.0f} electrons per pattern outside the direct beam, steps of "
         f"{seen.setup.step_nm:.3g} nm, probe {seen.setup.probe_nm:.3g} nm."
@@ -119,17 +125,18 @@ def sentences(seen: Outlook) -> list[str]:
     else:
         told.append(
             f"Precipitates ({what}) from {seen.smallest_nm:.2g} nm on are found with a probability of "
-            f"{seen.probability:g} in {seen.sample.foil_nm:g} nm of glass; {seen.most_components} of them fit side by side."
+            f"{seen.probability:g} in {seen.sample.foil_nm:g} nm of glass; {seen.most_components} of them fit side by "
+            "side."
         )
     plain = "none" if seen.plain_nm is None else f"only those from {seen.plain_nm:.2g} nm on"
     told.append(
-        f"Without the physics (probe, spot shape, a crystal is in one place), {plain} would stand clear of the noise of "
-        "the whole scan."
+        f"Without the physics (probe, spot shape, a crystal is in one place), {plain} would stand clear of the noise "
+        "of the whole scan."
     )
     if seen.above_edge is not None:
         told.append(
-            f"Above that edge stand {seen.above_edge} components of this scan. It is no upper limit: `unmixel rank` says what "
-            "held-out electrons confirm."
+            f"Number of components of this scan above that edge: {seen.above_edge}. It is no upper limit: `unmixel rank` "
+            "says what held-out electrons confirm."
         )
     return [*told, *seen.warnings]
 

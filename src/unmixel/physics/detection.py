@@ -1,9 +1,9 @@
 """Can a crystal be told from noise? The edge of the noise in a place that is no larger than the crystal itself.
 
 Whitened counts of one crystal are ``s u v^T`` plus noise of variance 1: u its map, v its pattern, both of norm 1. Where
-neither is known, both must be found in the noise of n independent positions and m independent pixels, and cannot be below
-``s^4 = n m`` (Baik, Ben Arous & Peche). Of a whole scan n m is far too large: a crystal is in one place, no map is sharper
-than the probe and no pattern finer than the direct beam, so n and m count resolved cells of one crystal's place.
+neither is known, both must be found in the noise of n independent positions and m independent pixels, and cannot be
+below ``s^4 = n m`` (Baik, Ben Arous & Peche). Of a whole scan n m is far too large: a crystal is in one place, no map
+is sharper than the probe and no pattern finer than the direct beam, so n and m count resolved cells of that place.
 """
 
 from __future__ import annotations

@@ -38,11 +38,18 @@ def figure_plan(plan: Plan, *, width: float = 7.2) -> Figure:
     width : float
         In inches.
     """
-    figure = sheet(width, 3.7)
-    axes = box(figure, 0.62, 0.75, width - 2.1, 2.4)
+    figure = sheet(width, 3.5)
+    axes = box(figure, 0.62, 0.62, width - 2.25, 2.4)
     sample = plan.sample
     where = "on a zone axis" if sample.orientations == "zone" else "in any orientation"
-    write(figure, 0.1, 0.08, "Probability that one precipitate is found", fontsize=TEXT_PT + 2, fontweight="bold")
+    write(
+        figure,
+        0.1,
+        0.08,
+        "Probability that one precipitate is found",
+        fontsize=TEXT_PT + 2,
+        fontweight="bold",
+    )
     write(
         figure, 0.1, 0.32,
         f"{', '.join(str(s).rsplit('/', 1)[-1] for s in sample.structures)} {where} in {sample.foil_nm:g} nm of glass; "
@@ -61,10 +68,9 @@ def figure_plan(plan: Plan, *, width: float = 7.2) -> Figure:
     axes.axhline(plan.goal.probability, color=FAINT, linewidth=0.8, linestyle=":")
     if plan.acquisition is not None:
         dose = plan.acquisition.dose
-        axes.plot([dose], [plan.goal.probability], "o", color=_RECOMMENDED, markersize=7, zorder=5)
-        axes.annotate(
-            f"{dose:,.0f} electrons", (dose, plan.goal.probability), xytext=(8, -14), zorder=6,
-            textcoords="offset points", fontsize=TEXT_PT, color=_RECOMMENDED,
+        axes.plot(
+            [dose], [plan.goal.probability], "o", color=_RECOMMENDED, markersize=7, zorder=5,
+            label=f"recommended:\n{dose:,.0f} electrons",
         )  # fmt: skip
     axes.legend(
         title="diameter", fontsize=TEXT_PT, title_fontsize=TEXT_PT, frameon=False,
@@ -97,7 +103,11 @@ def figure_outlook(seen: Outlook, *, width: float = 7.2) -> Figure:
     axes.set_xscale("log")
     axes.set_ylim(-0.03, 1.05)
     label_axes(axes, "diameter in nm", "probability that it is found")
-    ticks = [size for size in (0.5, 1, 2, 3, 5, 7, 10, 15, 20) if seen.diameters_nm[0] <= size <= seen.diameters_nm[-1]]
+    ticks = [
+        size
+        for size in (0.5, 1, 2, 3, 5, 7, 10, 15, 20)
+        if seen.diameters_nm[0] <= size <= seen.diameters_nm[-1]
+    ]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.plot(seen.diameters_nm, seen.probabilities, color=INK, linewidth=2.0)
@@ -109,5 +119,5 @@ def figure_outlook(seen: Outlook, *, width: float = 7.2) -> Figure:
         if size is not None:
             axes.axvline(size, color=colour, linewidth=1.2, label=f"{size:.2g} nm: {text}")
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(fontsize=TEXT_PT, frameon=False, loc="lower right")
+        axes.legend(fontsize=TEXT_PT, frameon=False, loc="upper left")
     return figure
