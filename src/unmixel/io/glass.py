@@ -26,14 +26,27 @@ BEAM_SIGMAS = 4.0
 # radius that holds the direct beam, in spot sigmas
 
 
+_WHOLE = (slice(None), slice(None))
+
+
+def _window(spec: GlassSpec, v: float, u: float) -> tuple[slice, slice]:
+    """Return the part of the detector that a spot reaches: a disk ends, a Gaussian does not."""
+    if spec.spots == "gaussian":
+        return _WHOLE
+    reach = 2 * spec.spot + 1
+    rows, columns = (slice(max(0, int(c - reach)), max(0, int(c + reach) + 2)) for c in (v, u))
+    return rows, columns
+
+
 def _elliptic(spec: GlassSpec, g: Array) -> Array:
     """Stretch places (v, u) by the ellipticity of the projector lenses: long axis along u."""
     return np.asarray(g * np.array([1 - spec.ellipticity / 2, 1 + spec.ellipticity / 2]))
 
 
-def _spot(spec: GlassSpec, v: float, u: float) -> Array:
-    dv = np.arange(spec.detector[0], dtype=np.float64) - v
-    du = np.arange(spec.detector[1], dtype=np.float64) - u
+def _spot(spec: GlassSpec, v: float, u: float, window: tuple[slice, slice] = _WHOLE) -> Array:
+    """Return a spot of height 1 at (v, u) px, or what a window of the detector sees of it."""
+    dv = np.arange(spec.detector[0], dtype=np.float64)[window[0]] - v
+    du = np.arange(spec.detector[1], dtype=np.float64)[window[1]] - u
     if spec.spots == "gaussian":
         return np.asarray(gaussian_spot(dv, spec.spot)[:, None] * gaussian_spot(du, spec.spot)[None, :])
     return disk_spot(np.hypot(dv[:, None], du[None, :]), 2 * spec.spot)
@@ -64,7 +77,8 @@ def spots_image(spec: GlassSpec, g: Array, heights: Array) -> Array:
     seen = np.all((places > -margin) & (places < np.asarray(spec.detector) - 1 + margin), axis=1)
     image = np.zeros(spec.detector)
     for (v, u), height in zip(places[seen], heights[seen], strict=True):
-        image += height * _spot(spec, v, u)
+        window = _window(spec, v, u)
+        image[window] += height * _spot(spec, v, u, window)
     return image
 
 

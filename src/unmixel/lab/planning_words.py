@@ -40,7 +40,7 @@ def headline(plan: Plan) -> str:
     if plan.acquisition is None:
         return (
             f"No dose finds a precipitate of {size:g} nm with a probability of {wanted:g}: {plan.most:.2f} is the most "
-            "that is predicted. Ask for a lower probability, or for more positions: each further precipitate is another chance."
+            "that is predicted. Ask for a lower probability, or scan more positions: each holds another chance."
         )
     found = plan.acquisition
     return (
@@ -135,8 +135,8 @@ def sentences(seen: Outlook) -> list[str]:
     )
     if seen.above_edge is not None:
         told.append(
-            f"Number of components of this scan above that edge: {seen.above_edge}. It is no upper limit: `unmixel rank` "
-            "says what held-out electrons confirm."
+            f"Number of components of this scan above that edge: {seen.above_edge}. It is no upper limit: "
+            "`unmixel rank` says what held-out electrons confirm."
         )
     return [*told, *seen.warnings]
 

@@ -17,6 +17,8 @@ from unmixel.lab.planning_forecast import DOSES, SHIPPED, forecast, ground_of, m
 from unmixel.lab.planning_scene import lattices, scene, spec_of, spot_sigma
 from unmixel.lab.planning_simulation import confirm, draw, layout, simulate
 from unmixel.lab.planning_words import described, headline, rows, sentences
+from unmixel.pipeline.resolve import shipped
+from unmixel.pipeline.yamlfile import parse
 
 SAMPLE = Sample(("CuZr",), 6.0)
 SETUP = Setup(probe_nm=1.9, spot_px=1.5, spots="gaussian", detector=(31, 26), pixel=0.045)
@@ -273,6 +275,11 @@ def test_no_outlook_of_spectra_and_of_scans_without_scale() -> None:
         planning.plan(scan="demo:spectrum")
     with pytest.raises(InputError, match="scan step in nm"):
         planning.plan(scan="demo:planted")
+
+
+def test_simulations_are_factorised_by_the_recipe_of_the_examples() -> None:
+    given = Path(__file__).parents[3] / "examples" / "glass.yaml"
+    assert parse(given) == shipped("glass")
 
 
 @pytest.mark.slow
