@@ -26,6 +26,8 @@ from scipy.special import ndtr
 DOSES = (300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
 DIAMETERS = (4.0, 6.0, 9.0)
 STRUCTURES = ("CuZr", "CuZr2", "ZrO2")
+DRAWN = np.geomspace(150, 60_000, 60)
+LOOK = (("#56b4e9", "o"), ("#d55e00", "s"), ("#1f2933", "^"))
 SETUPS = {
     "yardstick": {"probe_nm": 1.884, "spot_px": 2.2, "spots": "gaussian", "pixel": 0.0219},
     "disk": {"probe_nm": 1.2, "spot_px": 1.6, "spots": "disk", "pixel": 0.0219},
@@ -193,35 +195,38 @@ def draw(table: Sequence[dict[str, Any]], file: Path) -> None:
     from unmixel.report.canvas import TEXT_PT, box, label_axes, open_frame, png, sheet, write
 
     kinds = list(dict.fromkeys((row["setup"], row["orientations"]) for row in table))
-    figure = sheet(0.7 + 3.55 * len(kinds), 3.3)
-    look = dict(zip(DIAMETERS, (("#56b4e9", "o"), ("#d55e00", "s"), ("#1f2933", "^")), strict=True))
+    figure = sheet(0.8 + 4.4 * len(kinds), 3.4)
     for place, (setup, orientations) in enumerate(kinds):
-        left = 0.62 + 3.55 * place
-        axes = box(figure, left, 0.5, 3.1, 2.3)
+        left = 0.62 + 4.4 * place
+        axes = box(figure, left, 0.6, 3.95, 2.3)
         where = "on zone axes" if orientations == "zone" else "in random orientation"
-        write(figure, left, 0.12, f"{setup}, crystals {where}", fontsize=TEXT_PT + 1, fontweight="bold")
+        write(figure, left, 0.1, f"Crystals {where} ({setup})", fontsize=TEXT_PT + 1, fontweight="bold")
+        write(figure, left, 0.32, "lines: predicted, with stated error; points: found, with 95 % interval")
         open_frame(axes)
         axes.set(xscale="log", ylim=(-0.04, 1.05))
-        label_axes(axes, "electrons per pattern", "share that is found" if not place else "")
-        doses = np.geomspace(150, 60_000, 60)
-        for diameter, (colour, marker) in look.items():
+        label_axes(axes, "electrons per pattern, direct beam included", "share that is found")
+        for order, diameter in enumerate(DIAMETERS):
             kind = (setup, orientations, diameter)
             own = [r for r in table if (r["setup"], r["orientations"], r["diameter_nm"]) == kind]
-            if not own:
-                continue
-            curve = forecast(sample_of(orientations, diameter), setup_of(setup)).curve(diameter, doses)
-            axes.plot(doses, curve.probability, color=colour, linewidth=1.2)
-            axes.fill_between(doses, curve.low, curve.high, color=colour, alpha=0.18, lw=0)
-            seen = np.array([r["observed"] for r in own])
-            bars = np.abs(
-                np.array([[r["observed_low"] for r in own], [r["observed_high"] for r in own]]) - seen
-            )
-            axes.errorbar([r["dose"] for r in own], seen, yerr=bars, fmt=marker, color=colour, markersize=4.5,
-                          linewidth=1.0, capsize=2, label=f"{diameter:g} nm")  # fmt: skip
-        axes.legend(
-            fontsize=TEXT_PT, frameon=False, loc="lower right" if orientations == "zone" else "upper left"
-        )
+            if own:
+                curve = forecast(sample_of(orientations, diameter), setup_of(setup)).curve(diameter, DRAWN)
+                _size(axes, curve, own, order)
+        axes.legend(fontsize=TEXT_PT, frameon=False, loc="center left", bbox_to_anchor=(0.0, 0.72))
     file.write_bytes(png(figure))
+
+
+def _size(axes: Any, curve: Any, own: Sequence[dict[str, Any]], order: int) -> None:
+    """Draw one size: its line, its band and its points, a little beside those of the others."""
+    colour, marker = LOOK[order]
+    axes.plot(curve.doses, curve.probability, color=colour, linewidth=1.2)
+    axes.fill_between(curve.doses, curve.low, curve.high, color=colour, alpha=0.18, lw=0)
+    seen = np.array([row["observed"] for row in own])
+    ends = np.array([[row[end] for row in own] for end in ("observed_low", "observed_high")])
+    beside = np.array([row["dose"] for row in own]) * 1.06 ** (order - 1)
+    axes.errorbar(
+        beside, seen, yerr=np.abs(ends - seen), fmt=marker, color=colour, markersize=4.5, linewidth=1.0,
+        capsize=2, label=f"{curve.diameter_nm:g} nm",
+    )  # fmt: skip
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:

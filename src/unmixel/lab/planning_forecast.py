@@ -129,9 +129,9 @@ class Ground:
 def kernels(spec: GlassSpec) -> tuple[Float, Float]:
     """Return the probe over positions and a spot over pixels, each of sum 1."""
     probe = gaussian_kernel((spec.blur, spec.blur))
-    return probe, gaussian_kernel((spec.spot,) * 2) if spec.spots == "gaussian" else disk_kernel(
-        2 * spec.spot
-    )
+    if spec.spots == "disk":
+        return probe, disk_kernel(2 * spec.spot)
+    return probe, gaussian_kernel((spec.spot, spec.spot))
 
 
 def ground_of(spec: GlassSpec) -> Ground:

@@ -172,7 +172,7 @@ def _of_scan(given: str | Path | Scan, tell: Tell) -> Seen:
         name=_name(given),
         scan_axes=prepared.scan_axes,
         pattern_axes=prepared.pattern_axes,
-        mean=pattern_statistics(prepared).mean / prepared.gain,
+        mean=np.nan_to_num(pattern_statistics(prepared).mean) / prepared.gain,
         used=np.asarray(prepared.pixel_weights) > 0,
         beam=prepared.extras.get("beam"),
         probe_nm=_probe_nm(settled, prepared.scan_axes),

@@ -270,6 +270,23 @@ def test_outlook_agrees_with_the_forecast_of_the_same_sample() -> None:
         assert np.interp(size, seen.diameters_nm, seen.probabilities) == pytest.approx(one, abs=0.15)
 
 
+@pytest.mark.slow
+def test_outlook_of_a_run_is_that_of_its_scan(tmp_path: Path) -> None:
+    address = "demo:glass?scan=16x17&detector=32x32&spot=1.5&dose=20000&precipitates=2"
+    recipe = shipped("glass")
+    recipe["factorize"] |= {"components": 3, "refine": [], "max_iter": 2}
+    done = unmixel.run(address, recipe, out=tmp_path / "run")
+    sample = Sample(("CuZr",))
+    of_scan, of_folder, of_result = (
+        planning.plan(sample, scan=given) for given in (address, tmp_path / "run", done)
+    )
+    assert of_folder.warnings == of_scan.warnings == ()
+    assert of_folder.source == "run"
+    np.testing.assert_allclose(of_folder.probabilities, of_scan.probabilities, atol=0.02)
+    np.testing.assert_allclose(of_result.probabilities, of_folder.probabilities)
+    assert of_folder.above_edge is None
+
+
 def test_no_outlook_of_spectra_and_of_scans_without_scale() -> None:
     with pytest.raises(InputError, match="diffraction patterns"):
         planning.plan(scan="demo:spectrum")
