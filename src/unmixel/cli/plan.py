@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,6 +52,13 @@ def plan(
     angle_per_pixel: Annotated[
         str | None, typer.Option(metavar="0.022/angstrom", help="Of the camera; mrad will do as well.")
     ] = None,
+    spot: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PX",
+            help="Standard deviation of the direct beam; by default that of the probe's aperture.",
+        ),
+    ] = None,
     voltage: Annotated[str, typer.Option(metavar="300kV", help="Acceleration voltage.")] = "300kV",
     gain: Annotated[float, typer.Option(metavar="1", help="Counts per electron.")] = 1.0,
     probability: Annotated[
@@ -81,7 +89,7 @@ def plan(
     if scan is None:
         given = {"--size": size, "--probe": probe, "--step": step, "--angle-per-pixel": angle_per_pixel}
         _complete(given)
-        setup = _setup(probe, step, detector, angle_per_pixel, voltage, gain)
+        setup = replace(_setup(probe, step, detector, angle_per_pixel, voltage, gain), spot_px=spot)
     elif any((size, probe, step, angle_per_pixel, confirm)):
         raise InputError(
             "unmixel plan",

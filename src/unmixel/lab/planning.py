@@ -14,10 +14,11 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.planning import Acquisition, Goal, Outlook, Plan, Sample, Setup
 from unmixel.dataset.result import Result
 from unmixel.dataset.scan import Scan
-from unmixel.lab.planning_forecast import Forecast, forecast, ground_of
+from unmixel.lab.planning_forecast import Forecast, forecast, ground_of, unjudged
 from unmixel.lab.planning_outlook import KINEMATIC_NM, outlook
 from unmixel.lab.planning_scene import spec_of, spot_sigma
 from unmixel.lab.planning_simulation import confirm as confirmed
+from unmixel.physics.detection import Edge
 
 ELECTRON_C = 1.602176634e-19
 """Charge of an electron, in coulomb."""
@@ -134,7 +135,7 @@ def plan(
         done = confirmed(sample, setup, expected, dose=dose, scans=confirm, seed=seed)
     return Plan(
         sample, setup, goal, chosen, curves, expected.most, at_random,
-        warnings(sample, setup), asdict(expected.calibration), done,
+        warnings(sample, setup, expected.edge), asdict(expected.calibration), done,
     )  # fmt: skip
 
 
@@ -174,8 +175,16 @@ def acquisition(sample: Sample, setup: Setup, goal: Goal, expected: Forecast, do
     )
 
 
-def warnings(sample: Sample, setup: Setup) -> tuple[str, ...]:
-    """Return in sentences what hardly fits together, and where the theory was not judged."""
+def warnings(sample: Sample, setup: Setup, edge: Edge) -> tuple[str, ...]:
+    """Return in sentences what hardly fits together, and where the theory was not judged.
+
+    Parameters
+    ----------
+    sample : Sample
+    setup : Setup
+    edge : Edge
+        Of one crystal's place.
+    """
     told = []
     size, step, probe = sample.diameter_nm, setup.step_nm, setup.probe_nm
     if step > size:
@@ -210,4 +219,4 @@ def warnings(sample: Sample, setup: Setup) -> tuple[str, ...]:
             f"Precipitates are {size / step:.3g} steps wide; the prediction was held against simulated scans at "
             f"{JUDGED_PX[0]:g} to {JUDGED_PX[1]:g}. Use --confirm."
         )
-    return tuple(told)
+    return (*told, *unjudged(edge))

@@ -17,6 +17,7 @@ from unmixel.lab.planning_forecast import DOSES, SHIPPED, forecast, ground_of, m
 from unmixel.lab.planning_scene import lattices, scene, spec_of, spot_sigma
 from unmixel.lab.planning_simulation import confirm, draw, layout, simulate
 from unmixel.lab.planning_words import described, headline, rows, sentences
+from unmixel.physics.detection import Edge
 from unmixel.pipeline.resolve import shipped
 from unmixel.pipeline.yamlfile import parse
 
@@ -161,12 +162,14 @@ def test_what_no_dose_reaches_is_said(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_hardly_fits_is_warned_of(sample: dict[str, float], setup: dict[str, float], told: str) -> None:
-    notes = planning.warnings(replace(SAMPLE, **sample), replace(SETUP, **setup))  # type: ignore[arg-type]
+    notes = planning.warnings(replace(SAMPLE, **sample), replace(SETUP, **setup), Edge(5, 63))  # type: ignore[arg-type]
     assert any(told in note for note in notes), notes
 
 
 def test_nothing_is_warned_of_where_all_fits() -> None:
-    assert planning.warnings(SAMPLE, Setup()) == ()
+    assert planning.warnings(SAMPLE, Setup(), Edge(5, 63)) == ()
+    (told,) = planning.warnings(SAMPLE, Setup(), Edge(5, 300))
+    assert told.startswith("300 spots would fit")
 
 
 @pytest.mark.parametrize(
@@ -280,7 +283,8 @@ def test_outlook_of_a_run_is_that_of_its_scan(tmp_path: Path) -> None:
     of_scan, of_folder, of_result = (
         planning.plan(sample, scan=given) for given in (address, tmp_path / "run", done)
     )
-    assert of_folder.warnings == of_scan.warnings == ()
+    assert of_folder.warnings == of_scan.warnings
+    assert all("would fit on the detector" in told for told in of_scan.warnings)
     assert of_folder.source == "run"
     np.testing.assert_allclose(of_folder.probabilities, of_scan.probabilities, atol=0.02)
     np.testing.assert_allclose(of_result.probabilities, of_folder.probabilities)
