@@ -14,7 +14,7 @@ from unmixel.lab.planning_scene import Lattice, crystal_patterns, lattices, scen
 from unmixel.physics.detection import Calibration, Edge, Float, cells, participation
 from unmixel.physics.kernels import disk_kernel, gaussian_kernel
 
-SHIPPED = Calibration(excess=2.27, spread=0.124, lapse=0.019, error=0.15)
+SHIPPED = Calibration(excess=2.27, spread=0.124, lapse=0.019, error=0.15, lapse_error=0.04)
 """The recipe for a glass beside the theory: see docs/decisions/0028."""
 
 JUDGED_SPOTS = (45.0, 90.0)
@@ -64,10 +64,9 @@ class Forecast:
         dose : float
             Electrons per pattern, the direct beam included.
         off : float
-            Error of ln(strength) to reckon with, -1 to 1 in units of the stated one.
+            How wrong the calibration is, -1 to 1 in units of its stated error.
         """
-        scale = math.sqrt(dose) * math.exp(off * self.calibration.error)
-        return self.calibration.probability(scale * self.strengths, self.needed)
+        return self.calibration.off(off).probability(math.sqrt(dose) * self.strengths, self.needed)
 
     def band(self, dose: float) -> tuple[float, float]:
         """Return the least and the greatest probability within the stated error."""

@@ -9,7 +9,7 @@ is sharper than the probe and no pattern finer than the direct beam, so n and m 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,12 +142,20 @@ class Calibration:
         Share of the crystals that no dose finds: those that lie upon others of nearly the same pattern.
     error : float, >= 0
         Stated error of ln(strength). Doses scale with the square of the strength.
+    lapse_error : float, >= 0
+        Stated error of `lapse`.
     """
 
     excess: float
     spread: float
     lapse: float
     error: float
+    lapse_error: float = 0.0
+
+    def off(self, by: float) -> Calibration:
+        """Return the calibration that is wrong by so many stated errors: below 0, crystals are harder to find."""
+        lapse = min(max(self.lapse - by * self.lapse_error, 0.0), 1.0)
+        return replace(self, excess=self.excess * math.exp(-by * self.error), lapse=lapse)
 
     @property
     def dose_factor(self) -> float:
