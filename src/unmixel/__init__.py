@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from unmixel.interpret.spacings import d_spacings
     from unmixel.io.open import open  # noqa: A004 - the field's word for it
     from unmixel.lab.attempt import try_idea
+    from unmixel.lab.planning import plan
     from unmixel.pipeline.convert import convert
     from unmixel.pipeline.export import export
     from unmixel.pipeline.kept import load
@@ -77,6 +78,7 @@ _HOMES = {
     "match_positions": "unmixel.interpret.positions",
     "open": "unmixel.io.open",
     "orientation_map": "unmixel.interpret.orient",
+    "plan": "unmixel.lab.planning",
     "rank": "unmixel.factorize.rank",
     "region_profiles": "unmixel.prepare.region_profiles",
     "run": "unmixel.pipeline.run",
@@ -119,6 +121,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "match_positions",
     "open",
     "orientation_map",
+    "plan",
     "rank",
     "region_profiles",
     "run",

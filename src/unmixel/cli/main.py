@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from unmixel import __version__
 from unmixel.cli import lab, trail
+from unmixel.cli.plan import plan
 from unmixel.core.errors import UnmixelError
 
 REFUSED, UNEXPECTED, EARLY, INTERRUPTED, TERMINATED = 2, 1, 3, 130, 143
@@ -206,6 +207,9 @@ def rank(
     choose(
         file, ranks=ranks, restarts=restarts, recipe=recipe, sets=tuple(set_ or ()), target=out, as_json=json
     )
+
+
+app.command()(plan)
 
 
 @app.command()

@@ -116,7 +116,7 @@ def rank(
     whole = _whole_numbers(matrix)
     electrons = whole or matrix.gain != 1
     with plan.engine.threads():
-        evidence = _spectrum(matrix, plan, max(wanted or [0]), whiten=electrons)
+        evidence = spectrum(matrix, plan, max(wanted or [0]), whiten=electrons)
     matrix, plain, edge = evidence.matrix, evidence.plain, evidence.edge
     wanted = wanted or _default_ranks(edge.n_above, min(matrix.n_positions, matrix.n_pixels))
     counts = electrons and abs(evidence.gain / matrix.gain - 1) <= GAIN_OFF
@@ -139,7 +139,7 @@ def rank(
 
 
 @dataclass(frozen=True, eq=False)
-class _Spectrum:
+class Spectrum:
     """The data as they are judged, and what of their spectrum leaves the noise."""
 
     matrix: Matrix
@@ -149,7 +149,7 @@ class _Spectrum:
     notes: tuple[str, ...]
 
 
-def _spectrum(matrix: Matrix, plan: Plan, largest: int, *, whiten: bool) -> _Spectrum:
+def spectrum(matrix: Matrix, plan: Plan, largest: int, *, whiten: bool) -> Spectrum:
     """Return the noise edges of a matrix from a sketch that is wide enough for them."""
     matrix = plan.loss.weigh(matrix, budget=plan.budget)
     notes: tuple[str, ...] = ()
@@ -174,7 +174,7 @@ def _spectrum(matrix: Matrix, plan: Plan, largest: int, *, whiten: bool) -> _Spe
     light = float(matrix.position_weights.sum() * (matrix.pixel_weights @ mean))
     entries = np.count_nonzero(matrix.position_weights) * np.count_nonzero(matrix.pixel_weights)
     gain = plain.noise**2 * entries / light if light > 0 else float("nan")
-    return _Spectrum(matrix, plain, edge, gain, notes)
+    return Spectrum(matrix, plain, edge, gain, notes)
 
 
 def _mean(products: DataProducts, matrix: Matrix, plan: Plan) -> Float:

@@ -18,7 +18,7 @@ from unmixel.physics.halo import Halo
 from unmixel.physics.kernels import disk_kernel, disk_spot, gaussian_kernel, gaussian_spot
 from unmixel.physics.zones import spots
 
-__all__ = ["GlassSpec", "glass_truth"]
+__all__ = ["GlassSpec", "glass_truth", "smooth_patterns", "spots_image"]
 
 Array = NDArray[np.float64]
 
@@ -26,14 +26,27 @@ BEAM_SIGMAS = 4.0
 # radius that holds the direct beam, in spot sigmas
 
 
+_WHOLE = (slice(None), slice(None))
+
+
+def _window(spec: GlassSpec, v: float, u: float) -> tuple[slice, slice]:
+    """Return the part of the detector that a spot reaches: a disk ends, a Gaussian does not."""
+    if spec.spots == "gaussian":
+        return _WHOLE
+    reach = 2 * spec.spot + 1
+    rows, columns = (slice(max(0, int(c - reach)), max(0, int(c + reach) + 2)) for c in (v, u))
+    return rows, columns
+
+
 def _elliptic(spec: GlassSpec, g: Array) -> Array:
     """Stretch places (v, u) by the ellipticity of the projector lenses: long axis along u."""
     return np.asarray(g * np.array([1 - spec.ellipticity / 2, 1 + spec.ellipticity / 2]))
 
 
-def _spot(spec: GlassSpec, v: float, u: float) -> Array:
-    dv = np.arange(spec.detector[0], dtype=np.float64) - v
-    du = np.arange(spec.detector[1], dtype=np.float64) - u
+def _spot(spec: GlassSpec, v: float, u: float, window: tuple[slice, slice] = _WHOLE) -> Array:
+    """Return a spot of height 1 at (v, u) px, or what a window of the detector sees of it."""
+    dv = np.arange(spec.detector[0], dtype=np.float64)[window[0]] - v
+    du = np.arange(spec.detector[1], dtype=np.float64)[window[1]] - u
     if spec.spots == "gaussian":
         return np.asarray(gaussian_spot(dv, spec.spot)[:, None] * gaussian_spot(du, spec.spot)[None, :])
     return disk_spot(np.hypot(dv[:, None], du[None, :]), 2 * spec.spot)
@@ -49,6 +62,26 @@ def dynamical_factors(spec: GlassSpec, index: int, n_spots: int) -> Array:
     return np.asarray(np.exp(spec.dynamical * drawn - spec.dynamical**2 / 2))
 
 
+def spots_image(spec: GlassSpec, g: Array, heights: Array) -> Array:
+    """Return spots, each an image of the aperture, on the detector of a phantom.
+
+    Parameters
+    ----------
+    spec : GlassSpec
+    g : ndarray, shape (n, 2)
+        (v, u) in 1/angstrom.
+    heights : ndarray, shape (n,)
+    """
+    places = _elliptic(spec, g) / spec.pixel + np.asarray(spec.center)
+    margin = 3 * spec.spot
+    seen = np.all((places > -margin) & (places < np.asarray(spec.detector) - 1 + margin), axis=1)
+    image = np.zeros(spec.detector)
+    for (v, u), height in zip(places[seen], heights[seen], strict=True):
+        window = _window(spec, v, u)
+        image[window] += height * _spot(spec, v, u, window)
+    return image
+
+
 def _pattern(spec: GlassSpec, ball: Ball, index: int, diffuse: Array) -> Array:
     """Return one crystal's pattern: spots that are images of the aperture over a diffuse share; sum 1."""
     g, intensity = spots(
@@ -60,18 +93,13 @@ def _pattern(spec: GlassSpec, ball: Ball, index: int, diffuse: Array) -> Array:
     )
     if spec.dynamical:
         intensity = intensity * dynamical_factors(spec, index, len(intensity))
-    places = _elliptic(spec, g) / spec.pixel + np.asarray(spec.center)
-    margin = 3 * spec.spot
-    seen = np.all((places > -margin) & (places < np.asarray(spec.detector) - 1 + margin), axis=1)
-    image = np.zeros(spec.detector)
-    for (v, u), height in zip(places[seen], intensity[seen], strict=True):
-        image += height * _spot(spec, v, u)
+    image = spots_image(spec, g, intensity)
     if image.sum() <= 0:
         return diffuse
     return np.asarray((1 - spec.diffuse) * image / image.sum() + spec.diffuse * diffuse)
 
 
-def _smooth(spec: GlassSpec) -> Array:
+def smooth_patterns(spec: GlassSpec) -> Array:
     """Return the rings of each glass and, last, diffuse scattering, blurred by the spot as all scattering is; sum 1."""
     from scipy.signal import oaconvolve
 
@@ -89,7 +117,7 @@ def _smooth(spec: GlassSpec) -> Array:
 
 def _patterns(spec: GlassSpec, balls: list[Ball]) -> Array:
     """Return patterns (beam, each glass, each ball), each of sum 1 over the detector."""
-    *glasses, diffuse = _smooth(spec)
+    *glasses, diffuse = smooth_patterns(spec)
     beam = _spot(spec, *spec.center)
     crystals = [_pattern(spec, ball, index, diffuse) for index, ball in enumerate(balls)]
     return np.array([beam / beam.sum(), *glasses, *crystals])

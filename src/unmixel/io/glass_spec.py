@@ -72,6 +72,12 @@ class GlassSpec:
     )
     matrices: int = key(1, "number of glasses, each in a region of its own", "", between(1, len(HALOS)))
     halo: float = key(0.40, "first ring of the glass", "1/angstrom", above(0))
+    sampling: float = key(
+        0.0,
+        "detector pixel; 0 puts the first ring at 57 % of the shorter half width",
+        "1/angstrom",
+        at_least(0),
+    )
     blur: float = key(0.8, "sigma of the probe", "px", between(0, 50))
     spot: float = key(2.2, "sigma of a spot and of the direct beam", "px", between(0.3, 100))
     spots: str = key(
@@ -102,8 +108,8 @@ class GlassSpec:
 
     @property
     def pixel(self) -> float:
-        """Detector pixel in 1/angstrom: the first ring lies at 57 % of the shorter half width."""
-        return self.halo / (HALO_PLACE * min(self.detector) / 2)
+        """Detector pixel in 1/angstrom; without `sampling` the first ring lies at 57 % of the shorter half width."""
+        return self.sampling or self.halo / (HALO_PLACE * min(self.detector) / 2)
 
     @property
     def center(self) -> tuple[float, float]:

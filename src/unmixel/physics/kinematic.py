@@ -84,15 +84,40 @@ def spot_pattern(
     ([[-2, 0, 0], [0, -2, 0], [0, 2, 0], [2, 0, 0]], [0.553, 0.553, 0.553, 0.553])
     """
     every = crystal.reflections(reach)
-    turned = every.g @ np.asarray(orientation).T
-    error = -turned[:, 2] - wavelength(voltage_kV) * np.sum(every.g**2, axis=1) / 2
-    near = np.abs(error) * thickness < 1
-    strength = every.intensity * np.sinc(thickness * error) ** 2 * near
+    turned, strength, near = excited(every, orientation, voltage_kV=voltage_kV, thickness=thickness)
     strongest = float(strength.max(initial=0.0))
     seen = near & ~every.forbidden & (strength > least * strongest)
     doubled = near & every.forbidden & _sums_of_two(every.hkl[seen], every.hkl)
     kept = seen | doubled
     return _on_detector(turned[kept], strength[kept], every.hkl[kept], doubled[kept])
+
+
+def excited(
+    every: Reflections, orientation: Float, *, voltage_kV: float, thickness: float
+) -> tuple[Float, Float, NDArray[np.bool_]]:
+    """Return where reflections of a thin crystal lie, how strong they are and which are near the Ewald sphere.
+
+    Parameters
+    ----------
+    every : Reflections
+    orientation : ndarray, shape (3, 3)
+        As for `spot_pattern`.
+    voltage_kV, thickness : float
+        Thickness along the beam, in angstrom.
+
+    Returns
+    -------
+    places : ndarray, shape (n, 3)
+        To the right, up, and against the electrons, in 1/angstrom.
+    strength : ndarray, shape (n,)
+        ``|F|^2 sinc^2(t s)``, in the units of the reflections; 0 where not near.
+    near : ndarray of bool, shape (n,)
+        ``|s| t < 1``: within the first zero of the rod.
+    """
+    turned = every.g @ np.asarray(orientation).T
+    error = -turned[:, 2] - wavelength(voltage_kV) * np.sum(every.g**2, axis=1) / 2
+    near = np.abs(error) * thickness < 1
+    return turned, every.intensity * np.sinc(thickness * error) ** 2 * near, near
 
 
 def _sums_of_two(allowed: NDArray[np.intp], hkl: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -98,7 +98,7 @@ class Request:
 
 
 def shipped(name: str) -> dict[str, Any]:
-    """Return the raw data of a recipe that ships with unmixel: ``diffraction`` or ``spectrum``.
+    """Return the raw data of a recipe that ships with unmixel: ``diffraction``, ``spectrum`` or ``glass``.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmixel.core.errors import InputError
-from unmixel.core.units import canonical, convert, memory, printed
+from unmixel.core.units import canonical, convert, memory, printed, quantity
 
 CANONICAL = ("nm", "1/angstrom", "mrad", "eV", "px", "s")
 
@@ -92,3 +92,35 @@ def test_memory_in_words(n_bytes: float, text: str) -> None:
 def test_printed_units() -> None:
     assert printed("1/angstrom") == "Å⁻¹"
     assert printed("nm") == "nm"
+
+
+@pytest.mark.parametrize(
+    ("text", "units", "value"),
+    [
+        ("7nm", ("nm",), 7.0), (" 70 Å ", ("nm",), 7.0), ("0.2/nm", ("1/angstrom", "mrad"), 0.02),
+        (".4 mrad", ("1/angstrom", "mrad"), 0.4), ("2us", ("s",), 2e-6), ("1.5e2kV", ("kV",), 150.0),
+    ],
+)  # fmt: skip
+def test_a_number_with_its_unit_is_understood(text: str, units: tuple[str, ...], value: float) -> None:
+    found, unit = quantity(text, "it", *units)
+    assert found == pytest.approx(value)
+    assert unit in units
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "nm", "7 furlong", "7 mrad", "1e999nm", "7 nm nm", "nan nm", "--7nm"]
+)
+def test_what_is_no_length_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InputError, match=r"--size: expected a number with its unit, nm .* e\.g\. 1nm"):
+        quantity(text, "--size", "nm")
+
+
+@given(st.text(max_size=12))
+@settings(max_examples=50, deadline=None)
+def test_any_text_is_a_quantity_or_refused(text: str) -> None:
+    try:
+        value, unit = quantity(text, "it", "nm", "s")
+    except InputError:
+        return
+    assert unit in ("nm", "s")
+    assert abs(value) < float("inf")
