@@ -280,6 +280,11 @@ class BlockReader:
         """Return the number of blocks."""
         return len(self._source.places)
 
+    @property
+    def n_positions(self) -> int:
+        """Number of positions in all blocks."""
+        return math.prod(int(n) for n in self.data.shape[: self.n_scan_axes])
+
     def load(self, i: int) -> Block:
         """Return block `i`, from memory where it was kept, else from the source."""
         kept = self._kept.get(i)

@@ -49,14 +49,31 @@ class DeviceBlocks:
     _ahead: dict[int, Future[tuple[Block, Any]]] = field(default_factory=dict, init=False, repr=False)
     _held: int = field(default=0, init=False, repr=False)
 
+    _halved: int = field(default=0, init=False, repr=False)
+
     @cached_property
     def _budget(self) -> int:
-        return int(self.engine.budget)
+        return int(self.engine.budget) >> self._halved
 
     @cached_property
     def _work(self) -> int:
         """Bytes of one block in float32."""
-        return min(LARGEST, self._budget // (4 * COPIES))
+        return min(LARGEST >> self._halved, self._budget // (4 * COPIES))
+
+    def shrink(self) -> bool:
+        """Halve what is held and what is worked on at once; return whether blocks can be smaller at all.
+
+        For where a device has run out of memory: another program may have taken what was free at first.
+        """
+        if len(self._groups) == len(self.reader) and not self._kept:
+            return False
+        self._kept.clear()
+        self._ahead.clear()
+        self._held = 0
+        self._halved += 1
+        for name in ("_budget", "_work", "_groups"):
+            self.__dict__.pop(name, None)
+        return True
 
     @cached_property
     def _groups(self) -> list[range]:
@@ -73,6 +90,11 @@ class DeviceBlocks:
     def __iter__(self) -> Iterator[Block]:
         """Yield all blocks in order."""
         return (self.load(i) for i in range(len(self)))
+
+    @property
+    def n_positions(self) -> int:
+        """Number of positions in all blocks."""
+        return int(self.reader.n_positions)
 
     @property
     def kept_as(self) -> str:
