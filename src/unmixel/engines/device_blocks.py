@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -79,7 +78,7 @@ class DeviceBlocks:
     def _groups(self) -> list[range]:
         """Blocks of the reader that make up each block here."""
         count = len(self.reader)
-        average = 4 * prod(self.reader.data.shape) / max(1, count)
+        average = 4 * self.reader.n_values / max(1, count)
         step = max(1, int(self._work / max(1.0, average)))
         return [range(i, min(i + step, count)) for i in range(0, count, step)]
 

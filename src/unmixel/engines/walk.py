@@ -79,7 +79,7 @@ def _plus(total: Array, more: Array) -> Array:
 def where(block: Block, engine: Any, array: Array) -> Any:
     """Return what cuts a block's positions out of an array: a slice, or indices where the array lives."""
     positions = block.positions
-    if positions.size and positions[-1] - positions[0] + 1 == positions.size:
+    if positions.size and bool((positions[1:] - positions[:-1] == 1).all()):
         return slice(int(positions[0]), int(positions[-1]) + 1)
     return positions if isinstance(array, np.ndarray) else engine.asarray(positions.astype(np.int64))
 
