@@ -19,6 +19,8 @@ REFUSED, UNEXPECTED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 _SAYINGS = {
     "components": "factorize.components",
     "engine": "factorize.engine",
+    "scheduler": "factorize.scheduler",
+    "workers": "factorize.workers",
     "promote_residual": "factorize.promote",
     "drop_flyback": "read.drop_flyback",
 }
@@ -141,6 +143,10 @@ def run(
     scan_shape: ScanShape = None,
     drop_flyback: Flyback = False,
     engine: Annotated[str | None, typer.Option(metavar="NAME", help="Where the arithmetic runs.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Scheduler whose workers go through the data.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Workers started on this machine.")] = None,
     promote_residual: Annotated[
         int | None, typer.Option(metavar="P", help="Structures of the residual that become components.")
     ] = None,
@@ -167,6 +173,8 @@ def run(
         scan_shape,
         drop_flyback,
         engine,
+        scheduler,
+        workers,
         promote_residual,
         tuple(cif or ()),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ def _local(n_workers: int, memory_limit: int) -> Any:
         processes=True,
         memory_limit=memory_limit,
         dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
     )
     client = distributed.Client(cluster)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -142,7 +141,3 @@ class DaskEngine:
     def told(self, budget: int) -> str:
         """Return in words where passes run, with the address of dask's dashboard."""
         return self.cluster(budget).told
-
-    def telling(self, progress: Callable[[int, int], None]) -> DaskEngine:
-        """Return the engine with something that is told of the finished parts of each pass."""
-        return dataclasses.replace(self, progress=progress)

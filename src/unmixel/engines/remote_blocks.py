@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,7 @@ from unmixel.engines.blocks import Block, BlockReader
 from unmixel.engines.cluster import Cluster
 from unmixel.engines.lazy import in_memory
 from unmixel.engines.shipping import MOST_SENT, Parcel, packed
-from unmixel.engines.walk import Found, Places, Task, walk
+from unmixel.engines.walk import Found, Places, Task
 
 RUNS = 8, 128
 """Fewest and most runs that blocks are shared out in: what is done again where a worker is lost is a few of them."""
@@ -79,9 +80,7 @@ class Run:
 
     def load(self, i: int) -> Block:
         """Return block `i` of the run."""
-        return Block(
-            np.arange(self._starts[i], self._starts[i + 1]), self.reader.load(self.blocks[i]).values
-        )
+        return Block(np.arange(self._starts[i], self._starts[i + 1]), self.reader.load(self.blocks[i]).values)
 
 
 @dataclass(eq=False)
@@ -197,7 +196,7 @@ class RemoteBlocks:
         n_bytes = self.reader.n_values * np.dtype(self.reader.data.dtype).itemsize
         n_runs = min(count, max(RUNS[0], min(RUNS[1], math.ceil(n_bytes / RUN_BYTES))))
         ends = np.linspace(0, count, n_runs + 1).round().astype(int).tolist()
-        return [range(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [range(a, b) for a, b in pairwise(ends)]
 
     @cached_property
     def _home(self) -> Any:

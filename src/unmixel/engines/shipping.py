@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from importlib.metadata import version as installed
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel import __version__
 from unmixel.core.errors import InputError
 from unmixel.engines.lazy import mapping_of
 
@@ -126,7 +126,7 @@ def _too_large(array: NDArray[Any]) -> InputError:
 def opened(data: bytes, engine: Any) -> Any:
     """Return what was `packed`, its arrays where an engine computes."""
     with computing_with(engine):
-        return pickle.loads(data)  # noqa: S301 - written by `packed`, sent by dask
+        return pickle.loads(data)
 
 
 @dataclass(eq=False)
@@ -141,7 +141,7 @@ class Parcel:
     """
 
     data: bytes
-    version: str = __version__
+    version: str = field(default_factory=lambda: installed("unmixel"))
     _opened: Any = field(default=None, repr=False)
     _lock: Any = field(default_factory=threading.Lock, repr=False)
 
@@ -159,11 +159,11 @@ class Parcel:
         InputError
             When it was packed by another version of unmixel.
         """
-        if self.version != __version__:
+        if self.version != installed("unmixel"):
             raise InputError(
                 "workers",
                 expected=f"unmixel {self.version} on every worker",
-                got=f"unmixel {__version__}",
+                got=f"unmixel {installed('unmixel')}",
                 hint="install the same version where workers run",
             )
         with self._lock:
