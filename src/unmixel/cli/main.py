@@ -138,7 +138,7 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a run that is there.")] = False,
     json: Json = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show recipe, shapes and memory; do nothing.")
+        bool, typer.Option("--dry-run", help="Show recipe, shapes, memory and time; do nothing.")
     ] = False,
     scan_shape: ScanShape = None,
     drop_flyback: Flyback = False,

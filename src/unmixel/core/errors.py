@@ -31,7 +31,9 @@ class UnmixelError(Exception):
 
 
 def _again(kind: type[UnmixelError], args: tuple[Any, ...]) -> UnmixelError:
-    return kind.__new__(kind, *args)
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class InputError(UnmixelError, ValueError):

@@ -160,7 +160,7 @@ def _pieces(data: Any, n_scan_axes: int, budget: int) -> list[_Piece]:
     return pieces
 
 
-def _compact_dtype(values: NDArray[Any]) -> np.dtype[Any]:
+def compact_dtype(values: NDArray[Any]) -> np.dtype[Any]:
     """Return the smallest unsigned dtype that holds `values` exactly; their own dtype where there is none."""
     if values.dtype.kind == "f":
         if not np.all(values == np.rint(values)):
@@ -321,7 +321,7 @@ class BlockReader:
 
     def _keep(self, i: int, block: Block) -> None:
         # a copy: a view would hold the whole piece that was read
-        values = block.values.astype(_compact_dtype(block.values))
+        values = block.values.astype(compact_dtype(block.values))
         with self._lock:
             self._held += values.nbytes
             self._too_big = self._too_big or self._held > self.budget // 2

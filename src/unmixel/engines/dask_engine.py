@@ -121,6 +121,12 @@ class DaskEngine:
             return Cluster.connected(self.scheduler)
         return Cluster.local(self.workers or cores(), self.memory_limit or 2 * budget + 10**9)
 
+    def n_workers(self, budget: int) -> int:
+        """Return how many workers there are, or would be started here."""
+        if self.client is None and self.scheduler is None:
+            return self.workers or cores()
+        return len(self.cluster(budget).addresses)
+
     def resident(self, blocks: Blocks) -> Blocks:
         """Return the blocks as the workers have them; none of their values ever come here.
 

@@ -158,6 +158,13 @@ def workers_told(how: Factorize) -> str | None:
     return engine.told(int(how.memory_budget_MB * 1e6)) if how.engine == "dask" else None
 
 
+def n_workers(how: Factorize) -> int:
+    """Return how many workers go through the data: 0 where it is this process alone."""
+    if how.engine != "dask":
+        return 0
+    return int(engine_of(how).n_workers(int(how.memory_budget_MB * 1e6)))
+
+
 def report(result: Any, path: Path) -> None:
     """Write the page of a result."""
     from unmixel.report.page import write_report
