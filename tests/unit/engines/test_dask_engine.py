@@ -59,6 +59,18 @@ def test_passes_are_those_of_numpy(client, data) -> None:
     assert there.reader.kept_as.startswith("on 2 workers")
 
 
+def test_workers_compute_with_torch(client, data) -> None:
+    torch = pytest.importorskip("torch", reason="torch is an extra: pip install 'unmixel[torch]'")
+    flat = Matrix.from_array(data.reshape(132, 40), scan_shape=(12, 11))
+    lazy = Matrix(wrap(data, (3, 4, 40)), flat.scan_grid, flat.pattern_grid, np.ones(132), np.ones(40))
+    settings = {"max_iter": 3, "tol": 0, "sketch_sweeps": 4, "memory_budget": 20_000}
+    here = NMF(2, engine=NumpyEngine(1), **settings).fit(lazy)
+    engine = DaskEngine(client, compute="torch")
+    assert isinstance(engine.asarray([1.0]), torch.Tensor)
+    there = NMF(2, engine=engine, **settings).fit(lazy)
+    assert there.reconstruction_err_ == pytest.approx(here.reconstruction_err_, rel=1e-5)
+
+
 def test_what_is_refused_there_is_told_here(client) -> None:
     data = wrap(np.full((4, 5, 6), -1.0), (2, 5, 6))
     with pytest.raises(InputError, match="negative values"):
