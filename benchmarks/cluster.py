@@ -78,7 +78,7 @@ def counted(client: Any, found: dict[str, int]) -> Any:
         found |= {"packed": sent[0], "workers": sum(client.run(_outgoing).values()) - before}
 
 
-def on_scan(gb: float, workers: int, limit: int) -> dict[str, Any]:
+def on_scan(gb: float, workers: int, limit: int, sweeps: int) -> dict[str, Any]:
     """Return traffic, memory and time of a factorisation."""
     n_rows = max(8, round(gb * 1e9 / (ROW * DETECTOR[0] * DETECTOR[1] * 2)))
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ def on_scan(gb: float, workers: int, limit: int) -> dict[str, Any]:
             start = perf_counter()
             with counted(client, traffic):
                 factors = NMF(
-                    K, engine=engine, max_iter=3, tol=0, sketch_sweeps=20, memory_budget=10**9
+                    K, engine=engine, max_iter=sweeps, tol=0, sketch_sweeps=20, memory_budget=10**9
                 ).factorize(scan)
             seconds = perf_counter() - start
             peaks = list(client.run(_peak).values())
@@ -199,13 +199,14 @@ def main() -> None:
     parser.add_argument("--gb", type=float, default=1.0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit-gb", type=float, default=3.0)
+    parser.add_argument("--sweeps", type=int, default=3)
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--share-mb", type=float, default=64)
     parser.add_argument("--rate-mb", type=float, default=4, help="MB a second that a worker reads.")
     parser.add_argument("--out", type=Path, default=Path("bench-results/cluster.json"))
     asked = parser.parse_args()
     if asked.what == "scan":
-        found: Any = on_scan(asked.gb, asked.workers, int(asked.limit_gb * 1e9))
+        found: Any = on_scan(asked.gb, asked.workers, int(asked.limit_gb * 1e9), asked.sweeps)
         for key, value in found.items():
             if key != "by_pass":
                 print(f"{key:24s} {value}")

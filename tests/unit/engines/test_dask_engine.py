@@ -59,6 +59,7 @@ def test_passes_are_those_of_numpy(client, data) -> None:
     assert there.reader.kept_as.startswith("on 2 workers")
 
 
+@pytest.mark.slow
 def test_workers_compute_with_torch(client, data) -> None:
     torch = pytest.importorskip("torch", reason="torch is an extra: pip install 'unmixel[torch]'")
     flat = Matrix.from_array(data.reshape(132, 40), scan_shape=(12, 11))
