@@ -22,6 +22,7 @@ from unmixel.dataset.matrix import Grid, Matrix
 from unmixel.engines.base import Blocks
 from unmixel.engines.blocks import Block
 from unmixel.engines.torch_engine import TorchEngine
+from unmixel.engines.walk import Found
 from unmixel.factorize.fit import Work, fit
 from unmixel.factorize.solve import solve
 
@@ -177,7 +178,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         products = Work(matrix, plan).products
         rows = engine.zeros((asked.k, matrix.n_pixels), "float32") + 1
         with engine.threads():
-            return products.through(rows, lambda index, values: values)
+            return products.through(rows, lambda values: (values, Found()))
 
     def sketch() -> Any:
         with engine.threads():

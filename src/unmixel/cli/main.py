@@ -21,6 +21,8 @@ REFUSED, UNEXPECTED, EARLY, INTERRUPTED, TERMINATED = 2, 1, 3, 130, 143
 _SAYINGS = {
     "components": "factorize.components",
     "engine": "factorize.engine",
+    "scheduler": "factorize.scheduler",
+    "workers": "factorize.workers",
     "promote_residual": "factorize.promote",
     "drop_flyback": "read.drop_flyback",
 }
@@ -138,11 +140,15 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a run that is there.")] = False,
     json: Json = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show recipe, shapes and memory; do nothing.")
+        bool, typer.Option("--dry-run", help="Show recipe, shapes, memory and time; do nothing.")
     ] = False,
     scan_shape: ScanShape = None,
     drop_flyback: Flyback = False,
     engine: Annotated[str | None, typer.Option(metavar="NAME", help="Where the arithmetic runs.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Scheduler whose workers go through the data.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Workers started on this machine.")] = None,
     promote_residual: Annotated[
         int | None, typer.Option(metavar="P", help="Structures of the residual that become components.")
     ] = None,
@@ -169,6 +175,8 @@ def run(
         scan_shape,
         drop_flyback,
         engine,
+        scheduler,
+        workers,
         promote_residual,
         tuple(cif or ()),
     )

@@ -26,6 +26,8 @@ class Request:
     scan_shape : str or None
     drop_flyback : bool
     engine : str or None
+    scheduler : str or None
+    workers : int or None
     promote : int or None
         Argument of ``--promote-residual``.
     cifs : tuple of str
@@ -40,6 +42,8 @@ class Request:
     scan_shape: str | None = None
     drop_flyback: bool = False
     engine: str | None = None
+    scheduler: str | None = None
+    workers: int | None = None
     promote: int | None = None
     cifs: tuple[str, ...] = ()
 
@@ -51,6 +55,8 @@ class Request:
             "read.scan_shape": self.scan_shape,
             "read.drop_flyback": "true" if self.drop_flyback else None,
             "factorize.engine": self.engine,
+            "factorize.scheduler": self.scheduler,
+            "factorize.workers": self.workers,
             "factorize.promote": self.promote,
             "interpret.identify.candidates": json.dumps(self.cifs) if self.cifs else None,
         }

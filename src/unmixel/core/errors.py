@@ -21,9 +21,21 @@ Every message names what was expected, what came and what to do.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class UnmixelError(Exception):
     """Anything that unmixel refuses or cannot do."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how the error is made again in another process: its words are there already."""
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[UnmixelError], args: tuple[Any, ...]) -> UnmixelError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class InputError(UnmixelError, ValueError):

@@ -20,6 +20,11 @@ class Blocks(Protocol):
         """Return the number of blocks."""
         ...
 
+    @property
+    def n_positions(self) -> int:
+        """Return the number of positions in all blocks."""
+        ...
+
     def load(self, i: int) -> Any:
         """Return block `i`: `positions` on the host, `values` (b, m) at their own width."""
         ...
@@ -110,6 +115,20 @@ class Engine(Protocol):
 
         Which items a total holds, and in which order, depends on nothing but the engine, so that sums are the same in
         every run; `add` may change the total that it is given.
+        """
+        ...
+
+    def walk(self, task: Any, blocks: Blocks, along: tuple[Array, ...] = ()) -> Any:
+        """Return what a task finds in all blocks, a `Found`; see `walk.walk`.
+
+        Parameters
+        ----------
+        task : Task
+            Looks at one block; may be sent to another process.
+        blocks : Blocks
+            As `resident` gave them.
+        along : tuple of array, shape (..., n)
+            What the task wants to know of each position: arrays of the engine, or of numpy.
         """
         ...
 

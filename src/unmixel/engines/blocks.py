@@ -280,6 +280,29 @@ class BlockReader:
         """Return the number of blocks."""
         return len(self._source.places)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to another process: where the data are, not what was read of them."""
+        return {"data": self.data, "n_scan_axes": self.n_scan_axes, "budget": self.budget}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    @property
+    def n_positions(self) -> int:
+        """Number of positions in all blocks."""
+        return math.prod(int(n) for n in self.data.shape[: self.n_scan_axes])
+
+    @property
+    def n_values(self) -> int:
+        """Number of values in all blocks."""
+        return math.prod(int(n) for n in self.data.shape)
+
+    def positions(self, i: int) -> NDArray[np.intp]:
+        """Return the flat positions of block `i`, which is not read for it."""
+        p, share = self._source.places[i]
+        piece = self._source.pieces[p]
+        return piece.positions[piece.rows[share]]
+
     def load(self, i: int) -> Block:
         """Return block `i`, from memory where it was kept, else from the source."""
         kept = self._kept.get(i)

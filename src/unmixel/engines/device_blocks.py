@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -49,20 +48,37 @@ class DeviceBlocks:
     _ahead: dict[int, Future[tuple[Block, Any]]] = field(default_factory=dict, init=False, repr=False)
     _held: int = field(default=0, init=False, repr=False)
 
+    _halved: int = field(default=0, init=False, repr=False)
+
     @cached_property
     def _budget(self) -> int:
-        return int(self.engine.budget)
+        return int(self.engine.budget) >> self._halved
 
     @cached_property
     def _work(self) -> int:
         """Bytes of one block in float32."""
-        return min(LARGEST, self._budget // (4 * COPIES))
+        return min(LARGEST >> self._halved, self._budget // (4 * COPIES))
+
+    def shrink(self) -> bool:
+        """Halve what is held and what is worked on at once; return whether blocks can be smaller at all.
+
+        For where a device has run out of memory: another program may have taken what was free at first.
+        """
+        if len(self._groups) == len(self.reader) and not self._kept:
+            return False
+        self._kept.clear()
+        self._ahead.clear()
+        self._held = 0
+        self._halved += 1
+        for name in ("_budget", "_work", "_groups"):
+            self.__dict__.pop(name, None)
+        return True
 
     @cached_property
     def _groups(self) -> list[range]:
         """Blocks of the reader that make up each block here."""
         count = len(self.reader)
-        average = 4 * prod(self.reader.data.shape) / max(1, count)
+        average = 4 * self.reader.n_values / max(1, count)
         step = max(1, int(self._work / max(1.0, average)))
         return [range(i, min(i + step, count)) for i in range(0, count, step)]
 
@@ -73,6 +89,11 @@ class DeviceBlocks:
     def __iter__(self) -> Iterator[Block]:
         """Yield all blocks in order."""
         return (self.load(i) for i in range(len(self)))
+
+    @property
+    def n_positions(self) -> int:
+        """Number of positions in all blocks."""
+        return int(self.reader.n_positions)
 
     @property
     def kept_as(self) -> str:

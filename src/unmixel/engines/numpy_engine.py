@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.engines.base import Blocks
+from unmixel.engines.walk import Found, Task, walk
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -177,6 +178,10 @@ class NumpyEngine:
         finally:
             for future in totals:
                 future.cancel()
+
+    def walk(self, task: Task, blocks: Blocks, along: tuple[NDArray[Any], ...] = ()) -> Found:
+        """Return what a task finds in all blocks, shared out to threads."""
+        return walk(self, task, blocks, along)
 
     def sum_rows(
         self, values: NDArray[Any], groups: NDArray[Any], size: int, factors: NDArray[Any]

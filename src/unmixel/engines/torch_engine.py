@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unmixel.core.errors import InputError, MissingExtraError
 from unmixel.engines.base import Blocks
 from unmixel.engines.device_blocks import DeviceBlocks, native
+from unmixel.engines.walk import Found, Task, walk
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -242,6 +243,22 @@ class TorchEngine:
     ) -> list[Any]:
         """Return the one total of ``add(total, function(item))`` over all items."""
         return [reduce(add, map(function, items), None)]
+
+    def walk(self, task: Task, blocks: Blocks, along: tuple[Any, ...] = ()) -> Found:
+        """Return what a task finds in all blocks; in smaller ones where the device's memory has run out.
+
+        Raises
+        ------
+        InputError
+            When not even the smallest blocks fit.
+        """
+        while True:
+            try:
+                return walk(self, task, blocks, along)
+            except _torch().OutOfMemoryError:
+                # a task changes nothing: what was begun may be done again
+                if not (isinstance(blocks, DeviceBlocks) and blocks.shrink()):
+                    raise
 
     def sum_rows(
         self, values: Any, groups: NDArray[Any], size: int, factors: NDArray[Any]

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Residual
 from unmixel.engines.base import Blocks
-from unmixel.factorize.contracts import Array, Descent, Settling
+from unmixel.factorize.contracts import Descent
 from unmixel.factorize.descent import StopRule, Sweep
 from unmixel.factorize.polish import OnSweep, polish
 from unmixel.factorize.problem import Problem
-from unmixel.factorize.residual import residual
+from unmixel.factorize.residual import Settle, residual
 
 SOON = 8.0
 """Fall of a sweep, in units of the tolerance, after which the last pass is likely to find that nothing moves any more.
@@ -107,26 +107,13 @@ def close(
     engine = problem.maps.engine
     maps, patterns, sums = scaled(problem, sweep)
     settling = descent.settling(sweep.z_maps, sweep.z_patterns)
-    settle = None if settling is None else _Settle(settling, engine, engine.asarray(sums), ask=ask)
-    found, misfit2, norm2, products = residual(data[0], maps, patterns, data[1], engine, settle)
+    settle = None if settling is None else Settle(settling.on_block, engine.asarray(sums), ask=ask)
+    along = () if settling is None else settling.along
+    found, misfit2, norm2, products = residual(data[0], maps, patterns, data[1], engine, settle, along)
     left = float("nan")
     if settling is not None and products is not None:
         left = settling.left(problem.maps.fold(engine.asarray(maps / sums)), products)
     return Closed(maps, patterns, found, misfit2, norm2, left)
-
-
-@dataclass(frozen=True, eq=False)
-class _Settle:
-    """What the last pass does to a block before it is looked at."""
-
-    settling: Settling
-    engine: Any
-    sums: Array
-    ask: bool
-
-    def __call__(self, index: Array, values: Array) -> tuple[Array, Array | None]:
-        best = self.engine.xp.clip(self.settling.maps(index, values), min=0)
-        return best * self.sums, self.settling.weighted(index, best) if self.ask else None
 
 
 def host_factor(side: Any, f: Any) -> NDArray[Any]:

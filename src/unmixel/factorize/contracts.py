@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.matrix import Grid
+from unmixel.engines.walk import Found
 
 Array = Any
 """An array of the engine in use."""
@@ -38,6 +39,13 @@ SideName = Literal["maps", "patterns"]
 
 Samples = Any
 """Flat positions of a block: a slice, or an integer array of the engine."""
+
+Between = Callable[..., tuple[Array, Found]]
+"""From products (l, b) and what lies along the same positions to rows (l', b), and what else it found there.
+
+It can be sent to another process (an object of small arrays, no closure over what changes) and changes nothing: blocks
+come in any order, at the same time, and perhaps twice.
+"""
 
 
 @dataclass(frozen=True)
@@ -215,11 +223,10 @@ class Products(Protocol):
         """Return ``rows X``, shape (l, m), for rows of shape (l, n)."""
         ...
 
-    def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
-        """Return the sum over blocks b of ``between(positions, rows X_b') X_b``, shape (l', m), in one pass.
+    def through(self, rows: Array, between: Between, *along: Array) -> tuple[Array, Found]:
+        """Return the sum over blocks b of ``between(rows X_b') X_b``, shape (l', m), in one pass, and what it told.
 
-        `between` gets the flat positions of a block and (l, b) products, and returns (l', b); blocks come in any
-        order, at the same time, from several threads.
+        `between` gets (l, b) products and the block's part of every array (..., n) of `along`.
         """
         ...
 
@@ -258,12 +265,17 @@ class Extrapolation(Protocol):
 class Settling(Protocol):
     """Makes maps the best for fixed patterns in a last pass, and tells what the patterns could still bring."""
 
-    def maps(self, index: Samples, values: Array) -> Array:
-        """Return the best Z of the maps (k, b) of a block, from its flat positions and its values (b, m)."""
+    @property
+    def on_block(self) -> Callable[..., tuple[Array, Array]]:
+        """What makes the best Z of the maps of a block, and these as the data are multiplied by them, (k, b) each.
+
+        From the engine that computes, the values (b, m) and the block's parts of `along`; as `Between` in all else.
+        """
         ...
 
-    def weighted(self, index: Samples, best: Array) -> Array:
-        """Return the maps of a block as the data are multiplied by them, shape (k, b)."""
+    @property
+    def along(self) -> tuple[Array, ...]:
+        """What it wants to know of each position, shape (..., n)."""
         ...
 
     def left(self, z_maps: Array, products: Array) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
-from unmixel.factorize.contracts import Array, Samples, Solver
+from unmixel.dataset.matrix import Grid
+from unmixel.engines.walk import Found
+from unmixel.factorize.contracts import Array, Solver
 from unmixel.factorize.descent import Anderson
 from unmixel.factorize.problem import Problem, Side, summed
 
@@ -50,6 +51,16 @@ class Turn:
             ridge = partner.ridge(z_partner, fixed, before)
             gram = bare + xp.eye(ridge.shape[0], dtype=ridge.dtype, device=ridge.device) * ridge
         return cls(side, partner, z_partner, fixed, bare, gram, scale, before)
+
+    def alone(self) -> Turn:
+        """Return the turn without all that only grids and partners know: what blocks of positions need of it."""
+        nobody = replace(self.side, grid=Grid((0,), (1.0,)), weights=_flat_weights(self.side)[:0])
+        return replace(self, side=nobody, partner=nobody, z_partner=self.z_partner[:0], fixed=self.fixed[:0])
+
+    def at(self, weights: Array) -> Turn:
+        """Return the turn of some samples with these weights (only where the side is `separable`)."""
+        side = replace(self.side, grid=Grid((int(weights.shape[0]),), (1.0,)), weights=weights)
+        return replace(self, side=side)
 
     def rows(self) -> Array:
         """Return what the data are multiplied by: the weighted partner, flat."""
@@ -189,26 +200,12 @@ class LeastSquares:
             self._overlap = z_maps, z_patterns, summed(problem.xp, weighted * side.flat(target))
             new, change = turn.solve(self.solver, side, z_maps, target)
             return new, change + turn.partner_change(new)
-        flat = side.flat(z_maps)
-        out, changes, overlaps = flat + 0, [], []
-
-        def between(index: Samples, target: Array) -> Array:
-            part = side.part(index)
-            inner = Turn(
-                part, turn.partner, z_patterns, turn.fixed, turn.bare, turn.gram, turn.scale, turn.before
-            )
-            new, change = inner.solve_tiles(self.solver, flat[:, index], target)
-            out[:, index] = new
-            changes.append(change)
-            overlaps.append(summed(problem.xp, part.weighted(flat[:, index]) * target))
-            return part.weighted(new)
-
-        products = problem.products.through(turn.rows(), between)
-        new = side.fold(out)
+        products, found = problem.products.through(
+            turn.rows(), TakeTurn(turn.alone(), self.solver), *_along(side, z_maps)
+        )
+        new = side.fold(found.here[0])
         self._known = new, problem.patterns.fold(products)
-        # sorted: threads finish in any order, and a sum must not depend on it
-        xp = problem.xp
-        change, overlap = (xp.sum(xp.sort(xp.stack(sums))) for sums in (changes, overlaps))
+        change, overlap = found.sums
         self._overlap = z_maps, z_patterns, overlap
         return new, change + turn.partner_change(new)
 
@@ -218,7 +215,7 @@ class LeastSquares:
         if target is None:
             turn = Turn.of(problem, side, z_maps, z_patterns)
             target = side.fold(problem.products.with_patterns(turn.rows()))
-        return self.settled(lambda z: Turn.of(problem, side, z, z_patterns), z_maps, target)
+        return settled(self.solver, lambda z: Turn.of(problem, side, z, z_patterns), z_maps, target)
 
     def settling(self, z_maps: Array, z_patterns: Array) -> BlockSettling | None:
         """Return how blocks of maps are made the best for fixed patterns, one by one; None where they cannot be."""
@@ -226,26 +223,72 @@ class LeastSquares:
         by_block = hasattr(problem.products, "reader")
         if not (by_block and side.separable) or problem.patterns.penalised:
             return None
-        return BlockSettling(self, Turn.of(problem, side, z_maps, z_patterns), side.flat(z_maps))
+        return BlockSettling(self, Turn.of(problem, side, z_maps, z_patterns), z_maps)
 
-    def settled(self, turn: Callable[[Array], Turn], z: Array, target: Array) -> Array:
-        """Return z after as many rounds of the solver as it takes to stand still.
 
-        Maps whose samples are coupled approach the best ones ever more slowly: they are left where a round adds less
-        than a fiftieth of what all rounds have brought.
-        """
-        xp, solver = self.problem.xp, getattr(self.solver, "to_the_end", self.solver)
+def _flat_weights(side: Side) -> Array:
+    return side.xp.reshape(side.weights, (-1,))
+
+
+def _along(side: Side, z: Array) -> tuple[Array, Array]:
+    """Return what blocks must know of their positions: Z and weights, flat."""
+    return side.flat(z), _flat_weights(side)
+
+
+def settled(solver: Solver, turn: Callable[[Array], Turn], z: Array, target: Array) -> Array:
+    """Return z after as many rounds of the solver as it takes to stand still.
+
+    Maps whose samples are coupled approach the best ones ever more slowly: they are left where a round adds less
+    than a fiftieth of what all rounds have brought.
+    """
+    solver = getattr(solver, "to_the_end", solver)
+    fall = 0.0
+    for _ in range(100):
+        before, now = z, turn(z)
+        xp = now.side.xp
         precision = 1e-10 if z.dtype == xp.float64 else 1e-5
-        fall = 0.0
-        for _ in range(100):
-            before, now = z, turn(z)
-            z, change = now.solve_tiles(solver, z, target)
-            fall -= float(change)
-            if bool(xp.max(xp.abs(z - before)) <= precision * xp.max(z)):
-                break
-            if not now.side.separable and -float(change) <= 0.02 * fall:
-                break
-        return z
+        z, change = now.solve_tiles(solver, z, target)
+        fall -= float(change)
+        if bool(xp.max(xp.abs(z - before)) <= precision * xp.max(z)):
+            break
+        if not now.side.separable and -float(change) <= 0.02 * fall:
+            break
+    return z
+
+
+@dataclass(frozen=True, eq=False)
+class TakeTurn:
+    """The turn of the maps of a block; a `Between`.
+
+    It gets their products with the patterns, Z (k, b) and weights (b,); it returns new weighted maps and tells the new
+    Z, how the objective changed, and the overlap of data and model before.
+    """
+
+    turn: Turn
+    solver: Solver
+
+    def __call__(self, target: Array, z: Array, weights: Array) -> tuple[Array, Found]:
+        """Return new weighted maps, and what is told."""
+        turn = self.turn.at(weights)
+        new, change = turn.solve_tiles(self.solver, z, target)
+        overlap = summed(turn.side.xp, turn.side.weighted(z) * target)
+        return turn.side.weighted(new), Found((new,), (change, overlap))
+
+
+@dataclass(frozen=True, eq=False)
+class SettleBlock:
+    """Makes the maps of a block the best for fixed patterns, from its values (b, m), Z (k, b) and weights (b,)."""
+
+    turn: Turn
+    solver: Solver
+    rows: Array
+
+    def __call__(self, engine: Any, values: Array, z: Array, weights: Array) -> tuple[Array, Array]:
+        """Return the best Z, and the maps as the data are multiplied by them, shape (k, b) each."""
+        turn = self.turn.at(weights)
+        target = engine.project(engine.operand(values, turn.side.dtype), self.rows)
+        best = settled(self.solver, lambda _: turn, z, target)
+        return best, turn.side.weighted(engine.xp.clip(best, min=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,7 +300,7 @@ class BlockSettling:
     descent : LeastSquares
     turn : Turn
         Of the maps.
-    z : array, shape (k, n)
+    z : array
         Maps to begin from.
     """
 
@@ -265,20 +308,16 @@ class BlockSettling:
     turn: Turn
     z: Array
 
-    @cached_property
-    def _rows(self) -> Array:
-        return self.turn.side.engine.ready(self.turn.rows())
+    @property
+    def on_block(self) -> SettleBlock:
+        """What is done with a block."""
+        rows = self.turn.side.engine.ready(self.turn.rows())
+        return SettleBlock(self.turn.alone(), self.descent.solver, rows)
 
-    def maps(self, index: Samples, values: Array) -> Array:
-        """Return the best Z of the maps of a block, shape (k, b)."""
-        side, engine = self.turn.side.part(index), self.turn.side.engine
-        part = replace(self.turn, side=side)
-        target = engine.project(engine.operand(values, side.dtype), self._rows)
-        return self.descent.settled(lambda _: part, self.z[:, index], target)
-
-    def weighted(self, index: Samples, best: Array) -> Array:
-        """Return the maps of a block as the data are multiplied by them, shape (k, b)."""
-        return self.turn.side.part(index).weighted(best)
+    @property
+    def along(self) -> tuple[Array, Array]:
+        """What it wants to know of each position: Z and weights."""
+        return _along(self.turn.side, self.z)
 
     def left(self, z_maps: Array, products: Array) -> float:
         """Return how far another sweep would lower the objective: by the patterns, since the maps are the best."""

@@ -34,7 +34,8 @@ def plugin(group: str, given: Any) -> Any:
 def settings_of(part: Any) -> dict[str, Any]:
     """Return the name and parameters of a plug-in object, JSON-safe (arrays by shape and sum)."""
     settings: dict[str, Any] = {"name": getattr(part, "name", type(part).__name__)}
-    for item in fields(part) if is_dataclass(part) else ():
+    shown = fields(part) if is_dataclass(part) else ()
+    for item in (item for item in shown if item.metadata.get("recorded", True)):
         value = getattr(part, item.name)
         if isinstance(value, np.ndarray):
             value = {"array_of_shape": list(value.shape), "sum": float(value.sum())}
@@ -74,7 +75,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     random_state : int, RandomState or None
         Seed of start and sketch; the same whole number gives the same result.
     engine : str or Engine
-        ``"numpy"`` or ``"torch"``.
+        ``"numpy"``, ``"torch"`` or ``"dask"``, or an object with settings, such as `DaskEngine`.
     memory_budget : int
         Bytes for blocks of data and their working copies; data that do not fit are read anew each pass.
     scan_shape, pattern_shape : tuple of int, optional

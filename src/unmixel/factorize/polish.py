@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from unmixel.factorize.contracts import Array, Descent, Samples, Solver
+from unmixel.engines.walk import Found
+from unmixel.factorize.contracts import Array, Between, Descent, Solver
 from unmixel.factorize.descent import StopRule, Sweep, balance, descend
 from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.problem import Problem, total
@@ -85,14 +86,8 @@ class Anchor:
             side.weighted(side.factor(z))
             for side, z in ((problem.maps, z_maps), (problem.patterns, z_patterns))
         )
-        by_patterns = maps + 0
-
-        def between(index: Samples, products: Array) -> Array:
-            by_patterns[:, index] = products
-            return maps[:, index]
-
-        by_maps = problem.products.through(patterns, between)
-        return cls.of(problem, low, (z_maps, z_patterns), (by_patterns, by_maps))
+        by_maps, found = problem.products.through(patterns, _both, maps)
+        return cls.of(problem, low, (z_maps, z_patterns), (found.here[0], by_maps))
 
     @classmethod
     def of(
@@ -134,9 +129,10 @@ class Anchor:
         """Return ``rows X``, shape (k, m)."""
         return (rows @ self.rows.T) @ self.columns
 
-    def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
-        """Return ``between(all, rows X') X``."""
-        return self.with_maps(between(slice(0, self.maps.shape[1]), self.with_patterns(rows)))
+    def through(self, rows: Array, between: Between, *along: Array) -> tuple[Array, Found]:
+        """Return ``between(rows X') X``, and what it told."""
+        made, found = between(self.with_patterns(rows), *along)
+        return self.with_maps(made), found
 
     def misfit2(self, maps: Array, patterns: Array) -> float:
         """Refuse: whoever sweeps from an anchor knows the exact objective there."""
@@ -149,6 +145,11 @@ class Anchor:
         return total(xp, wrong * later.maps) + total(
             xp, (before - self.by_patterns) * (later.maps - self.maps)
         )
+
+
+def _both(products: Array, maps: Array) -> tuple[Array, Found]:
+    """Return maps as they are, and products with patterns to be kept."""
+    return maps, Found((products,))
 
 
 def polish_by_anchors(

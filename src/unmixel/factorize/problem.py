@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Protocol
@@ -83,6 +83,10 @@ class Side:
             found = self.forward(z)
             self._recent.append((z, found))
         return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to another process: not what was remembered on the way."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     @cached_property
     def _recent(self) -> deque[tuple[Array, Array]]:

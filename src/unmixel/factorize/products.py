@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
 from unmixel.engines.base import Blocks
 from unmixel.engines.blocks import BlockReader
-from unmixel.factorize.contracts import Array, DataProducts, Samples
+from unmixel.engines.walk import Found, Task
+from unmixel.factorize.contracts import Array, Between, DataProducts
+from unmixel.factorize.passes import (
+    Misfit2,
+    Mixed,
+    Norm2,
+    Overlap,
+    Squares,
+    Through,
+    WithMaps,
+    WithPatterns,
+    check_counts,
+)
 
 
 def products_of(
@@ -43,31 +53,12 @@ def products_of(
     return products
 
 
-def check_counts(values: Array, xp: Any) -> None:
-    """Raise InputError where values (of the array namespace `xp`) are not finite or below zero."""
-    if xp.isdtype(values.dtype, ("bool", "unsigned integer")) or 0 in values.shape:
-        return
-    low, high = float(xp.min(values)), float(xp.max(values))
-    if not (np.isfinite(low) and np.isfinite(high)) or low < 0:
-        bad = (
-            "NaN or infinity"
-            if not (np.isfinite(low) and np.isfinite(high))
-            else f"negative values ({low:g})"
-        )
-        raise InputError(
-            "data",
-            expected="finite counts >= 0",
-            got=bad,
-            hint="repair or mask bad pixels; check whether a background was subtracted from the recording",
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class BlockProducts:
     """Products that walk through the data block by block; integer counts are cast a block at a time.
 
-    Threads of the engine load, cast and multiply different blocks at the same time, so that reading overlaps
-    computing; sums are formed in the order of the blocks, so that the result does not depend on which was first.
+    The engine shares blocks out, so that reading overlaps computing; which sums are added in which order does not
+    depend on which was first.
 
     Parameters
     ----------
@@ -82,144 +73,54 @@ class BlockProducts:
     engine: Any
     dtype: str
     reader: Blocks
-    _indices: dict[int, Samples] = field(default_factory=dict, init=False, repr=False)
 
-    def _each(self, work: Callable[[Samples, Array], Any], *, exact: bool = False) -> Any:
-        """Yield ``work(positions, values)`` of every block in order, values cast: as operands, or exactly."""
-        return self.engine.each(self._on_block(work, exact=exact), range(len(self.reader)))
-
-    def _on_block(
-        self, work: Callable[[Samples, Array], Any], *, exact: bool = False
-    ) -> Callable[[int], Any]:
-        """Return ``work(positions, values)`` as a function of the number of the block."""
-        cast = self.engine.asarray if exact else self.engine.operand
-
-        def on_block(i: int) -> Any:
-            block = self.reader.load(i)
-            if i not in self._indices:
-                self._indices[i] = self._index(block.positions)
-            return work(self._indices[i], cast(block.values, self.dtype))
-
-        return on_block
-
-    def _index(self, positions: NDArray[np.intp]) -> Samples:
-        if positions.size and positions[-1] - positions[0] + 1 == positions.size:
-            return slice(int(positions[0]), int(positions[-1]) + 1)
-        return self.engine.asarray(positions.astype(np.int64))
+    def _walk(self, task: Task, *along: Array) -> Found:
+        found: Found = self.engine.walk(task, self.reader, along)
+        return found
 
     @cached_property
-    def _weights(self) -> tuple[Array, Array]:
-        positions, pixels = self.matrix.position_weights, self.matrix.pixel_weights
-        return self.engine.asarray(positions, self.dtype), self.engine.asarray(pixels, self.dtype)
+    def _positions(self) -> Array:
+        return self.engine.asarray(self.matrix.position_weights, self.dtype)
 
     @cached_property
-    def _alike(self) -> bool:
-        return bool((self.matrix.pixel_weights == 1).all())
-
-    def _square(self, index: Samples, rows: Array) -> Array:
-        positions, pixels = self._weights
-        xp, step = self.engine.xp, max(1, 4 * self.engine.tile // self.matrix.n_pixels)
-        # a few rows at a time: the copies stay in fast memory
-        parts = (
-            self.engine.asarray(rows[start : start + step, :], self.dtype)
-            for start in range(0, rows.shape[0], step)
-        )
-        alike = self._alike
-        squares = xp.concat(
-            [xp.linalg.vecdot(part, part) if alike else (part * part) @ pixels for part in parts]
-        )
-        return xp.sum(squares * positions[index], dtype=xp.float64)
-
-    def _checked(self, i: int) -> tuple[NDArray[np.intp], Array]:
-        """Return positions and values of a block whose numbers can be counts."""
-        block = self.reader.load(i)
-        check_counts(block.values, self.engine.xp)
-        return block.positions, self.engine.asarray(block.values)
-
-    def _block_norm2(self, i: int) -> Array:
-        positions, values = self._checked(i)
-        return self._square(self.engine.asarray(positions.astype(np.int64)), values)
+    def _squares(self) -> Squares:
+        pixels = self.matrix.pixel_weights
+        alike = bool((pixels == 1).all())
+        return Squares(None if alike else self.engine.asarray(pixels, self.dtype), self.dtype)
 
     @cached_property
     def norm2(self) -> float:
         """Weighted squared norm of the data (one pass, which also checks that the numbers can be counts)."""
-        return float(sum(self.engine.each(self._block_norm2, range(len(self.reader)))))
+        return float(self._walk(Norm2(self._squares), self._positions).sums[0])
 
     def mixed(self, groups: NDArray[np.intp], signs: NDArray[Any], size: int) -> Array:
         """Return the signed sums of root-weighted positions in `size` groups, shape (size, m)."""
-        factors = (np.sqrt(self.matrix.position_weights) * signs).astype(self.dtype)
-
-        def on_block(i: int) -> tuple[list[int], Array, Array]:
-            positions, values = self._checked(i)
-            # a block of large patterns has fewer positions than there are groups
-            present, own = np.unique(groups[positions], return_inverse=True)
-            sums, squares = self.engine.sum_rows(values, own, present.size, factors[positions])
-            if not self._alike:
-                index = self.engine.asarray(positions.astype(np.int64))
-                return present.tolist(), sums, self._square(index, values)
-            weights = self.engine.asarray(self.matrix.position_weights[positions], "float64")
-            return present.tolist(), sums, self.engine.xp.sum(squares * weights)
-
-        def add(total: Any, answer: tuple[list[int], Array, Array]) -> Any:
-            sums, norm2 = total or (self.engine.zeros((size, self.matrix.n_pixels), self.dtype), 0.0)
-            for group, row in zip(*answer[:2], strict=True):
-                sums[group] += row
-            return sums, norm2 + answer[2]
-
-        (out, norm2), *others = self.engine.gather(on_block, range(len(self.reader)), add)
-        for more, square in others:
-            out += more
-            norm2 = norm2 + square
+        weights = self.matrix.position_weights
+        factors = (np.sqrt(weights) * signs).astype(self.dtype)
+        out, norm2 = self._walk(Mixed(self._squares, size), groups, factors, weights).sums
         self.__dict__["norm2"] = float(norm2)  # known from the same pass
         return out
 
     def misfit2(self, maps: Array, patterns: Array) -> float:
         """Return the weighted squared misfit from the residuals themselves, which loses nothing to cancellation."""
-
-        def misfit(index: Samples, values: Array) -> Array:
-            return self._square(index, values - maps[:, index].T @ patterns)
-
-        return float(sum(self._each(misfit, exact=True)))
+        return float(self._walk(Misfit2(self._squares, patterns), maps, self._positions).sums[0])
 
     def with_patterns(self, rows: Array) -> Array:
         """Return ``rows X'``, shape (l, n)."""
-        project, rows = self.engine.project, self.engine.ready(rows)
-        out = self.engine.zeros((rows.shape[0], self.matrix.n_positions), self.dtype)
-        for index, part in self._each(lambda index, values: (index, project(values, rows))):
-            out[:, index] = part
-        return out
+        return self._walk(WithPatterns(self.engine.ready(rows), self.dtype)).here[0]
 
     def with_maps(self, rows: Array) -> Array:
         """Return ``rows X``, shape (l, m)."""
-        return self._summed(rows.shape[0], lambda index, values: self.engine.combine(rows[:, index], values))
+        return self._walk(WithMaps(self.dtype), rows).sums[0]
 
     def overlap(self, maps: Array, rows: Array) -> NDArray[np.float64]:
         """Return ``sum_ij maps_li X_ij rows_lj`` for every l, shape (l,), accumulated in float64."""
-        xp = self.engine.xp
+        return np.asarray(self.engine.to_host(self._walk(Overlap(rows, self.dtype), maps).sums[0]))
 
-        def on_block(index: Samples, values: Array) -> Array:
-            return xp.sum(maps[:, index] * (values @ rows.T).T, axis=1, dtype=xp.float64)
-
-        sums = sum(self._each(on_block, exact=True), self.engine.zeros((maps.shape[0],), "float64"))
-        return np.asarray(self.engine.to_host(sums))
-
-    def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
-        """Return ``sum over blocks of between(positions, rows X_b') X_b``, shape (l', m), in one pass."""
-        project, combine, rows = self.engine.project, self.engine.combine, self.engine.ready(rows)
-        return self._summed(
-            None, lambda index, values: combine(between(index, project(values, rows)), values)
-        )
-
-    def _summed(self, n_rows: int | None, work: Callable[[Samples, Array], Array]) -> Array:
-        def add(total: Array | None, part: Array) -> Array:
-            if total is None:
-                return part
-            total += part
-            return total
-
-        totals = self.engine.gather(self._on_block(work), range(len(self.reader)), add)
-        out = reduce(add, [total for total in totals if total is not None], None)
-        return self.engine.zeros((n_rows or 0, self.matrix.n_pixels), self.dtype) if out is None else out
+    def through(self, rows: Array, between: Between, *along: Array) -> tuple[Array, Found]:
+        """Return ``sum over blocks of between(rows X_b') X_b``, shape (l', m), in one pass, and what it told."""
+        found = self._walk(Through(self.engine.ready(rows), between, self.dtype), *along)
+        return found.sums[0], Found(found.here, found.sums[1:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,6 +193,7 @@ class SparseProducts:
         )
         return np.asarray(products.sum(axis=1))
 
-    def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
-        """Return ``between(all, rows X') X``, shape (l', m)."""
-        return self.with_maps(between(slice(0, self.matrix.n_positions), self.with_patterns(rows)))
+    def through(self, rows: Array, between: Between, *along: Array) -> tuple[Array, Found]:
+        """Return ``between(rows X') X``, shape (l', m), and what it told."""
+        made, found = between(self.with_patterns(rows), *along)
+        return self.with_maps(made), found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import reduce
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Residual
 from unmixel.engines.base import Array, Blocks
+from unmixel.engines.walk import Block, Found, Task
 
 COLUMNS = 512
 """Least number of columns that are worked on at once, where there are as many."""
@@ -24,8 +25,23 @@ ENTRIES = 2**17
 """Numbers of a gathered factor that stay in fast memory."""
 
 
-Settle = Callable[[Array, Array], tuple[Array, Array | None]]
-"""From the positions of a block and its values (b, m) to the best maps there, (k, b), and rows to multiply it by."""
+@dataclass(frozen=True, eq=False)
+class Settle:
+    """What the last pass does to the maps of a block before it is looked at.
+
+    Parameters
+    ----------
+    on_block : callable
+        From the engine, values and what lies along to the best Z and the weighted maps; see `contracts.Settling`.
+    sums : array, shape (k, 1)
+        What the maps are multiplied by.
+    ask : bool
+        Whether the data are multiplied by the weighted maps.
+    """
+
+    on_block: Callable[..., tuple[Array, Array]]
+    sums: Array
+    ask: bool
 
 
 def residual(
@@ -35,6 +51,7 @@ def residual(
     reader: Blocks,
     engine: Any,
     settle: Settle | None = None,
+    along: tuple[Array, ...] = (),
 ) -> tuple[Residual, float, float, Array | None]:
     """Return the residual against Poisson noise, the weighted misfit and the weighted norm of the data, exactly.
 
@@ -46,9 +63,11 @@ def residual(
     reader : Blocks
         Values where the engine computes.
     engine : Engine
-    settle : callable, optional
+    settle : Settle, optional
         Makes the maps of a block the best for the patterns before the block is looked at: they are written into
         `maps`. Not for sparse data.
+    along : tuple of array, shape (..., n)
+        What it wants to know of each position.
 
     Returns
     -------
@@ -69,7 +88,7 @@ def residual(
     if hasattr(matrix.data, "tocsr"):
         sums, products = _entries(matrix, maps, patterns, floor, engine), None
     else:
-        sums, products = _blocks(matrix, maps, patterns, floor, reader, engine, settle)
+        sums, products = _blocks(matrix, (maps, patterns), floor, (reader, engine), settle, along)
     by_position, by_pixel, misfit2, norm2 = sums
     by_position /= max(1, int(used.sum()))
     by_pixel[~used] = 0
@@ -136,63 +155,101 @@ def _tiles(n_rows: int, n_columns: int, size: int) -> Iterator[tuple[slice, slic
             yield slice(row, row + height), slice(column, column + width)
 
 
-def _blocks(
-    matrix: Matrix,
-    maps: NDArray[Any],
-    patterns: NDArray[Any],
-    floor: float,
-    reader: Blocks,
-    engine: Any,
-    settle: Settle | None,
-) -> tuple[Sums, Array | None]:
-    """Return the sums of data that are read block by block, and products with the rows that `settle` gave."""
-    used, kept = matrix.pixel_weights > 0, matrix.position_weights > 0
-    xp, dtype = engine.xp, str(maps.dtype)
-    by_position = np.zeros(matrix.n_positions)
-    every = engine.asarray(np.ascontiguousarray(patterns))
-    weights = engine.asarray(matrix.pixel_weights, dtype)
-    counted = engine.asarray(used, dtype)
-    plain = bool((matrix.pixel_weights == 1).all())
-    lowest = engine.asarray(np.full(matrix.n_pixels, floor), dtype)  # three times as fast as a number
+@dataclass(frozen=True, eq=False)
+class Look(Task):
+    """Compares data with a model.
 
-    def on_block(i: int) -> tuple[Array, ...]:
-        block = reader.load(i)
-        positions, rows = block.positions, None
-        if settle is not None:
-            best, rows = settle(engine.asarray(positions.astype(np.int64)), block.values)
-            maps[:, positions] = engine.to_host(best)
-        model_rows = engine.asarray(np.ascontiguousarray(maps[:, positions].T))
-        row_weights = engine.asarray(matrix.position_weights[positions], "float64")
-        row_kept = engine.asarray(kept[positions], dtype)
-        misfit2, norm2, chi2 = (engine.zeros((len(positions),), "float64") for _ in range(3))
-        by_pixel = engine.zeros((matrix.n_pixels,), "float64")
-        products = None if rows is None else engine.zeros((rows.shape[0], matrix.n_pixels), dtype)
-        for part, columns in _tiles(len(positions), matrix.n_pixels, LARGER * engine.tile):
+    Along: position weights, which positions count, and maps (k, b), in place of which `settle` takes what it needs to
+    make the best ones. Here: chi-square summed over used pixels and, where they were made, the best maps. Sums:
+    chi-square over positions that count (m,), misfit2 and norm2 (2,), and products with the settled maps if asked for.
+
+    Parameters
+    ----------
+    patterns : array, shape (k, m)
+    weights, counted : array, shape (m,)
+        Weights of the pixels; 1 where they are used, else 0.
+    lowest : array, shape (m,)
+        Least variance: as an array it is three times as fast as a number.
+    plain : bool
+        Whether all weights are 1.
+    settle : Settle or None
+    """
+
+    patterns: Array
+    weights: Array
+    counted: Array
+    lowest: Array
+    plain: bool
+    settle: Settle | None
+
+    def __call__(self, engine: Any, block: Block, *along: Array) -> Found:
+        """Return what is found in a block."""
+        row_weights, row_kept, *rest = along
+        maps, rows = self._maps(engine, block, rest)
+        xp, n, m = engine.xp, len(block.positions), self.patterns.shape[1]
+        model_rows = xp.reshape(xp.reshape(maps.T, (-1,)), (n, maps.shape[0]))
+        misfit2, norm2, chi2 = (engine.zeros((n,), "float64") for _ in range(3))
+        by_pixel = engine.zeros((m,), "float64")
+        products = (
+            None if rows is None else xp.zeros((rows.shape[0], m), dtype=rows.dtype, device=rows.device)
+        )
+        for part, columns in _tiles(n, m, LARGER * engine.tile):
             # a copy: it is worked on in place
-            x = xp.astype(engine.asarray(block.values[part, columns]), getattr(xp, dtype), copy=True)
+            x = xp.astype(engine.asarray(block.values[part, columns]), self.patterns.dtype, copy=True)
             if rows is not None and products is not None:
                 products[:, columns] += rows[:, part] @ x
-            norm2[part] += xp.linalg.vecdot(x, x) if plain else (x * x) @ weights[columns]
-            model = model_rows[part, :] @ every[:, columns]
+            norm2[part] += xp.linalg.vecdot(x, x) if self.plain else (x * x) @ self.weights[columns]
+            model = model_rows[part, :] @ self.patterns[:, columns]
             x -= model
             x *= x
-            misfit2[part] += x @ weights[columns]
-            x /= xp.maximum(model, lowest[columns])
-            chi2[part] += x @ counted[columns]
+            misfit2[part] += x @ self.weights[columns]
+            x /= xp.maximum(model, self.lowest[columns])
+            chi2[part] += x @ self.counted[columns]
             by_pixel[columns] += row_kept[part] @ x
-        by_position[positions] = engine.to_host(chi2)
-        answer = by_pixel, xp.stack([misfit2, norm2]) @ row_weights
-        return answer if products is None else (*answer, products)
+        sums = (
+            by_pixel,
+            xp.stack([misfit2, norm2]) @ row_weights,
+            *(() if products is None else (products,)),
+        )
+        return Found((chi2,) if self.settle is None else (chi2, maps), sums)
 
-    def add(total: tuple[Array, ...] | None, answer: tuple[Array, ...]) -> tuple[Array, ...]:
-        if total is None:
-            return answer
-        for sums, more in zip(total, answer, strict=True):
-            sums += more
-        return total
+    def _maps(self, engine: Any, block: Block, rest: list[Array]) -> tuple[Array, Array | None]:
+        """Return the maps of a block, and rows to multiply it by."""
+        if self.settle is None:
+            return rest[0], None
+        best, weighted = self.settle.on_block(engine, block.values, *rest)
+        return engine.xp.clip(best, min=0) * self.settle.sums, weighted if self.settle.ask else None
 
-    by_pixel, sums, *products = reduce(add, engine.gather(on_block, range(len(reader)), add))
-    misfit2, norm2 = engine.to_host(sums).tolist()
+
+def _blocks(
+    matrix: Matrix,
+    factors: tuple[NDArray[Any], NDArray[Any]],
+    floor: float,
+    data: tuple[Blocks, Any],
+    settle: Settle | None,
+    along: tuple[Array, ...],
+) -> tuple[Sums, Array | None]:
+    """Return the sums of data that are read block by block, and products with the rows that `settle` gave."""
+    (maps, patterns), (reader, engine), dtype = factors, data, str(factors[0].dtype)
+    look = Look(
+        patterns=engine.asarray(np.ascontiguousarray(patterns)),
+        weights=engine.asarray(matrix.pixel_weights, dtype),
+        counted=engine.asarray(matrix.pixel_weights > 0, dtype),
+        lowest=engine.asarray(np.full(matrix.n_pixels, floor), dtype),
+        plain=bool((matrix.pixel_weights == 1).all()),
+        settle=settle,
+    )
+    rows = (
+        engine.asarray(matrix.position_weights, "float64"),
+        engine.asarray(matrix.position_weights > 0, dtype),
+    )
+    given = along if settle is not None else (engine.asarray(np.ascontiguousarray(maps)),)
+    found = engine.walk(look, reader, (*rows, *given))
+    if settle is not None:
+        maps[...] = engine.to_host(found.here[1])
+    by_pixel, both, *products = found.sums
+    misfit2, norm2 = engine.to_host(both).tolist()
+    by_position = np.array(engine.to_host(found.here[0]))
     return (by_position, np.array(engine.to_host(by_pixel)), misfit2, norm2), (
         products[0] if products else None
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid, Matrix
-from unmixel.factorize.contracts import Array, DataProducts, Samples
+from unmixel.engines.walk import Found
+from unmixel.factorize.contracts import Array, Between, DataProducts
 from unmixel.factorize.state import SketchState
 
 OVERSAMPLING = 4
@@ -134,9 +135,16 @@ class Sketch:
         """Return ``rows X`` of the sketched X."""
         return (rows @ self.rows.T) @ self.columns
 
-    def through(self, rows: Array, between: Callable[[Samples, Array], Array]) -> Array:
-        """Return ``between(all, rows X') X`` of the sketched X."""
-        return self.with_maps(between(slice(0, self.left.shape[0]), self.with_patterns(rows)))
+    def through(self, rows: Array, between: Between, *along: Array) -> tuple[Array, Found]:
+        """Return ``between(rows X') X`` of the sketched X, and what it told."""
+        made, found = between(self.with_patterns(rows), *along)
+        return self.with_maps(made), found
+
+
+def _scores(products: Array, roots: Array) -> tuple[Array, Found]:
+    """Return root-weighted scores of some positions, weighted once more, and the scores themselves."""
+    scores = products * roots
+    return scores * roots, Found((scores,))
 
 
 def sketch(
@@ -213,17 +221,12 @@ def sketch_passes(
     yield state
     while state.passes <= power:
         rows = engine.asarray(state.basis, dtype) * root_m
-        along = engine.zeros((width, matrix.n_positions), dtype)
-
-        def between(index: Samples, products: Array, along: Array = along) -> Array:
-            along[:, index] = products * root_n[index]
-            return along[:, index] * root_n[index]
-
-        both = products.through(rows, between) * root_m
+        both, found = products.through(rows, _scores, root_n)
+        both = both * root_m
         if state.passes < power:
             state = after(state.passes + 1, both)
         else:
-            basis, core = _spanned(along, both, engine)
+            basis, core = _spanned(found.here[0], both, engine)
             state = replace(state, passes=power + 1, basis=basis.astype(dtype), core=core.astype(dtype))
         yield state
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.engines.lazy import is_lazy, viewed, wrap
+from unmixel.io.h5tree import let_travel
 
 CHUNK_MIN, _CHUNK_MAX = 16_000_000, 256_000_000
 _CHUNKS_AIMED = 8000
@@ -145,6 +146,8 @@ def lazy(source: Any, n_pattern_axes: int) -> Any:
         HDF5 or zarr data set, `Mapped`, ...; pattern axes last.
     n_pattern_axes : int
     """
+    if type(source).__module__.startswith("h5py"):
+        let_travel()
     shape = tuple(int(size) for size in source.shape)
     chunks = getattr(source, "chunks", None)
     return native(wrap(source, whole_frames(shape, source.dtype.itemsize, n_pattern_axes, chunks)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 LARGEST_KEPT = 4096
@@ -25,7 +27,24 @@ def opened(path: str) -> Any:
     import h5py
     import hdf5plugin  # noqa: F401 - registers bitshuffle, blosc, ...
 
+    let_travel()
     return h5py.File(path, "r")
+
+
+def let_travel() -> None:
+    """Let data sets and groups be sent to other processes, which then open the file by themselves."""
+    import h5py
+
+    for kind in (h5py.Dataset, h5py.Group):
+        copyreg.pickle(kind, _place_of)
+
+
+def _place_of(member: Any) -> tuple[Any, tuple[str, str]]:
+    return _at, (str(Path(member.file.filename).resolve()), member.name)
+
+
+def _at(path: str, name: str) -> Any:
+    return opened(path)[name]
 
 
 def _members(group: Any, seen: set[Any]) -> Iterator[tuple[str, Any]]:

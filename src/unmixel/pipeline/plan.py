@@ -12,7 +12,8 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.base import host_dtype
 from unmixel.engines.blocks import free_memory
 from unmixel.pipeline import stages
-from unmixel.pipeline.recipe import Recipe
+from unmixel.pipeline.cost import USUAL_SWEEPS, Cost, Job, predict, rates_of
+from unmixel.pipeline.recipe import Factorize, Recipe
 from unmixel.pipeline.resolve import Request, settle
 from unmixel.pipeline.written import plain, write
 
@@ -39,6 +40,8 @@ class Plan:
         After cropping and binning.
     n_bytes : dict of str to int
         ``data``, ``budget``, ``factors``, ``peak`` (estimated) and ``free``.
+    cost : Cost
+        What the factorisation will take, at rates measured here and now.
     """
 
     recipe: dict[str, Any]
@@ -49,12 +52,19 @@ class Plan:
     prepared_scan_shape: tuple[int, ...]
     prepared_pattern_shape: tuple[int, ...]
     n_bytes: dict[str, int]
+    cost: Cost
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-safe."""
         keys = ("scan_shape", "pattern_shape", "prepared_scan_shape", "prepared_pattern_shape")
         shapes = {key: list(getattr(self, key)) for key in keys}
-        return {"recipe": self.recipe, "notes": list(self.notes), **shapes, "bytes": self.n_bytes}
+        return {
+            "recipe": self.recipe,
+            "notes": list(self.notes),
+            **shapes,
+            "bytes": self.n_bytes,
+            "cost": self.cost.to_dict(),
+        }
 
     def rows(self) -> list[tuple[str, str]]:
         """Return what is told beside the recipe, label and value."""
@@ -70,6 +80,7 @@ class Plan:
                 f"{memory(size['peak'])} (blocks of data {memory(size['budget'])} at most)",
             ),
             ("memory free", f"{memory(size['free'])}: {verdict}"),
+            *self.cost.rows(),
             ("done", "nothing; this was a dry run"),
         ]
 
@@ -84,7 +95,9 @@ def plan(
     *,
     overrides: Sequence[str] = (),
 ) -> Plan:
-    """Return what `unmixel.run` would do with the same arguments; reads no more than the head of the file.
+    """Return what `unmixel.run` would do with the same arguments, and what it would take.
+
+    Reads the head of the file, and blocks of data for half a second to know how fast they come.
 
     Parameters
     ----------
@@ -114,7 +127,15 @@ def plan(
         prepared_scan_shape=prepared.scan_shape,
         prepared_pattern_shape=prepared.pattern_shape,
         n_bytes=_memory(prepared, settled),
+        cost=_cost(prepared, settled.factorize),
     )
+
+
+def _cost(scan: Scan, how: Factorize) -> Cost:
+    budget, workers = int(how.memory_budget_MB * 1e6), stages.n_workers(how)
+    sweeps = min(how.max_iter, USUAL_SWEEPS)
+    job = Job.of(scan, how.components, budget=budget, workers=workers, sweeps=sweeps)
+    return predict(job, rates_of(scan, how.components, budget=budget, workers=workers))
 
 
 def _memory(scan: Scan, recipe: Recipe) -> dict[str, int]:

@@ -10,72 +10,38 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from unmixel.core.errors import RecipeError
-from unmixel.pipeline.entries import Entry, check, check_name, check_parameters, nearest
+from unmixel.pipeline.entries import Entry, check_name, nearest
+from unmixel.pipeline.fields import (
+    AsText,
+    AsTuple,
+    ConstraintEntry,
+    RefinementEntry,
+    Section,
+    Shape,
+    Step,
+    as_identify,
+    as_match,
+    as_measure,
+    entry_or_auto,
+)
+from unmixel.pipeline.fields import recipe_field as _field
 from unmixel.pipeline.yamlfile import parse
 
 
-def _field(default: Any, meaning: str, *, why: str, unit: str = "", valid: str = "", **limits: Any) -> Any:
-    """Return a field whose description holds meaning, unit, range and the reason for the default."""
-    parts = [
-        meaning,
-        f"Unit: {unit}." if unit else "",
-        f"Range: {valid}." if valid else "",
-        f"Default: {why}.",
-    ]
-    words = {"meaning": meaning, "unit": unit, "range": valid, "why": why}
-    extra: Any = {"words": words}
-    return Field(default, description=" ".join(p for p in parts if p), json_schema_extra=extra, **limits)
-
-
-def _shape(value: Any) -> Any:
-    """Return ``100x80`` or ``[100, 80]`` as a tuple."""
-    if isinstance(value, str):
-        value = [int(part) if part.strip().isdigit() else part for part in value.lower().split("x")]
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _entry_or_auto(value: Any) -> Any:
-    return value if value is None or value == "auto" else check("clusterers", Entry.model_validate(value))
-
-
-def _settings(name: str, home: str, value: Any) -> Any:
-    """Return `value`, None or a mapping, when the class at `home` takes it as its parameters."""
-    if isinstance(value, Mapping):
-        module, _, kind = home.partition(":")
-        plugin = getattr(import_module(module), kind)
-        check_parameters(name, plugin, value)
-        try:
-            plugin(**{key: tuple(one) if isinstance(one, list) else one for key, one in value.items()})
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{name}: {error}") from error
-    return value
-
-
-_measure = partial(_settings, "measure", "unmixel.interpret.measure:Measure")
-_match = partial(_settings, "match", "unmixel.interpret.matcher:PositionMatcher")
-_identify = partial(_settings, "identify", "unmixel.pipeline.naming:Naming")
-_AsText = BeforeValidator(lambda v: str(v) if type(v) is int else v, json_schema_input_type=str | int | None)
-_AsTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-Positive = Annotated[int, Field(ge=1)]
-_AsShape = BeforeValidator(_shape, json_schema_input_type=list[int] | str | None)
-Shape = Annotated[tuple[Positive, ...] | None, _AsShape]
-Step = Annotated[Entry, AfterValidator(partial(check, "steps"))]
-ConstraintEntry = Annotated[Entry, AfterValidator(partial(check, "constraints"))]
-RefinementEntry = Annotated[Entry, AfterValidator(partial(check, "refinements"))]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Read(_Section):
+class Read(Section):
     """How the file is read, and what is known of the microscope that the file does not say."""
 
     scan_shape: Shape = _field(
@@ -97,7 +63,7 @@ class Read(_Section):
         valid="null, or an installed reader",
         why="null, because the readers recognise their own files",
     )
-    dataset: Annotated[str | None, _AsText] = _field(
+    dataset: Annotated[str | None, AsText] = _field(
         None,
         "Which dataset of a file that holds several.",
         valid="null, or its name or number",
@@ -123,7 +89,7 @@ class Read(_Section):
     )
 
 
-class Factorize(_Section):
+class Factorize(Section):
     """How the scan is separated into components."""
 
     components: int = _field(
@@ -133,7 +99,7 @@ class Factorize(_Section):
         why="12, enough for a first look; published work uses 20 to 30, a few more than needed do no harm",
         ge=1,
     )
-    constraints: Annotated[tuple[ConstraintEntry, ...], _AsTuple] = _field(
+    constraints: Annotated[tuple[ConstraintEntry, ...], AsTuple] = _field(
         (Entry(name="nonnegative", parameters={}),),
         "What maps and patterns must fulfil: a list of {name: parameters}.",
         valid="installed constraints",
@@ -157,7 +123,7 @@ class Factorize(_Section):
         valid="an installed start",
         why="svd, the leading singular vectors: on glass phantoms it found as much as pursuit in a third of the time",
     )
-    refine: Annotated[tuple[RefinementEntry, ...], _AsTuple] = _field(
+    refine: Annotated[tuple[RefinementEntry, ...], AsTuple] = _field(
         (),
         "What changes which components there are before the passes over all data: a list of {name: parameters}, in "
         "order. `components` is then the number to begin with.",
@@ -222,8 +188,22 @@ class Factorize(_Section):
     engine: Annotated[str, AfterValidator(partial(check_name, "engines"))] = _field(
         "numpy",
         "Where the arithmetic runs.",
-        valid="an installed engine: numpy, or torch for a GPU",
+        valid="an installed engine: numpy, torch for a GPU, or dask for many workers",
         why="numpy, which is always there",
+    )
+    scheduler: str | None = _field(
+        None,
+        "Address of the dask scheduler whose workers go through the data, such as tcp://host:8786.",
+        valid="null, or an address; needs the engine dask",
+        why="null: the engine dask then starts workers on this machine",
+    )
+    workers: int | None = _field(
+        None,
+        "Number of workers that the engine dask starts on this machine.",
+        unit="processes",
+        valid="null, or a whole number >= 1; needs the engine dask, and no scheduler",
+        why="null, one for each core",
+        ge=1,
     )
     memory_budget_MB: float = _field(  # noqa: N815
         1000.0,
@@ -235,23 +215,32 @@ class Factorize(_Section):
         ge=1,
     )
 
+    @model_validator(mode="after")
+    def _workers_have_an_engine(self) -> Self:
+        given = [name for name in ("scheduler", "workers") if getattr(self, name) is not None]
+        if given and self.engine != "dask":
+            raise ValueError(f"{' and '.join(given)} need engine: dask, not {self.engine}")
+        if len(given) > 1:
+            raise ValueError("give scheduler or workers, not both: a scheduler has workers of its own")
+        return self
 
-class Interpret(_Section):
+
+class Interpret(Section):
     """What is read out of the components."""
 
-    group: Annotated[Entry | Literal["auto"] | None, BeforeValidator(_entry_or_auto)] = _field(
+    group: Annotated[Entry | Literal["auto"] | None, BeforeValidator(entry_or_auto)] = _field(
         "auto",
         "How components are grouped: {name: parameters}.",
         valid="null for none, auto, or an installed clusterer",
         why="auto: rotation for patterns, spectrum for spectra",
     )
-    measure: Annotated[dict[str, Any] | None, BeforeValidator(_measure)] = _field(
+    measure: Annotated[dict[str, Any] | None, BeforeValidator(as_measure)] = _field(
         None,
         "How particles are found in the maps of groups: parameters of the measurement, {} for its defaults.",
         valid="null for none, or a mapping; needs groups and a scan with two axes",
         why="null, because not every sample has particles",
     )
-    identify: Annotated[dict[str, Any] | None, BeforeValidator(_identify)] = _field(
+    identify: Annotated[dict[str, Any] | None, BeforeValidator(as_identify)] = _field(
         None,
         "Which structures the groups are compared with: candidates (a list of CIF files, folders of them, names of "
         "built-in cells) and, if wanted, elements, scale_tolerance, largest, least, spot_size, voltage_kV; distortion "
@@ -259,7 +248,7 @@ class Interpret(_Section):
         valid="null for none, or a mapping; needs groups and patterns in 1/angstrom or mrad",
         why="null, because only you know what the sample may hold",
     )
-    match: Annotated[dict[str, Any] | None, BeforeValidator(_match)] = _field(
+    match: Annotated[dict[str, Any] | None, BeforeValidator(as_match)] = _field(
         None,
         "How every position's own pattern is compared with those of the groups: parameters of the matcher, {} for its "
         "defaults.",
@@ -268,7 +257,7 @@ class Interpret(_Section):
     )
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """Everything a run does.
 
     Parameters
@@ -295,7 +284,7 @@ class Recipe(_Section):
 
     version: Literal[1] = _field(1, "Version of the recipe format.", valid="1", why="1, the only one so far")
     read: Read = Read()
-    prepare: Annotated[tuple[Step, ...], _AsTuple] = _field(
+    prepare: Annotated[tuple[Step, ...], AsTuple] = _field(
         (),
         "Steps of preparation, in this order: a list of {name: parameters}; `when: counts` among the "
         "parameters runs the step only on data that are counts.",

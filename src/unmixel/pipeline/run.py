@@ -226,6 +226,10 @@ class _Job:
             if earlier is not None:
                 self._go_on(earlier, marks)
             self.result_so_far = self._with(extras, card)
+            told = stages.workers_told(self.recipe.factorize)
+            if told:
+                # not into the record: addresses of machines are nobody's business
+                self.log.progress.note(f"Passes over the data: {told}.")
             factors = stages.factorize(
                 prepared,
                 self.recipe,

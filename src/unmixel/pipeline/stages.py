@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.core.registry import load
 from unmixel.dataset.bibliography import Reference
 from unmixel.dataset.card import DataCard
 from unmixel.dataset.result import Result
@@ -19,7 +20,7 @@ from unmixel.dataset.scan import Scan
 from unmixel.factorize.state import SketchState, State
 from unmixel.io.atomic import write_text
 from unmixel.pipeline.entries import Entry
-from unmixel.pipeline.recipe import Read, Recipe
+from unmixel.pipeline.recipe import Factorize, Read, Recipe
 from unmixel.pipeline.resolve import instrument_from
 from unmixel.pipeline.trust import judged, promoted
 
@@ -140,9 +141,28 @@ def model_of(scan: Scan, recipe: Recipe) -> Any:
         max_iter=how.max_iter,
         tol=how.tol,
         random_state=how.seed,
-        engine=how.engine,
+        engine=engine_of(how),
         memory_budget=int(how.memory_budget_MB * 1e6),
     )
+
+
+def engine_of(how: Factorize) -> Any:
+    """Return the engine that a recipe names, with its workers where it has any."""
+    given = {"scheduler": how.scheduler, "workers": how.workers}
+    return load("engines", how.engine)(**{key: value for key, value in given.items() if value is not None})
+
+
+def workers_told(how: Factorize) -> str | None:
+    """Return where passes over the data run and where to watch them, in words; None where it is this process."""
+    engine = engine_of(how)
+    return engine.told(int(how.memory_budget_MB * 1e6)) if how.engine == "dask" else None
+
+
+def n_workers(how: Factorize) -> int:
+    """Return how many workers go through the data: 0 where it is this process alone."""
+    if how.engine != "dask":
+        return 0
+    return int(engine_of(how).n_workers(int(how.memory_budget_MB * 1e6)))
 
 
 def report(result: Any, path: Path) -> None:

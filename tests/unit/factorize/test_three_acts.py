@@ -13,6 +13,7 @@ import scipy.sparse
 from unmixel import NMF, Matrix, Resolution, Sparse, SpotShape
 from unmixel.core.errors import InputError
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.engines.walk import Found
 from unmixel.factorize.descent import Anderson
 from unmixel.factorize.fit import Work
 from unmixel.factorize.polish import Anchor
@@ -59,7 +60,7 @@ def test_products_are_those_of_the_data(matrix: Matrix, form: str) -> None:
     np.testing.assert_allclose(products.with_patterns(rows), rows @ X.T)
     np.testing.assert_allclose(products.with_maps(columns), columns @ X)
     np.testing.assert_allclose(products.overlap(columns, rows), np.sum(columns * (rows @ X.T), axis=1))
-    twice = products.through(rows, lambda index, part: 2 * part[:2])
+    twice, _ = products.through(rows, lambda part: (2 * part[:2], Found()))
     np.testing.assert_allclose(twice, 2 * (rows[:2] @ X.T) @ X)
 
 

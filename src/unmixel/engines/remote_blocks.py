@@ -1,0 +1,268 @@
+"""Blocks of a scan on the workers of a dask cluster: each reads its own from the source, and adds up what it finds.
+
+Blocks are taken in runs; how they are cut and in which order the runs are added up depends on the data alone, so that
+neither the number of workers nor the loss of one changes the result.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmixel.engines.blocks import Block, BlockReader
+from unmixel.engines.cluster import Cluster
+from unmixel.engines.lazy import in_memory
+from unmixel.engines.shipping import MOST_SENT, Parcel, packed
+from unmixel.engines.walk import Found, Places, Task
+
+RUNS = 8, 128
+"""Fewest and most runs that blocks are shared out in: what is done again where a worker is lost is a few of them."""
+
+RUN_BYTES = 32_000_000
+"""Bytes of data in a run where there may be fewer than the most: dask takes some milliseconds for each."""
+
+PROCESS_BYTES = 400_000_000
+"""Memory of a worker that has imported everything and read nothing (measured: 0.2 to 0.3 GB)."""
+
+ARRAYS = 6
+"""Copies of what is sent of a pass that a worker may hold: as it came, opened, and sums under way."""
+
+RETRIES = 2
+"""How often a run is tried again where reading it failed."""
+
+
+@dataclass(eq=False)
+class Run:
+    """Some blocks of a reader, their positions counted from 0.
+
+    Parameters
+    ----------
+    reader : BlockReader
+    blocks : range
+    """
+
+    reader: BlockReader
+    blocks: range
+
+    def __len__(self) -> int:
+        """Return the number of blocks."""
+        return len(self.blocks)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        sizes = [self.reader.positions(i).size for i in self.blocks]
+        return [0, *np.cumsum(sizes).tolist()]
+
+    @property
+    def n_positions(self) -> int:
+        """Number of positions in all blocks."""
+        return int(self._starts[-1])
+
+    @property
+    def n_values(self) -> int:
+        """Number of values in all blocks."""
+        return self.n_positions * (self.reader.n_values // max(1, self.reader.n_positions))
+
+    @property
+    def kept_as(self) -> str:
+        """What is held in memory between passes, in words."""
+        return self.reader.kept_as
+
+    def load(self, i: int) -> Block:
+        """Return block `i` of the run."""
+        return Block(np.arange(self._starts[i], self._starts[i + 1]), self.reader.load(self.blocks[i]).values)
+
+
+@dataclass(eq=False)
+class Home:
+    """A worker's own reader of the source; what it keeps between passes, it keeps as long as the scan is in use.
+
+    Parameters
+    ----------
+    reader : BlockReader
+    engine : Engine
+        That of the worker.
+    share : int
+        Runs that one worker has to keep room for on a device.
+    """
+
+    reader: BlockReader
+    engine: Any
+    share: int = 1
+    _runs: dict[range, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def _engine(self) -> Any:
+        budget = getattr(self.engine, "budget", 0)
+        return replace(self.engine, device_budget=budget // self.share) if budget else self.engine
+
+    def look(self, task: Parcel, blocks: range, along: Parcel) -> Found:
+        """Return what a task finds in a run of blocks, on the host."""
+        engine = self._engine
+        if blocks not in self._runs:
+            self._runs[blocks] = engine.resident(Run(self.reader, blocks))
+        with engine.threads():
+            found = engine.walk(task.open(engine), self._runs[blocks], along.open(engine))
+            return Found(*(tuple(_on_host(engine, a) for a in part) for part in (found.here, found.sums)))
+
+
+def _on_host(engine: Any, array: Any) -> NDArray[Any]:
+    return np.asarray(engine.to_host(array) if hasattr(array, "shape") else array)
+
+
+def _same(thing: Any) -> Any:
+    return thing
+
+
+def _look(home: Parcel, task: Parcel, blocks: range, along: Parcel) -> Found:
+    return home.open(None).look(task, blocks, along)  # type: ignore[no-any-return]
+
+
+def _here(found: Found) -> tuple[NDArray[Any], ...]:
+    return found.here
+
+
+def _added(one: Found, two: Found) -> Found:
+    # new arrays: what a worker holds may be asked for again
+    return Found(sums=tuple(a + b for a, b in zip(one.sums, two.sums, strict=True)))
+
+
+@dataclass(eq=False)
+class RemoteBlocks:
+    """The blocks of a reader as the client of a cluster sees them: it knows which there are and asks for passes.
+
+    Parameters
+    ----------
+    reader : BlockReader
+        Data that workers can open by themselves.
+    cluster : Cluster
+    engines : (Engine, Engine)
+        Of this process and of a worker.
+    """
+
+    reader: BlockReader
+    cluster: Cluster
+    engines: tuple[Any, Any]
+    loads: int = field(default=0, init=False)
+    """Blocks that passes went through so far."""
+
+    @classmethod
+    def of(
+        cls, reader: BlockReader, cluster: Cluster, engines: tuple[Any, Any], spill: str | None
+    ) -> RemoteBlocks:
+        """Return the blocks of a reader; data in memory are written to the folder `spill` first, where it is given."""
+        data = reader.data
+        if spill is None or not in_memory(data) or data.nbytes <= MOST_SENT:
+            return cls(reader, cluster, engines)
+        path = Path(spill) / f"unmixel-{uuid4().hex}.npy"
+        np.save(path, data)
+        blocks = cls(replace(reader, data=np.load(path, mmap_mode="r")), cluster, engines)
+        weakref.finalize(blocks, path.unlink, missing_ok=True)
+        return blocks
+
+    def __len__(self) -> int:
+        """Return the number of blocks."""
+        return len(self.reader)
+
+    @property
+    def n_positions(self) -> int:
+        """Number of positions in all blocks."""
+        return self.reader.n_positions
+
+    @property
+    def kept_as(self) -> str:
+        """What is held between passes, in words."""
+        held = "what fits half of each worker's budget; the rest is read from the source in every pass"
+        return f"on {len(self.cluster.addresses)} workers: {held}"
+
+    def load(self, i: int) -> Block:
+        """Return block `i`, read by this process."""
+        return self.reader.load(i)
+
+    @cached_property
+    def runs(self) -> list[range]:
+        """Runs of blocks, the same for any number of workers."""
+        count = len(self)
+        n_bytes = self.reader.n_values * np.dtype(self.reader.data.dtype).itemsize
+        n_runs = min(count, max(RUNS[0], min(RUNS[1], math.ceil(n_bytes / RUN_BYTES))))
+        ends = np.linspace(0, count, n_runs + 1).round().astype(int).tolist()
+        return [range(a, b) for a, b in pairwise(ends)]
+
+    @cached_property
+    def _home(self) -> Any:
+        """The parcel on the cluster from which workers make their readers; made anew wherever it is lost."""
+        share = math.ceil(len(self.runs) / max(1, len(self.cluster.addresses)))
+        home = Home(self.reader, self.engines[1], share)
+        return self._sent(Parcel(packed(home, most=MOST_SENT)), "scan")
+
+    def _sent(self, parcel: Parcel, what: str) -> Any:
+        # a task that gives back its argument: scattered data would be gone with the worker that holds them
+        return self.cluster.submit(_same, parcel, key=f"unmixel-{what}-{uuid4().hex}", priority=30)
+
+    def _positions(self, run: range) -> NDArray[np.intp]:
+        return np.concatenate([self.reader.positions(i) for i in run])
+
+    def walk(
+        self, task: Task, along: tuple[Any, ...], tell: Callable[[int, int], None] | None = None
+    ) -> Found:
+        """Return what a task finds in all blocks; see `walk.walk`.
+
+        Parameters
+        ----------
+        task : Task
+        along : tuple of array, shape (..., n)
+        tell : callable(done, of), optional
+            Told of finished runs.
+
+        Raises
+        ------
+        InputError
+            When workers have less memory than a pass needs, or die of a run again and again.
+        """
+        parcel = Parcel(packed(task))
+        self.cluster.check_memory(PROCESS_BYTES + self.reader.budget + ARRAYS * len(parcel.data))
+        engine = self.engines[0]
+        with self.cluster.quiet():
+            job = self._sent(parcel, "task")
+            workers, count = self.cluster.addresses, len(self.runs)
+            found = [
+                self._ordered(job, workers[i * len(workers) // count], run, along)
+                for i, run in enumerate(self.runs)
+            ]
+            submit = self.cluster.submit
+            here = {
+                submit(_here, one, priority=20, pure=False): run
+                for one, run in zip(found, self.runs, strict=True)
+            }
+            while len(found) > 1:
+                pairs, rest = zip(found[::2], found[1::2], strict=False), found[len(found) // 2 * 2 :]
+                found = [submit(_added, a, b, priority=10, pure=False) for a, b in pairs] + rest
+        places = Places(engine, self.n_positions)
+        for done, (future, parts) in enumerate(self.cluster.finished(here), 1):
+            run = here.pop(future)
+            arrays = tuple(engine.asarray(part) for part in parts)
+            places.put(Block(self._positions(run), np.empty(0)), arrays)
+            self.loads += len(run)
+            if tell is not None:
+                tell(done, len(self.runs))
+        ((_, total),) = self.cluster.finished(found)
+        return Found(places.arrays or (), tuple(engine.asarray(part) for part in total.sums))
+
+    def _ordered(self, job: Any, worker: str, run: range, along: tuple[Any, ...]) -> Any:
+        """Return the order for a run, best done by the worker that did it before, and by any other if it must be."""
+        positions = self._positions(run)
+        parts = tuple(array[..., positions] for array in along)
+        return self.cluster.submit(
+            _look, self._home, job, run, Parcel(packed(parts)),
+            workers=[worker], allow_other_workers=True, retries=RETRIES, pure=False,
+        )  # fmt: skip

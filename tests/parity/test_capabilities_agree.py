@@ -1,0 +1,211 @@
+"""One answer everywhere: all that touches the data, by numpy, by torch, and by dask with 1, 2 and 4 workers.
+
+The objective agrees to 1e-5, matched components to 1e-3.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import h5py
+import numpy as np
+import pytest
+import zarr
+
+import unmixel
+from unmixel import NMF, sweep
+from unmixel.core import registry
+from unmixel.dataset.matrix import Grid
+from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.testing import metrics, phantoms
+
+distributed = pytest.importorskip("distributed", reason="an extra: pip install 'unmixel[scale]'")
+
+from unmixel.engines.dask_engine import DaskEngine  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow,
+    # a cluster that ends beside a busy machine leaves sockets for the collector
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+SCAN, DETECTOR = (26, 29), (31, 26)
+BUDGET = 3_000_000
+"""Bytes: small, so that there are some dozens of blocks."""
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    """Return the same counts as whole numbers and as float64, in which rounding is not amplified on the way."""
+    made = phantoms.glass(scan=SCAN, detector=DETECTOR, precipitates=3, dose=4e4, seed=2)[0]
+    found = {}
+    for dtype in ("uint16", "float64"):
+        path = tmp_path_factory.mktemp("scan") / f"{dtype}.zarr"
+        stored = zarr.create_array(path, shape=(*SCAN, *DETECTOR), chunks=(4, 8, *DETECTOR), dtype=dtype)
+        stored[...] = np.asarray(made.data).astype(np.uint16)
+        found[dtype] = unmixel.open(path)
+    return found
+
+
+@pytest.fixture(scope="module")
+def scan(scans):
+    return scans["float64"]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, memory_limit="2GB", dashboard_address=":0", silence_logs=50
+    ) as cluster:
+        yield cluster
+
+
+def dask_engine(cluster, n_workers: int) -> DaskEngine:
+    client = distributed.Client(cluster)
+    if len(client.scheduler_info(n_workers=-1)["workers"]) != n_workers:
+        cluster.scale(n_workers)
+        client.wait_for_workers(n_workers, timeout=60)
+    return DaskEngine(client)
+
+
+@pytest.fixture(scope="module")
+def engine(request, cluster):
+    if request.param == "torch":
+        pytest.importorskip("torch", reason="torch is an extra: pip install 'unmixel[torch]'")
+        from unmixel.engines.torch_engine import TorchEngine
+
+        yield TorchEngine("cpu", device_budget=10**8)
+        return
+    engine = dask_engine(cluster, int(request.param.split()[1]))
+    yield engine
+    engine.client.close()
+
+
+def example(name: str):
+    kind = registry.load("constraints", name)
+    side = kind.example(Grid(SCAN, (1.0, 1.0))).side
+    return kind.example(Grid(SCAN if side == "maps" else DETECTOR, (1.0, 1.0)))
+
+
+FITS = {
+    "sketch, polish and residual": {},
+    "sparse maps": {"constraints": ("sparse",)},
+    "coupled samples": {"constraints": ("resolution", "spot_shape", "sparse")},
+    "smooth penalties": {"constraints": ("smooth", "soft_orthogonal"), "solver": "gradient"},
+    "no sketch": {"sketch_sweeps": 0},
+    "likelihood of counts": {"loss": "kl"},
+    "components found": {"refine": ("split", "merge", "prune"), "n_components": 5},
+}
+CASES = [(where, name) for where in ("torch", "dask 2") for name in FITS] + [
+    (where, name)
+    for where in ("dask 1", "dask 4")
+    for name in ("sketch, polish and residual", "coupled samples")
+]
+
+
+def fitted(scan, engine, *, constraints=(), refine=(), **settings):
+    settings = {
+        "n_components": 3,
+        "max_iter": 4,
+        "tol": 0,
+        "sketch_sweeps": 6,
+        "memory_budget": BUDGET,
+    } | settings
+    parts = {"constraints": [example(name) for name in constraints], "refine": list(refine)}
+    return NMF(engine=engine, **parts, **settings).factorize(scan)
+
+
+@pytest.fixture(scope="module")
+def oracle(scan):
+    kept = {}
+
+    def found(name):
+        if name not in kept:
+            kept[name] = fitted(scan, NumpyEngine(1), **FITS[name])
+        return kept[name]
+
+    return found
+
+
+def agree(one, two) -> None:
+    assert two.convergence.objective[-1] == pytest.approx(one.convergence.objective[-1], rel=1e-5)
+    assert two.convergence.relative_error == pytest.approx(one.convergence.relative_error, rel=1e-5)
+    assert two.residual.chi2 == pytest.approx(one.residual.chi2, rel=1e-5)
+    matched = metrics.match(two.maps, two.patterns, one.maps, one.patterns)
+    for k, other in enumerate(matched.component):
+        for mine, theirs in ((one.maps[k], two.maps[other]), (one.patterns[k], two.patterns[other])):
+            assert np.linalg.norm(theirs - mine) <= 1e-3 * np.linalg.norm(mine)
+
+
+@pytest.mark.parametrize(("engine", "name"), CASES, indirect=["engine"])
+def test_fits_agree(scan, engine, oracle, name: str) -> None:
+    agree(oracle(name), fitted(scan, engine, **FITS[name]))
+
+
+@pytest.mark.parametrize("engine", ["torch", "dask 2"], indirect=True)
+def test_single_precision_ends_at_the_same_place(scans, engine) -> None:
+    # its rounding is amplified on the way: weak components differ by per cent where the misfit is the same to 1e-5
+    settings = {"max_iter": 40, "tol": 1e-7, "sketch_sweeps": 100}
+    one, two = (fitted(scans["uint16"], e, **settings) for e in (NumpyEngine(1), engine))
+    assert two.convergence.relative_error == pytest.approx(one.convergence.relative_error, rel=1e-5)
+    assert two.residual.chi2 == pytest.approx(one.residual.chi2, rel=1e-5)
+    assert metrics.match(two.maps, two.patterns, one.maps, one.patterns).pattern_cosine.min() > 0.999
+
+
+@pytest.mark.parametrize("engine", ["torch", "dask 4"], indirect=True)
+def test_ranks_and_transforms_agree(scan, engine) -> None:
+    one, two = (
+        sweep(scan, [2, 3], restarts=1, model=NMF(engine=e, sketch_sweeps=12, memory_budget=BUDGET))
+        for e in (NumpyEngine(1), engine)
+    )
+    errors = [[trial.relative_error for trial in trials] for trials in (one, two)]
+    np.testing.assert_allclose(errors[1], errors[0], rtol=1e-5)
+    model = NMF(3, max_iter=3, memory_budget=BUDGET).fit(scan)
+    here = model.transform(scan)
+    there = model.set_params(engine=engine).transform(scan)
+    np.testing.assert_allclose(there, here, atol=1e-3 * here.max())
+
+
+@pytest.fixture(scope="module")
+def two(cluster):
+    engine = dask_engine(cluster, 2)
+    yield engine
+    engine.client.close()
+
+
+@pytest.mark.parametrize("form", ["hdf5", "mapped", "prepared"])
+def test_workers_open_every_form_of_file(scan, two, tmp_path, form: str) -> None:
+    data = np.asarray(scan.data)
+    if form == "hdf5":
+        with h5py.File(tmp_path / "scan.h5", "w") as out:
+            out.create_dataset("entry/data", data=data, chunks=(1, 8, *DETECTOR), compression="gzip")
+        read = unmixel.open(tmp_path / "scan.h5")
+    elif form == "mapped":
+        np.save(tmp_path / "scan.npy", data)
+        read = unmixel.open(tmp_path / "scan.npy", scan_shape=SCAN)
+    else:
+        read = registry.load("steps", "bin")(pattern=2).apply(scan)
+    agree(fitted(read, NumpyEngine(1)), fitted(read, two))
+
+
+def test_a_worker_that_is_killed_changes_nothing(scan, cluster, capsys) -> None:
+    engine = dask_engine(cluster, 2)
+    settings = {"max_iter": 12, "sketch_sweeps": 2}
+    start = time.perf_counter()
+    whole = fitted(scan, engine, **settings)
+    usual = time.perf_counter() - start
+    victim = next(iter(engine.client.run(os.getpid).values()))
+    threading.Timer(usual / 3, os.kill, (victim, signal.SIGKILL)).start()
+    start = time.perf_counter()
+    wounded = fitted(scan, engine, **settings)
+    lost = time.perf_counter() - start - usual
+    assert victim not in engine.client.run(os.getpid).values(), "the worker was killed while the fit ran"
+    for name in ("maps", "patterns"):
+        np.testing.assert_array_equal(getattr(wounded, name), getattr(whole, name))
+    assert wounded.convergence.objective == whole.convergence.objective
+    with capsys.disabled():
+        print(f"\n  {usual:.1f} s undisturbed, {lost:+.1f} s where one of two workers was killed")
+    engine.client.close()
