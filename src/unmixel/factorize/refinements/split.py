@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,8 @@ class Split:
     """Cuts every map into its connected regions; each begins as a component with the pattern that they shared.
 
     Crystals of one lattice in nearly one orientation share a component until then, with a pattern that is a mean of
-    theirs.
+    theirs. From then on components stay in their regions (`Support`), pieces that are joined in those of both: free to
+    go anywhere, each would take in a little of every crystal that resembles it, the more the longer it is fitted.
 
     Parameters
     ----------
@@ -74,4 +75,4 @@ class Split:
                 origins.append(k)
             dropped += int(np.count_nonzero(sizes < self.least))
         told = {"before": draft.n_components, "after": len(maps), "regions_dropped": dropped}
-        return (draft.of(maps, patterns, origins) if maps else draft), told
+        return (replace(draft.of(maps, patterns, origins), in_place=True) if maps else draft), told
