@@ -22,7 +22,8 @@ class Split:
     Parameters
     ----------
     level : float, in (0, 1)
-        A region exceeds this share of the map's maximum.
+        A region exceeds this share of the map's maximum. What lies below it in every map is lost: too many regions are
+        better than too few, since `Merge` and `Prune` follow.
     least : int, >= 1
         Positions; smaller regions are dropped.
     grow : int, >= 0
@@ -38,7 +39,7 @@ class Split:
     'split'
     """
 
-    level: float = 0.3
+    level: float = 0.15
     least: int = 8
     grow: int = 2
     name: ClassVar[str] = "split"
@@ -49,7 +50,7 @@ class Split:
                 "Split",
                 expected="level in (0, 1), least >= 1, grow >= 0",
                 got=f"{self.level}, {self.least}, {self.grow}",
-                hint="use the defaults, 0.3, 8 and 2",
+                hint="use the defaults, 0.15, 8 and 2",
             )
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
