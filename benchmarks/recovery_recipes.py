@@ -171,7 +171,7 @@ def shipped(task: Task) -> Factors:
 
 
 def doubled(task: Task) -> Factors:
-    """The same, and nothing ends it before twice its limits: on the sketch some twenty times the sweeps that it took."""
+    """The same, and nothing ends it before twice its limits: some twenty times the sweeps on the sketch."""
     recipe = settled(task, GLASS)
     took = shipped(task).convergence.n_sweeps
     few = task.case.components < 40
@@ -193,9 +193,7 @@ def twice(task: Task) -> Factors:
         """Met once the rule has been met and as many sweeps again are done."""
 
         def met(self, objective: list[float]) -> bool:
-            first = next(
-                (n for n in range(1, len(objective) + 1) if StopRule.met(self, objective[:n])), None
-            )
+            first = next((n for n in range(1, len(objective) + 1) if StopRule.met(self, objective[:n])), None)
             return first is not None and len(objective) - 1 >= 2 * (first - 1)
 
     usual, model.StopRule = model.StopRule, Twice  # a rule is no setting of a recipe

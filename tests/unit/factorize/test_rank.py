@@ -279,7 +279,9 @@ def test_a_matrix_with_noise_holds_no_component_above_the_edge() -> None:
     matrix = replace(
         Matrix.from_array(X, scan_shape=(31, 26), pattern_shape=(180,)), pixel_weights=1 / X.mean(axis=0)
     )
-    model = NMF(constraints=[Resolution(1.2), Sparse(2.0, spare=1)], refine=[Split(least=2), Merge(), Prune(0.0)])
+    model = NMF(
+        constraints=[Resolution(1.2), Sparse(2.0, spare=1)], refine=[Split(least=2), Merge(), Prune(0.0)]
+    )
     left = refined(matrix, model, noise=1.0, share=0.2, seed=1)
     assert left.candidates >= 3
     assert left.values.size > 0  # noise that nothing was asked of
