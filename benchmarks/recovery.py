@@ -25,7 +25,7 @@ from pairs import machine
 from recovery_cases import CASES, DOSES, SEEDS, USUAL
 
 ONCE = Path(__file__).with_name("recovery_once.py")
-RECIPES = ("sklearn", "plain", "physics", "shipped", "doubled")
+RECIPES = ("sklearn", "plain", "physics", "shipped", "twice", "doubled")
 COLUMNS = (
     ("of physics", "found/physics", "{:.2f}"),
     ("of plain", "found/plain", "{:.2f}"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from unmixel.factorize.constraints.soft_orthogonal import SoftOrthogonal
     from unmixel.factorize.constraints.sparse import Sparse
     from unmixel.factorize.constraints.spot_shape import SpotShape
+    from unmixel.factorize.constraints.support import Support
     from unmixel.factorize.constraints.total_intensity import TotalIntensity
     from unmixel.factorize.model import NMF
     from unmixel.factorize.rank import rank
@@ -65,6 +66,7 @@ _HOMES = {
     "SoftOrthogonal": "unmixel.factorize.constraints.soft_orthogonal",
     "Sparse": "unmixel.factorize.constraints.sparse",
     "SpotShape": "unmixel.factorize.constraints.spot_shape",
+    "Support": "unmixel.factorize.constraints.support",
     "TotalIntensity": "unmixel.factorize.constraints.total_intensity",
     "UnmixelError": "unmixel.core.errors",
     "calibrate": "unmixel.interpret.calibrate",
@@ -108,6 +110,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "SoftOrthogonal",
     "Sparse",
     "SpotShape",
+    "Support",
     "TotalIntensity",
     "UnmixelError",
     "calibrate",

@@ -10,10 +10,10 @@ import unmixel
 
 PUBLIC = {
     "Annulus", "Disk", "Friedel", "Isotropic", "Matrix", "NMF", "NoDips", "NonNegative", "Pinned", "Recipe",
-    "Relevance", "Resolution", "Result", "Scan", "Smooth", "SoftOrthogonal", "Sparse", "SpotShape", "TotalIntensity",
-    "UnmixelError", "calibrate", "center_of_mass", "citation", "convert", "d_spacings", "export", "identify", "load",
-    "match_positions", "open", "orientation_map", "plan", "rank", "region_profiles", "run", "scan_rotation", "sweep",
-    "try_idea", "variance_profile", "virtual_image",
+    "Relevance", "Resolution", "Result", "Scan", "Smooth", "SoftOrthogonal", "Sparse", "SpotShape", "Support",
+    "TotalIntensity", "UnmixelError", "calibrate", "center_of_mass", "citation", "convert", "d_spacings", "export",
+    "identify", "load", "match_positions", "open", "orientation_map", "plan", "rank", "region_profiles", "run",
+    "scan_rotation", "sweep", "try_idea", "variance_profile", "virtual_image",
 }  # fmt: skip
 
 

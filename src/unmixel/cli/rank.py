@@ -87,6 +87,13 @@ def described(choice: RankChoice) -> dict[str, Any]:
         name: {"above": edge.n_above, "edge": edge.edge, "noise": edge.noise, "values": edge.values.tolist()}
         for name, edge in (("plain", choice.plain), ("seen_through_physics", choice.edge))
     }
+    left = choice.components
+    components = (
+        None
+        if left is None
+        else {"above": left.n_above, "edge": left.edge, "candidates": left.candidates, "apart": left.apart}
+        | {"values": left.values.tolist()}
+    )
     scores = [asdict(score) for score in choice.scores]
     for score in scores:
         score["stability"] = None if score["stability"] != score["stability"] else score["stability"]
@@ -97,6 +104,7 @@ def described(choice: RankChoice) -> dict[str, Any]:
         "verdict": choice.verdict,
         "method": choice.method,
         "noise_edge": edges,
+        "components_edge": components,
         "scores": scores,
         "notes": list(choice.notes),
     }

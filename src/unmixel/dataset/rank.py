@@ -38,6 +38,33 @@ class NoiseEdge:
         return int(np.count_nonzero(self.values > self.edge))
 
 
+@dataclass(frozen=True, eq=False)
+class ComponentEdge:
+    """Components of a fit against what the best of as many pieces of noise reaches in electrons that no fit has seen.
+
+    Parameters
+    ----------
+    values : ndarray, shape (k,), descending
+        How strongly each component shows in the electrons set aside, in standard deviations.
+    edge : float
+        Noise alone stays below it in 99 of 100 scans.
+    candidates : int
+        Components that were looked at.
+    apart : int
+        Leading components that are not judged and not among the values: a matrix that fills the scan.
+    """
+
+    values: Array
+    edge: float
+    candidates: int
+    apart: int = 0
+
+    @property
+    def n_above(self) -> int:
+        """Number of components that noise does not explain, those set apart included; at least 1."""
+        return max(1, self.apart + int(np.count_nonzero(self.values > self.edge)))
+
+
 @dataclass(frozen=True)
 class RankScore:
     """What speaks for and against one number of components.
@@ -77,7 +104,8 @@ class RankChoice:
     reason : str
         In one sentence.
     most : int
-        The data do not support more: what is recommended, or more directions that held-out data confirm.
+        The data do not support more: what is recommended, or more that held-out data confirm, directions of a model or
+        components of one of several ways of holding out.
     plain : NoiseEdge
         Of the data as they are.
     edge : NoiseEdge
@@ -88,6 +116,8 @@ class RankChoice:
         How data were held out: ``"count splitting"`` or ``"held-out entries"``.
     notes : tuple of str
         What was assumed.
+    components : ComponentEdge, optional
+        What refinements left, where the model has some, for the way of holding out that gave the recommended number.
     """
 
     n_components: int
@@ -98,6 +128,7 @@ class RankChoice:
     scores: tuple[RankScore, ...]
     method: str
     notes: tuple[str, ...] = ()
+    components: ComponentEdge | None = None
 
     @property
     def verdict(self) -> str:

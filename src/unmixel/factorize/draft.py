@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.factorize.constraints.support import Support
 from unmixel.factorize.contracts import Array, Start
 from unmixel.factorize.problem import Problem, Side
 from unmixel.factorize.sketch import Sketch
@@ -27,7 +28,7 @@ class Draft:
     low : Sketch
         What is fitted.
     problem : Problem
-        Constraints bound for the number of components there was when it was last solved.
+        Constraints bound for the number of components there was when it was last solved, without their places.
     z_maps, z_patterns : array, shape (k, *scan_shape) and (k, *pattern_shape)
         Free variables.
     spared : int, >= 0
@@ -38,6 +39,8 @@ class Draft:
         Solves components on the sketch, these or others.
     agreement : ndarray of int, shape (k,), optional
         In how many of several runs each component was found.
+    in_place : bool
+        Whether components stay where they are: sweeps keep them out of positions from which they are absent.
     """
 
     low: Sketch
@@ -48,6 +51,16 @@ class Draft:
     evidence: SetAside | None = None
     course: Course | None = None
     agreement: NDArray[np.intp] | None = None
+    in_place: bool = False
+
+    @property
+    def support(self) -> tuple[Support, ...]:
+        """What keeps components in their places, but for the spared ones; nothing where they may go anywhere."""
+        if not self.in_place:
+            return ()
+        present = self.problem.maps.engine.to_host(self.z_maps) > 0
+        present[: self.spared] = True
+        return (Support(present),)
 
     @property
     def n_components(self) -> int:

@@ -17,6 +17,9 @@ from unmixel.factorize.sketch import Sketch
 TRACY_WIDOM = 2.02
 """99 % quantile of the Tracy-Widom law of real noise: the largest value of noise stays below it in 99 of 100 cases."""
 
+CHANCE = 0.01
+"""Chance that one of the components that are looked at is noise and stands above the edge all the same."""
+
 DRAWS = 20
 """Simulated noises, the strongest of which sets the edge of filtered data."""
 
@@ -97,6 +100,32 @@ def filtered_edge(rows: NDArray[np.float64], columns: NDArray[np.float64], *, se
         )
         largest = max(largest, float(top[0]))
     return largest * float(np.sqrt(stride))
+
+
+def component_edge(candidates: int) -> float:
+    """Return the standard score that the best of so many components of noise stays below in 99 of 100 scans.
+
+    A component that was found in some electrons and is looked for in others, which are independent of them, has a
+    standard normal score there if it is noise, whatever the number of positions and pixels it was found among. With K
+    of them the largest score exceeds x with a chance of at most ``K Q(x)``, Q the upper tail of the normal law.
+
+    Parameters
+    ----------
+    candidates : int
+        Components that were looked for.
+
+    References
+    ----------
+    Bonferroni's inequality; trials factor: Gross & Vitells, Eur. Phys. J. C 70, 525 (2010).
+
+    Examples
+    --------
+    >>> round(component_edge(1), 2), round(component_edge(60), 2)
+    (2.33, 3.59)
+    """
+    from scipy.special import ndtri
+
+    return float(-ndtri(CHANCE / max(1, candidates)))
 
 
 def n_spread(low: Sketch) -> int:

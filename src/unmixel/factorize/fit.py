@@ -16,6 +16,7 @@ from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Convergence, Residual
 from unmixel.engines.blocks import BlockReader
 from unmixel.factorize.closing import Closed, close, finished, host_factor, to_the_end
+from unmixel.factorize.constraints.support import Support
 from unmixel.factorize.contracts import DataProducts, Descent
 from unmixel.factorize.descent import Sweep
 from unmixel.factorize.draft import Draft
@@ -27,7 +28,7 @@ from unmixel.factorize.plan import Plan
 from unmixel.factorize.polish import polish_by_anchors
 from unmixel.factorize.problem import Problem
 from unmixel.factorize.products import products_of
-from unmixel.factorize.refine import Told, refine, refined_width
+from unmixel.factorize.refine import Told, continued, refine, refined_width
 from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sketch import Sketch, check_fits, sketch_passes, width_for
 from unmixel.factorize.solve import first, solve
@@ -99,6 +100,8 @@ class Work:
         What refinements did.
     spread : int, optional
         How many components fill the scan, where a constraint asked.
+    support : tuple of Support
+        What keeps components in the places that refinements gave them.
     """
 
     matrix: Matrix
@@ -110,6 +113,7 @@ class Work:
     known_norm2: float = float("nan")
     refined: Told = ()
     spread: int | None = None
+    support: tuple[Support, ...] = ()
 
     @cached_property
     def weighed(self) -> Matrix:
@@ -216,7 +220,8 @@ def fit(
             work.plan = plan = plan.settled(work.spread)
         if resume is not None:
             if plan.refinements:
-                work.plan = replace(plan, n_components=len(resume.maps))
+                work.support = tuple(Support(places) for places in (resume.places,) if places.size)
+                work.plan = continued(plan, len(resume.maps), work.support)
             work.refined = tuple(json.loads(resume.refined or "[]"))
             draft = None
         else:
@@ -282,7 +287,8 @@ def _refined(work: Work) -> Draft:
         inner = Work(rest, replace(plan, loss=Frobenius()), width=width)
         evidence = Evidence(products, share, inner.noise() / np.sqrt(1 - share))
     draft, work.refined = refine(inner.sketch, plan, noise=inner.noise, evidence=evidence)
-    work.plan = replace(plan, n_components=draft.n_components)
+    work.support = draft.support
+    work.plan = continued(plan, draft.n_components, work.support)
     return draft
 
 
@@ -317,6 +323,7 @@ def _state(work: Work, problem: Problem, descent: Descent, sweep: Sweep, warm: i
         norm2=work.products.norm2,
         sketch_sweeps=warm,
         refined=json.dumps(work.refined) if work.refined else "",
+        places=work.support[0].places if work.support else np.zeros(0, bool),
         shown=lambda: finished(problem, sweep),
         **{key: host(value) for key, value in known.items() if value is not None},
     )

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.dataset.matrix import Matrix
+from unmixel.dataset.rank import ComponentEdge
+from unmixel.factorize.edge import component_edge
 from unmixel.factorize.fit import Work
 from unmixel.factorize.model import NMF
 from unmixel.factorize.products import products_of
@@ -79,12 +81,12 @@ def by_split_counts(
     return judged(trials, Work(check, model.plan_for(check)), factors, noise * float(np.sqrt(share)))
 
 
-def refined_count(matrix: Matrix, model: NMF, *, noise: float, share: float, seed: int) -> int:
-    """Return how many components the refinements of a model leave.
+def refined(matrix: Matrix, model: NMF, *, noise: float, share: float, seed: int) -> ComponentEdge:
+    """Return the components that the refinements of a model leave, against what noise alone reaches.
 
     Everything is found in one part of the electrons; refinements that ask for significance (`Prune`) get it from the
     other. Unlike a direction, a component counts even where its pattern is nearly that of another one in another
-    place.
+    place. Candidates are all that a refinement judged by these electrons (it tells a `significance`).
 
     Parameters
     ----------
@@ -100,8 +102,12 @@ def refined_count(matrix: Matrix, model: NMF, *, noise: float, share: float, see
     with plan.engine.threads():
         work = Work(fit, plan)
         products = products_of(check, plan.engine, dtype=plan.dtype, budget=plan.budget)
-        draft, _ = refine(work.sketch, plan, noise=work.noise, evidence=Evidence(products, share, noise))
-    return draft.n_components
+        evidence = Evidence(products, share, noise)
+        draft, told = refine(work.sketch, plan, noise=work.noise, evidence=evidence)
+        found = evidence(draft)[draft.spared :]
+    judged_of = (step["before"] - draft.spared for step in told if "significance" in step)
+    candidates = max(sum(judged_of), len(found))
+    return ComponentEdge(np.sort(found)[::-1], component_edge(candidates), candidates, draft.spared)
 
 
 def by_held_out_entries(

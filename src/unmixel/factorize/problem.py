@@ -295,7 +295,8 @@ class Problem:
 
 
 def _impulse_gain(side: Side) -> float:
-    """Return the norm of the response to one free sample in the middle."""
+    """Return the norm of the response to one free sample in the middle, as if every component could be there."""
+    side = replace(side, linear=tuple(operator for operator in side.linear if _order(operator) >= 0))
     if not side.linear:
         return 1.0
     impulse = np.zeros((side.n_components, *side.grid.shape))
@@ -330,7 +331,8 @@ def bind_side(name: SideName, constraints: Iterable[Constraint], context: Contex
                 got=repr(operator.kind),
                 hint="set the class attribute `kind`",
             )
-    # what fixes whole components must come last, or the others would change what is fixed
+    # what fixes whole components must come last, or the others would change what is fixed; where a component may
+    # be is said of the free variable, before anything blurs it
     linear = sorted((b for _, b in bound if b.kind == "linear"), key=_order)
     side = replace(side, linear=tuple(linear))
     tied = replace(context, gain=_impulse_gain(side))

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
-from unmixel.dataset.rank import NoiseEdge, RankChoice, RankScore
+from unmixel.dataset.rank import ComponentEdge, NoiseEdge, RankChoice, RankScore
 from unmixel.engines.lazy import read
 from unmixel.factorize.contracts import DataProducts
 from unmixel.factorize.edge import noise_edges
-from unmixel.factorize.holdout import Judged, by_held_out_entries, by_split_counts, flat, refined_count
+from unmixel.factorize.holdout import Judged, by_held_out_entries, by_split_counts, flat, refined
 from unmixel.factorize.model import NMF
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.products import products_of
@@ -69,9 +69,10 @@ def rank(
     are larger: surplus components split crystals or fit noise, and neither adds a direction that other electrons show.
 
     Where the model has refinements (`Split`, `Merge`, `Prune`) and the data are counts, what these leave of a fit of
-    the model's own number of components (at least `BEGIN`) is recommended instead, as the median of `SPLITS` ways of
-    holding out: crystals of one structure and nearly one orientation in different places are several
-    components, but hardly more than one direction.
+    the model's own number of components (at least `BEGIN`) is recommended instead, as far as it stands above what noise
+    alone reaches in the same search (`edge.component_edge`), as the median of `SPLITS` ways of holding out: crystals of
+    one structure and nearly one orientation in different places are several components, but hardly more than one
+    direction.
 
     Parameters
     ----------
@@ -121,21 +122,19 @@ def rank(
     wanted = wanted or _default_ranks(edge.n_above, min(matrix.n_positions, matrix.n_pixels))
     counts = electrons and abs(evidence.gain / matrix.gain - 1) <= GAIN_OFF
     patient = _patient(model, matrix, edge)
-    refined: list[int] = []
+    left: list[ComponentEdge] = []
     if counts:
         how: dict[str, Any] = {"noise": plain.noise, "share": share, "seed": seed}
         done = by_split_counts(matrix, wanted, restarts, patient, **how)
         if plan.refinements:
             begun = copy(patient)
             begun.n_components, begun.tol = max(BEGIN, wanted[-1], plan.n_components), model.tol
-            refined = [
-                refined_count(matrix, begun, **how | {"seed": seed + split}) for split in range(SPLITS)
-            ]
+            left = [refined(matrix, begun, **how | {"seed": seed + split}) for split in range(SPLITS)]
     else:
         done = by_held_out_entries(matrix, wanted, restarts, patient, noise=plain.noise, seed=seed)
     notes = (*evidence.notes, _how(counts, whole, (evidence.gain, matrix.gain), share))
     method = "count splitting" if counts else "held-out entries"
-    return _choice(done, (plain, edge), refined, method, notes)
+    return _choice(done, (plain, edge), left, method, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +235,7 @@ def _how(counts: bool, whole: bool, gains: tuple[float, float], share: float) ->
 def _choice(
     done: Judged,
     edges: tuple[NoiseEdge, NoiseEdge],
-    refined: list[int],
+    left: list[ComponentEdge],
     method: str,
     notes: tuple[str, ...],
 ) -> RankChoice:
@@ -259,10 +258,11 @@ def _choice(
         )
     good = [score for score in scores if score.held_out <= ALIKE * score.uncertainty]
     best_score = max(good, key=lambda score: score.confirmed)
-    most = max(1, max(score.confirmed for score in scores))
-    if refined:
-        chosen = int(np.median(refined))
-        reason = _refined_reason(chosen, refined)
+    most = max(1, max(score.confirmed for score in scores), *(one.n_above for one in left))
+    middle = sorted(left, key=lambda one: one.n_above)[len(left) // 2] if left else None
+    if middle is not None:
+        chosen = middle.n_above
+        reason = _refined_reason(middle, left)
     else:
         chosen, reason = max(1, best_score.confirmed), _reason(best_score, scores[-1].n_components, method)
     return RankChoice(
@@ -274,14 +274,16 @@ def _choice(
         scores=tuple(scores),
         method=method,
         notes=notes,
+        components=middle,
     )
 
 
-def _refined_reason(chosen: int, left: list[int]) -> str:
-    each = ", ".join(map(str, left))
+def _refined_reason(middle: ComponentEdge, left: list[ComponentEdge]) -> str:
+    each = ", ".join(str(one.n_above) for one in left)
     return (
-        f"{chosen}: so many components are left by the refinements, and they show in held-out electrons, too "
-        f"(median of {each} for {len(left)} ways of holding out)."
+        f"{middle.n_above}: so many components are left by the refinements and stand above {middle.edge:.1f} standard "
+        f"deviations in held-out electrons, which the best of {middle.candidates} pieces of noise reaches in one scan "
+        f"of a hundred (median of {each} for {len(left)} ways of holding out)."
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from unmixel.factorize.constraints.support import Support
 from unmixel.factorize.contracts import Start
 from unmixel.factorize.descent import Sweep, descend
 from unmixel.factorize.draft import Draft, SetAside
@@ -50,6 +51,11 @@ def patient(plan: Plan, low: Sketch) -> Plan:
     entries = int(np.count_nonzero(low.root_positions)) * int(np.count_nonzero(low.root_pixels))
     tol = min(plan.rule.tol, 2 * WORTH * plan.n_components / max(1, entries))
     return replace(plan, rule=replace(plan.rule, tol=tol))
+
+
+def continued(plan: Plan, n_components: int, support: Sequence[Support]) -> Plan:
+    """Return the plan for another number of components, each in its place where that is known."""
+    return replace(plan, n_components=n_components, constraints=(*plan.constraints, *support))
 
 
 def refine(
@@ -105,10 +111,12 @@ class _Course:
         return replace(self, plan=own).run()[0]
 
     def solved(self, draft: Draft) -> Draft:
-        """Return a draft after sweeps on the sketch, constraints bound for its number of components."""
-        own = replace(self.plan, n_components=draft.n_components)
-        problem = own.problem(self.low, self.low, self.noise)
-        rule = replace(own.rule, max_sweeps=own.sketch_sweeps)
+        """Return a draft after sweeps on the sketch, constraints bound for its components."""
+        free, held = (continued(self.plan, draft.n_components, places) for places in ((), draft.support))
+        problem = held.problem(self.low, self.low, self.noise)
+        rule = replace(held.rule, max_sweeps=held.sketch_sweeps)
         begin = Sweep(draft.z_maps, draft.z_patterns, [])
-        end, _ = descend(problem, LeastSquares(problem, own.solver), begin, rule)
+        end, _ = descend(problem, LeastSquares(problem, held.solver), begin, rule)
+        # without the places: what comes of these components may be of another number
+        problem = free.problem(self.low, self.low, self.noise)
         return replace(draft, problem=problem, z_maps=end.z_maps, z_patterns=end.z_patterns)

@@ -197,6 +197,7 @@ _DEMANDS = {
     "no_dips": "A penalty fills dips of patterns that are narrower than their surroundings explain",
     "isotropic": "Chosen patterns depend on the distance from the centre only",
     "friedel": "Patterns equal their inversion through the centre (Friedel's law)",
+    "support": "Components are absent outside the places that were given to them",
     "total_intensity": "Maps are shares of the intensity that the beam brought to each position",
     "soft_orthogonal": "A penalty on their overlap keeps {side} of different components apart",
     "relevance": "A penalty on the norm of whole components leaves out those that noise explains",
@@ -229,7 +230,7 @@ def _refinements(result: Result, cite: Citations) -> list[str]:
 
 _REFINED = {
     "consensus": "The fit of the sketch was repeated from other starts; components were averaged over the runs ({})",
-    "split": "Maps were cut into their connected regions, each a component of its own ({})",
+    "split": "Maps were cut into their connected regions, each from then on a component of its own, kept there ({})",
     "merge": "Components in the same place that electrons set aside do not tell apart were joined ({})",
     "prune": "Components that are not significant on electrons that no fit had seen were left out ({})",
 }

@@ -23,7 +23,7 @@ _BLUE, _ORANGE, _GREEN = "#0072b2", "#d55e00", "#009e73"
 
 
 def figure_rank(choice: RankChoice, *, width: float = 7.2) -> Figure:
-    """Return the evidence in four panels: noise edge, held-out error, confirmed directions, stability.
+    """Return the evidence in four panels: noise edge, held-out error, what held-out data confirm, stability.
 
     Parameters
     ----------
@@ -38,7 +38,9 @@ def figure_rank(choice: RankChoice, *, width: float = 7.2) -> Figure:
     titles = (
         "Singular values over the edge of the noise",
         "Error on held-out data",
-        "Directions that held-out data confirm",
+        "Directions that held-out data confirm"
+        if choice.components is None
+        else "Components in held-out electrons",
         "Agreement of restarts",
     )
     for (left, top), title in zip(places, titles, strict=True):
@@ -46,7 +48,7 @@ def figure_rank(choice: RankChoice, *, width: float = 7.2) -> Figure:
     write(figure, 0.1, 0.08, f"Recommended: {choice.n_components}. {choice.verdict}", fontsize=TEXT_PT + 2)
     _edges(axes[0], choice)
     _held_out(axes[1], choice)
-    _confirmed(axes[2], choice)
+    (_confirmed if choice.components is None else _components)(axes[2], choice)
     _stability(axes[3], choice)
     return figure
 
@@ -108,6 +110,31 @@ def _confirmed(axes: Axes, choice: RankChoice) -> None:
     )
     axes.axhline(choice.n_components, color=_ORANGE, linewidth=1.0, label="recommended")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.legend(fontsize=TEXT_PT - 1, frameon=False)
+
+
+def _components(axes: Axes, choice: RankChoice) -> None:
+    """Show what refinements left, strongest first, over the edge that the best piece of noise stays below."""
+    from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullLocator
+
+    left = choice.components
+    if left is None:
+        return
+    open_frame(axes)
+    label_axes(axes, "component, strongest first", "standard deviations")
+    places = np.arange(left.apart + 1, left.apart + left.values.size + 1)
+    axes.plot(places, left.values, color=_GREEN, linewidth=1.2, marker="o", markersize=3)
+    label = f"best of {left.candidates} pieces of noise: {left.edge:.1f}"
+    axes.axhline(left.edge, color=_ORANGE, linewidth=1.0, label=label)
+    axes.set_yscale("log")
+    low, high = min(1.0, *left.values.clip(0.1)), max(10.0, *left.values, 2 * left.edge)
+    levels = [step * 10.0**power for power in range(-1, 6) for step in (1, 3)]
+    axes.set_ylim(0.8 * low, 1.6 * high)
+    axes.set_yticks([level for level in levels if low <= level <= high])
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(0.5, max(left.apart + left.values.size, 2) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.legend(fontsize=TEXT_PT - 1, frameon=False)
 
 

@@ -16,9 +16,10 @@ from scipy.optimize import nnls
 import unmixel
 from unmixel import NMF, Matrix, Resolution, Sparse, SpotShape
 from unmixel.core.errors import InputError
-from unmixel.factorize.edge import filtered_edge, noise_edges, white_edge
+from unmixel.dataset.rank import ComponentEdge
+from unmixel.factorize.edge import component_edge, filtered_edge, noise_edges, white_edge
 from unmixel.factorize.fit import Work
-from unmixel.factorize.holdout import confirmed, judged, nonnegative
+from unmixel.factorize.holdout import confirmed, judged, nonnegative, refined
 from unmixel.factorize.products import products_of
 from unmixel.factorize.rank import stability
 from unmixel.factorize.refinements.merge import Merge
@@ -247,11 +248,44 @@ def test_refinements_tell_crystals_of_one_pattern_apart_where_directions_cannot(
     X = rng.poisson(np.tensordot(np.stack(maps), np.stack(patterns), axes=(0, 0)))
     matrix = Matrix.from_array(X.reshape(-1, 180), scan_shape=(31, 26), pattern_shape=(180,))
     plain = NMF(constraints=[Resolution(1.2), Sparse(2.0, spare=1)])
-    refined = NMF(constraints=plain.constraints, refine=[Split(), Merge(), Prune()])
+    model = NMF(constraints=plain.constraints, refine=[Split(), Merge(), Prune()])
     assert unmixel.rank(matrix, [2, 5], restarts=1, model=plain).n_components == 3
-    choice = unmixel.rank(matrix, [2, 5], restarts=1, model=refined)
-    assert choice.n_components == choice.most == 4
-    assert "show in held-out electrons" in choice.reason
+    choice = unmixel.rank(matrix, [2, 5], restarts=1, model=model)
+    assert choice.n_components == choice.most == choice.components.n_above == 4
+    assert "in held-out electrons" in choice.reason
+    # more counts show each of them more clearly; the edge stays where it is
+    assert np.all(choice.components.values > 2 * choice.components.edge)
+    assert choice.components.candidates >= 3
+    assert choice.components.apart == 1
+
+
+def test_the_best_of_many_pieces_of_noise_stays_below_the_edge_of_components() -> None:
+    rng = np.random.default_rng(0)
+    for count in (1, 8, 60):
+        best = rng.standard_normal((40_000, count)).max(axis=1)
+        beyond = float(np.mean(best > component_edge(count)))
+        assert 0.006 < beyond < 0.013
+
+
+def test_components_below_their_edge_are_not_counted() -> None:
+    scores = np.array([40.0, 5.0, 3.4, -0.2])
+    assert ComponentEdge(scores, 3.5, 40, apart=1).n_above == 3
+    assert ComponentEdge(scores[:0], 3.5, 40).n_above == 1
+
+
+def test_a_matrix_with_noise_holds_no_component_above_the_edge() -> None:
+    rng = np.random.default_rng(4)
+    X = rng.poisson(3.0 * np.linspace(0.5, 1.5, 180), (31 * 26, 180))
+    matrix = replace(
+        Matrix.from_array(X, scan_shape=(31, 26), pattern_shape=(180,)), pixel_weights=1 / X.mean(axis=0)
+    )
+    model = NMF(
+        constraints=[Resolution(1.2), Sparse(2.0, spare=1)], refine=[Split(least=2), Merge(), Prune(0.0)]
+    )
+    left = refined(matrix, model, noise=1.0, share=0.2, seed=1)
+    assert left.candidates >= 3
+    assert left.values.size > 0  # noise that nothing was asked of
+    assert left.n_above == 1
 
 
 def test_a_loss_for_counts_is_judged_by_its_least_squares() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unmixel.core.errors import InputError
-from unmixel.dataset.rank import NoiseEdge, RankChoice, RankScore
+from unmixel.dataset.rank import ComponentEdge, NoiseEdge, RankChoice, RankScore
 from unmixel.report.rank import figure_rank, write_rank
 
 
@@ -42,6 +42,14 @@ def test_every_panel_shows_its_evidence() -> None:
     assert shown(held, [900, 0, 30])
     assert shown(confirmed, [2, 3, 3])
     assert shown(stability, [0.8, 0.8, 0.8])
+
+
+def test_components_are_shown_over_the_edge_of_the_best_piece_of_noise() -> None:
+    left = ComponentEdge(np.array([30.0, 8.0, 3.0]), 3.6, 61, apart=1)
+    _, _, panel, _ = figure_rank(replace(choice(), components=left)).axes
+    assert shown(panel, [30, 8, 3])
+    np.testing.assert_array_equal(panel.lines[0].get_xdata(), [2, 3, 4])
+    np.testing.assert_array_equal(lines_of(panel)["best of 61 pieces of noise: 3.6"], [3.6, 3.6])
 
 
 def test_one_restart_and_no_physics_are_said() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,12 +16,14 @@ class Split:
     """Cuts every map into its connected regions; each begins as a component with the pattern that they shared.
 
     Crystals of one lattice in nearly one orientation share a component until then, with a pattern that is a mean of
-    theirs.
+    theirs. From then on components stay in their regions (`Support`), pieces that are joined in those of both: free to
+    go anywhere, each would take in a little of every crystal that resembles it, the more the longer it is fitted.
 
     Parameters
     ----------
     level : float, in (0, 1)
-        A region exceeds this share of the map's maximum.
+        A region exceeds this share of the map's maximum. What lies below it in every map is lost: too many regions are
+        better than too few, since `Merge` and `Prune` follow.
     least : int, >= 1
         Positions; smaller regions are dropped.
     grow : int, >= 0
@@ -37,7 +39,7 @@ class Split:
     'split'
     """
 
-    level: float = 0.3
+    level: float = 0.15
     least: int = 8
     grow: int = 2
     name: ClassVar[str] = "split"
@@ -48,7 +50,7 @@ class Split:
                 "Split",
                 expected="level in (0, 1), least >= 1, grow >= 0",
                 got=f"{self.level}, {self.least}, {self.grow}",
-                hint="use the defaults, 0.3, 8 and 2",
+                hint="use the defaults, 0.15, 8 and 2",
             )
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
@@ -74,4 +76,4 @@ class Split:
                 origins.append(k)
             dropped += int(np.count_nonzero(sizes < self.least))
         told = {"before": draft.n_components, "after": len(maps), "regions_dropped": dropped}
-        return (draft.of(maps, patterns, origins) if maps else draft), told
+        return (replace(draft.of(maps, patterns, origins), in_place=True) if maps else draft), told
