@@ -49,6 +49,10 @@ class Generated:
     def __len__(self) -> int:
         return len(self.blocks)
 
+    @property
+    def n_positions(self) -> int:
+        return sum(len(block.positions) for block in self.blocks)
+
     def load(self, i: int) -> Block:
         self.loads += 1
         return self.blocks[i]

@@ -126,6 +126,7 @@ def test_wrong_words_are_refused(words: list[str]) -> None:
     assert refused.value.code == 2
 
 
+@pytest.mark.slow
 def test_whole_comparison_on_a_tiny_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,9 +17,13 @@ from pages import ROOT, Block, blocks, pages
 
 import unmixel
 
-# tutorials are whole jobs of some twenty seconds each
+LONG = {"change-the-recipe", "live", "match-every-position", "plan-an-acquisition", "share-results"}
+"""Pages of seven seconds and more, beside the tutorials, which are whole jobs of some twenty seconds each."""
+
 RUNNABLE = [
-    pytest.param(page, marks=pytest.mark.slow if "tutorials" in page.parts else (), id=str(page))
+    pytest.param(
+        page, marks=pytest.mark.slow if "tutorials" in page.parts or page.stem in LONG else (), id=str(page)
+    )
     for page in pages()
     if blocks((ROOT / page).read_text())
 ]

@@ -91,7 +91,7 @@ def test_solvers_take_the_same_way_under_constraints(double, solver: str, chosen
     np.testing.assert_allclose(two.maps, one.maps, atol=1e-6 * one.maps.max())
 
 
-@pytest.mark.parametrize("chosen", ["none", "physics", "all"])
+@pytest.mark.parametrize("chosen", ["none", "physics", pytest.param("all", marks=pytest.mark.slow)])
 def test_single_precision_ends_at_the_same_objective(scan, chosen: str) -> None:
     # on the way there rounding is amplified by the extrapolation
     one, two = fits(scan, constraints=[example(name) for name in SETS[chosen]], max_iter=25)

@@ -40,6 +40,7 @@ def test_help_takes_less_than_0_3_s_of_cpu(everyday: dict[str, str]) -> None:
 @pytest.mark.real
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4 for the usage of one child")
 @pytest.mark.skipif(not MGO.exists(), reason="the shared MgO scan is not beside the repository")
+@pytest.mark.slow
 def test_info_takes_less_than_1_5_s_of_cpu(everyday: dict[str, str]) -> None:
     """Or, on a slow or busy machine, less than twice what importing zarr and dask alone takes there.
 

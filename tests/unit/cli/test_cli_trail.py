@@ -76,7 +76,7 @@ def test_plugins_are_listed(ledger: Ledger) -> None:
     text = call("plugins", "engines").output
     assert "unmixel.engines.numpy_engine:NumpyEngine" in text
     told = json.loads(call("plugins", "engines", "--json").stdout)
-    assert [one["name"] for one in told] == ["numpy", "torch"]
+    assert [one["name"] for one in told] == ["dask", "numpy", "torch"]
     assert "laws" not in told[0]
 
 

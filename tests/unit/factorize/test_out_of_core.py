@@ -184,6 +184,7 @@ def apart(found, wanted):
     )
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_how_it_is_stored(planted, tmp_path):
     wanted = NMF(4).factorize(planted)
     held = set()
@@ -271,6 +272,7 @@ def test_every_kind_of_file_is_read_in_whole_passes(name, tmp_path, monkeypatch)
     assert found.convergence.relative_error == pytest.approx(wanted.convergence.relative_error, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     data = poisson(60)
     np.save(tmp_path / "scan.npy", data)

@@ -31,6 +31,7 @@ def told(kind: str, count: int, place: Path, seed: int = 1) -> list[Any]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_bundle_whose_writer_is_killed_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
     *seen, end = told("writers", 50, tmp_path / "o")
     assert len(seen) == 50
