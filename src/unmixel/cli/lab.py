@@ -6,13 +6,7 @@ from typing import Annotated
 
 import typer
 
-Lab = Annotated[
-    str | None,
-    typer.Option(
-        "--lab", metavar="FOLDER", help="Ledger and suites; UNMIXEL_LAB or ./unmixel-lab by default."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+from unmixel.cli.options import Json, Lab
 
 suite = typer.Typer(no_args_is_help=True, help="Suites: the scans on which ideas are tried.")
 

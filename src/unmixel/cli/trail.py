@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from unmixel.cli.options import Json, Lab
+
 Id = Annotated[
     str, typer.Argument(metavar="ID", help="Trial: its whole id, the start of it, or its last four letters.")
 ]
@@ -17,13 +19,6 @@ Words = Annotated[
         help="Words, state=finished, since=2026-11-01, found>12; quote what has < or > in it.",
     ),
 ]
-Lab = Annotated[
-    str | None,
-    typer.Option(
-        "--lab", metavar="FOLDER", help="Ledger and suites; UNMIXEL_LAB or ./unmixel-lab by default."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
 class ListsByDefault(TyperGroup):

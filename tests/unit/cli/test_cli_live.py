@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from unmixel.acquire import live as acquiring
 from unmixel.acquire.acquisition import Acquisition, Status
 from unmixel.cli.live import Wish, bars, folder_for
-from unmixel.cli.main import EARLY, REFUSED, app
+from unmixel.cli.main import REFUSED, app
+from unmixel.cli.seeing import EARLY
 
 
 @pytest.fixture
