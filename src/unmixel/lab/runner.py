@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -19,12 +20,15 @@ from unmixel.lab.kinds import Kind, with_idea
 from unmixel.lab.sandbox import Limits, Outcome, end_all, perform, workshop
 from unmixel.lab.suites import Case, Suite
 from unmixel.lab.trial import BASELINE, IDEA, Measured
-from unmixel.lab.wall import Answer, FalseAnswerError, answer_file, read_answer, write_scan
+from unmixel.lab.wall import Answer, FalseAnswerError, answer_file, read_answer, write_answer, write_scan
 
 Hear = Callable[[Measured], None]
 
 WORKERS = 2
 """Processes at a time, one thread each."""
+
+KEPT = "kept"
+"""Folder in that of a trial: results that are kept to be looked at."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,21 @@ class Contest:
         """Number of scans on which both are run."""
         return len(self.suite.cases) * len(self.suite.seeds)
 
-    def measured(self) -> Iterator[Measured]:
-        """Run everything and yield measurements as they come; closing it ends what still runs."""
+    def measured(self, folder: Path | None = None) -> Iterator[Measured]:
+        """Run everything and yield measurements as they come; closing it ends what still runs.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Of the trial: there the results of the first seed are kept. A score leaves none, as it changes no result.
+        """
         jobs = [(case, seed) for case in self.suite.cases for seed in self.suite.seeds]
         pool = ThreadPoolExecutor(WORKERS)
-        kept: dict[str, dict[int, tuple[Pair, list[Measured]]]] = {}
+        unmatched: dict[str, dict[int, tuple[Pair, list[Measured]]]] = {}
         running = {
-            pool.submit(self._pair, case, seed, number): (case.name, seed)
+            pool.submit(
+                self._pair, case, seed, number, folder if seed == self.suite.seeds[0] else None
+            ): (case.name, seed)
             for number, (case, seed) in enumerate(jobs)
         }
         try:
@@ -78,10 +90,10 @@ class Contest:
                 pair, both = done.result()
                 if pair is not None and not pair.has_truth:
                     case, seed = running[done]
-                    kept.setdefault(case, {})[seed] = (pair, both)
+                    unmatched.setdefault(case, {})[seed] = (pair, both)
                 else:
                     yield from both
-            for pairs_of_case in kept.values():
+            for pairs_of_case in unmatched.values():
                 yield from _with_stability(pairs_of_case)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -89,7 +101,9 @@ class Contest:
                 end_all()
                 time.sleep(0.05)
 
-    def _pair(self, case: Case, seed: int, number: int) -> tuple[Pair | None, list[Measured]]:
+    def _pair(
+        self, case: Case, seed: int, number: int, keep: Path | None
+    ) -> tuple[Pair | None, list[Measured]]:
         """Return both measurements of one scan and seed; the idea goes first every other time."""
         bench = Bench.of(*case.draw(seed), seed=seed)
         order = (BASELINE, IDEA) if number % 2 == 0 else (IDEA, BASELINE)
@@ -99,7 +113,8 @@ class Contest:
             if self.kind.name == "score":
                 return None, _score_pair(bench, runs[IDEA], case.name, seed)
         pair = Pair(bench, runs[BASELINE], runs[IDEA])
-        return pair, [pair.measured(variant, case.name, seed) for variant in (BASELINE, IDEA)]
+        both = [pair.measured(variant, case.name, seed) for variant in (BASELINE, IDEA)]
+        return pair, both if keep is None else [kept(one, runs[one.variant], keep) for one in both]
 
     def run(self, variant: str, case: Case, seed: int, bench: Bench, folder: Path) -> Run:
         """Do one run in a process of its own; for a score, one process runs better and worse recipes."""
@@ -141,6 +156,19 @@ class Run:
     outcome: Outcome = field(default_factory=Outcome)
     answers: tuple[Answer, ...] = ()
     failed: str = ""
+
+
+def kept(one: Measured, run: Run, folder: Path) -> Measured:
+    """Write the result of a measurement into the folder of its trial, and return the measurement with its place.
+
+    What is written is what the judge has read and checked, not the file that the idea's process left.
+    """
+    if one.failed or not run.answers:
+        return one
+    place = f"{KEPT}/{one.variant}-{quote(one.case, safe='')}-{one.seed}.npz"
+    (folder / KEPT).mkdir(exist_ok=True)
+    write_answer(folder / place, run.answers[0])
+    return replace(one, result=place)
 
 
 @dataclass(frozen=True, eq=False)
