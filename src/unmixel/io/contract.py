@@ -39,7 +39,7 @@ class Reader(Protocol):
     heavy at the top (libraries are imported in `read`), because `unmixel.open` asks every reader whether
     it `accepts` a path.
 
-    What `read` promises (checked by `unmixel.testing.readers.ReaderSuite`):
+    What `read` promises (checked by `unmixel.testing.readers.ReaderLaws`):
 
     - the data are lazy: opening costs megabytes whatever the size of the file;
     - axes are in the order scan, pattern, named ``y, x, v, u`` or ``energy``, in canonical units;
