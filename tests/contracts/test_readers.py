@@ -189,6 +189,35 @@ class Foreign(Good):
         return replace(scan, scan_axes=tuple(replace(axis, unit="um") for axis in scan.scan_axes))
 
 
+class Bringing(Good):
+    def example(self, folder: Path) -> Example:
+        (folder / "a.good").touch()
+        return Example(str(folder / "a.good"), COUNTS)
+
+
+class Misleading(Good):
+    def example(self, folder: Path) -> str:
+        return "a.good"
+
+
+def test_a_reader_may_bring_its_own_example(tmp_path: Path) -> None:
+    example = example_of(Bringing(), tmp_path)
+    assert example is not None
+    assert Path(example.path).is_file()
+    ReaderLaws(Bringing(), example).check("values")
+    with pytest.raises(AssertionError, match="'a.good', not an Example"):
+        example_of(Misleading(), tmp_path)
+    assert example_of(Good(), tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["hdf5", "rosetta", "zarr"])
+def test_a_store_of_ours_is_an_example_too(name: str, tmp_path: Path) -> None:
+    reader = registry.load("readers", name)()
+    example = example_of(reader, tmp_path)
+    assert example is not None
+    ReaderLaws(reader, example).check("values")
+
+
 def test_the_good_reader_keeps_all_laws() -> None:
     for law in ReaderLaws.names():
         ReaderLaws(Good(), Example("a.good", COUNTS)).check(law)

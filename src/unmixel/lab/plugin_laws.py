@@ -18,10 +18,9 @@ from unmixel.lab.kinds import KINDS
 from unmixel.lab.laws import Broken, broken_laws, n_laws
 from unmixel.testing.laws import Laws
 
-
 _NO_SUITE = {
-    "engines": "an engine has no laws of its own; those of losses, solvers and constraints are to hold on it (tests/parity)",
-    "readers": "there is no file of its format here; a method 'example(folder)' would write one (unmixel.testing.readers)",
+    "engines": "an engine has no laws of its own; those of losses, solvers and constraints are to hold on it",
+    "readers": "no file of its format is here; a method 'example(folder)' would write one (unmixel.testing.readers)",
     "sources": "nobody here sends what it hears; a method 'example(folder)' would give one (unmixel.testing.sources)",
 }
 """Why no law of a kind was tried."""

@@ -23,9 +23,7 @@ def example_problem(engine: Any) -> tuple[Problem, Sketch]:
     counts = rng.poisson(rng.gamma(0.5, size=(42, 3)) @ rng.gamma(0.5, size=(3, 40)) * 20)
     pixels = np.ones(40)
     pixels[:4] = 0
-    matrix = replace(
-        Matrix.from_array(counts, scan_shape=(6, 7), pattern_shape=(5, 8)), pixel_weights=pixels
-    )
+    matrix = replace(Matrix.from_array(counts, scan_shape=(6, 7), pattern_shape=(5, 8)), pixel_weights=pixels)
     products = products_of(matrix, engine, dtype="float64", budget=10**6)
     positive = registry.load("constraints", "nonnegative")
     problem = bind(

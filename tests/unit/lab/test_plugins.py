@@ -108,7 +108,7 @@ def test_laws_are_checked_in_a_process_of_their_own(foreign: Path) -> None:
     for kind, name in (("readers", "npz"), ("starts", "given"), ("writers", "zarr"), ("sources", "file")):
         assert check(replace(kept.plugin, kind=kind, name=name)).word == "kept"
     for kind, name, why in (
-        ("readers", "velox", "no file of its format"),
+        ("readers", "velox", "no file of its format is here"),
         ("engines", "numpy", "no laws of its own"),
         ("sources", "merlin", "nobody here sends"),
     ):

@@ -13,10 +13,10 @@ from unmixel.dataset.results import Convergence, Factors
 from unmixel.lab.compare import Contestant, page_of
 from unmixel.lab.fence import Fence
 from unmixel.lab.idea import Idea
-from unmixel.lab.judge import Bench
+from unmixel.lab.judge import Bench, stability
 from unmixel.lab.kinds import KINDS
 from unmixel.lab.ledger import Ledger, fresh_id
-from unmixel.lab.runner import KEPT, Contest, Run
+from unmixel.lab.runner import KEPT, Contest, Ring, Run
 from unmixel.lab.suites import Case, Suite
 from unmixel.lab.trial import BASELINE, IDEA, Measured, Trial
 from unmixel.lab.wall import Answer, read_answer
@@ -127,3 +127,26 @@ def test_two_trials_are_compared_by_what_they_kept(tmp_path: Path) -> None:
     assert partners.pattern_cosine == pytest.approx(1)
     assert partners.map_pearson == pytest.approx(1)
     assert [one.objective for one in page.sides] == [(3.0, 2.0)] * 2
+
+
+def test_a_scan_without_truth_is_told_of_as_its_seeds_end() -> None:
+    """Each waits for the next seed only, and what failed waits for nothing but is told in its turn."""
+    bench = Bench.of(*SUITE.cases[0].draw(3), seed=3)
+    clear, foggy = (nearly(bench, variant) for variant in (IDEA, BASELINE))
+    ring, told = Ring.of((5, 1, 3)), []
+    found = {1: (foggy, clear), 3: (clear, clear), 5: (foggy, None)}
+    for seed, wanted in ((1, []), (5, [5]), (3, [1, 3])):
+        first, second = found[seed]
+        answers = {BASELINE: (first,), IDEA: (second,) if second else ()}
+        both = [Measured("mine", seed, BASELINE), Measured("mine", seed, IDEA, failed="" if second else "no")]
+        got = list(ring.add(seed, answers, both))
+        assert [one.seed for one in got[::2]] == wanted
+        told += got
+    values = {(one.seed, one.variant): one.metrics.get("stability") for one in told}
+    used = np.asarray(clear.factors.used_pixels)
+    assert values[1, IDEA] == stability(clear, clear, used=used)
+    assert values[1, BASELINE] == stability(foggy, clear, used=used) != 1
+    assert values[5, IDEA] is None  # it failed
+    assert values[3, IDEA] is None  # there is nothing to agree with
+    alone = list(Ring.of((2,)).add(2, {BASELINE: (foggy,), IDEA: (clear,)}, [Measured("mine", 2, IDEA)]))
+    assert [one.metrics for one in alone] == [{}]
