@@ -205,7 +205,7 @@ def test_a_reader_may_bring_its_own_example(tmp_path: Path) -> None:
     assert example is not None
     assert Path(example.path).is_file()
     ReaderLaws(Bringing(), example).check("values")
-    with pytest.raises(AssertionError, match="'a.good', not an Example"):
+    with pytest.raises(AssertionError, match=r"'a\.good', not an Example"):
         example_of(Misleading(), tmp_path)
     assert example_of(Good(), tmp_path) is None
 

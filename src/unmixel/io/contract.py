@@ -47,6 +47,8 @@ class Reader(Protocol):
     - ``source`` says path (as given), format, reader and how the scan shape became known;
     - anything that goes wrong is a `ReadError` or another `InputError` that says what to do.
 
+    A method ``example(folder)`` that writes a small file may be added: on it ``unmixel plugins --laws`` tries all this.
+
     Attributes
     ----------
     name : str

@@ -82,8 +82,8 @@ def _with_folder(group: str, plugin: Any, place: Path) -> dict[str, Any]:
                 broken.append(f"{law}: {type(error).__name__}: {' '.join(str(error).split())}")
             n_checked += 1
     more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-    untried = f"{missing[0]}{more}" if missing else "" if n_checked else _NO_SUITE.get(group, "")
-    return _answer(n_checked, broken, untried=untried)
+    why_none = "" if n_checked else _NO_SUITE.get(group, "")
+    return _answer(n_checked, broken, untried=f"{missing[0]}{more}" if missing else why_none)
 
 
 def _suites(group: str, plugin: Any, place: Path) -> Iterator[Laws]:
