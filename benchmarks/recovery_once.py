@@ -17,12 +17,11 @@ from recovery_cases import CASES, Case
 from recovery_recipes import RECIPES, Task
 
 if TYPE_CHECKING:
-    from unmixel.dataset.results import Factors, Groups
+    from unmixel.dataset.results import Factors
     from unmixel.dataset.scan import Scan
     from unmixel.dataset.truth import Truth
 
 Array = NDArray[Any]
-DISK_FWHM, GAUSSIAN_FWHM = 4.0, 2.3548  # full width at half maximum of a spot, in spot sigmas
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,27 +76,6 @@ def oracles(phantom: Phantom) -> dict[str, Any]:
     }
 
 
-def localised(factors: Factors) -> NDArray[np.bool_]:
-    """Return which components are no matrix: they hold counts, and their map does not fill the scan."""
-    from unmixel.interpret.flags import EMPTY, FILLS
-
-    return np.array(
-        [not any(words.startswith((EMPTY, FILLS)) for words in remarks) for remarks in factors.flags]
-    )
-
-
-def reported(factors: Factors, groups: Groups) -> NDArray[np.bool_]:
-    """Return which components the report shows as precipitates: in words that need no truth.
-
-    Those that are no matrix, whose group has spots, and that bear no remark saying that they are an artefact or noise.
-    """
-    from unmixel.interpret.flags import is_artefact
-
-    spotted = np.asarray(groups.crystalline, bool)[groups.labels]
-    trusted = np.array([not is_artefact(remarks) for remarks in factors.flags])
-    return spotted & trusted & localised(factors)
-
-
 def pattern_noise(data: Array, maps: Array, *, gain: float) -> NDArray[np.float64]:
     """Return the standard error of each pattern's pixels, its map given, in units of the pattern.
 
@@ -121,6 +99,7 @@ def pattern_noise(data: Array, maps: Array, *, gain: float) -> NDArray[np.float6
 def judge(phantom: Phantom, task: Task, factors: Factors) -> dict[str, Any]:
     """Return every number of one result; `unmixel.testing.metrics` defines the words."""
     from unmixel.interpret.cluster import RotationClusterer
+    from unmixel.lab.judge import reported
     from unmixel.pipeline.answers import flag
     from unmixel.testing import metrics
 
@@ -135,7 +114,7 @@ def judge(phantom: Phantom, task: Task, factors: Factors) -> dict[str, Any]:
     matched = metrics.match(*both, truth.maps, truth.patterns, used_pixels=used)
     crystals = truth.crystals
     good = [c for c in crystals if min(matched.pattern_cosine[c], matched.map_pearson[c]) >= metrics.FOUND_AT]
-    said = reported(factors, groups)
+    said = reported(factors, groups.labels, groups.crystalline)
     n_false = metrics.false_reports(
         *both, truth.maps[crystals], truth.patterns[crystals], reported=said, used_pixels=used
     )
@@ -169,6 +148,7 @@ def _plausible(phantom: Phantom, task: Task, factors: Factors, used: Array) -> d
 
     A matrix is left out because its noise is next to nothing: there, closing fills every smooth valley between rings.
     """
+    from unmixel.lab.judge import DISK_FWHM, GAUSSIAN_FWHM, localised
     from unmixel.physics.probe import gaussian_limit
     from unmixel.testing import metrics
 

@@ -12,9 +12,8 @@ import scipy.sparse
 from unmixel import Pinned, Resolution, Smooth, Sparse, SpotShape
 from unmixel.core import registry
 from unmixel.factorize.losses.frobenius import Frobenius
-from unmixel.factorize.start import GivenStart
 from unmixel.testing.losses import LossLaws, half_square
-from unmixel.testing.starts import StartLaws
+from unmixel.testing.starts import StartLaws, example_start
 
 FORMS = {
     "array": np.asarray,
@@ -33,9 +32,7 @@ def test_loss_keeps_the_law(name: str, form: str, law: str) -> None:
 @pytest.mark.parametrize("law", StartLaws.names())
 @pytest.mark.parametrize("name", registry.names("starts"))
 def test_start_keeps_the_law(name: str, law: str) -> None:
-    kind = registry.load("starts", name)
-    start = kind(np.ones((3, 42)), np.ones((3, 40))) if kind is GivenStart else kind()
-    StartLaws(start).check(law)
+    StartLaws(example_start(registry.load("starts", name))).check(law)
 
 
 CONSTRAINTS = [

@@ -15,21 +15,10 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.record import Source
 from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import wrap
-from unmixel.testing.readers import Example, ReaderLaws
+from unmixel.testing.readers import Example, ReaderLaws, example_of
 
 SHAPE = (5, 9, 31, 26)
 COUNTS = np.random.default_rng(3).poisson(4.0, SHAPE).astype(np.uint16)
-
-
-def converted(folder: Path) -> Example:
-    from unmixel.pipeline.convert import convert
-
-    convert(Scan.from_array(COUNTS), folder / "scan.zarr")
-    return Example(str(folder / "scan.zarr"), COUNTS)
-
-
-def demo(folder: Path) -> Example:
-    return Example("demo:glass?scan=5x9&detector=31x26&precipitates=2")
 
 
 def hdf5(folder: Path) -> Example:
@@ -38,18 +27,6 @@ def hdf5(folder: Path) -> Example:
     with h5py.File(folder / "scan.h5", "w") as file:
         file.create_dataset("group/frames", data=COUNTS, chunks=(1, 3, 31, 26))
     return Example(str(folder / "scan.h5"), COUNTS)
-
-
-def mat(folder: Path) -> Example:
-    from scipy.io import savemat
-
-    savemat(folder / "scan.mat", {"frames": COUNTS})
-    return Example(str(folder / "scan.mat"), COUNTS, in_memory=True)
-
-
-def npz(folder: Path) -> Example:
-    np.savez_compressed(folder / "scan.npz", data=COUNTS)
-    return Example(str(folder / "scan.npz"), COUNTS)
 
 
 def rosetta(folder: Path) -> Example:
@@ -125,12 +102,21 @@ def zarr(folder: Path) -> Example:
     return Example(str(folder / "scan.zarr"), COUNTS)
 
 
+def shipped(name: str) -> Callable[[Path], Example]:
+    def write(folder: Path) -> Example:
+        example = example_of(registry.load("readers", name)(), folder)
+        assert example is not None
+        return example
+
+    return write
+
+
 EXAMPLES: dict[str, Callable[[Path], Example]] = {
-    "converted": converted,
-    "demo": demo,
+    "converted": shipped("converted"),
+    "demo": shipped("demo"),
     "hdf5": hdf5,
-    "mat": mat,
-    "npz": npz,
+    "mat": shipped("mat"),
+    "npz": shipped("npz"),
     "rosetta": rosetta,
     "topspin": topspin,
     "velox": velox,
@@ -201,6 +187,35 @@ class Foreign(Good):
     def read(self, path: str, options) -> Scan:
         scan = super().read(path, options)
         return replace(scan, scan_axes=tuple(replace(axis, unit="um") for axis in scan.scan_axes))
+
+
+class Bringing(Good):
+    def example(self, folder: Path) -> Example:
+        (folder / "a.good").touch()
+        return Example(str(folder / "a.good"), COUNTS)
+
+
+class Misleading(Good):
+    def example(self, folder: Path) -> str:
+        return "a.good"
+
+
+def test_a_reader_may_bring_its_own_example(tmp_path: Path) -> None:
+    example = example_of(Bringing(), tmp_path)
+    assert example is not None
+    assert Path(example.path).is_file()
+    ReaderLaws(Bringing(), example).check("values")
+    with pytest.raises(AssertionError, match=r"'a\.good', not an Example"):
+        example_of(Misleading(), tmp_path)
+    assert example_of(Good(), tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["hdf5", "rosetta", "zarr"])
+def test_a_store_of_ours_is_an_example_too(name: str, tmp_path: Path) -> None:
+    reader = registry.load("readers", name)()
+    example = example_of(reader, tmp_path)
+    assert example is not None
+    ReaderLaws(reader, example).check("values")
 
 
 def test_the_good_reader_keeps_all_laws() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import pytest
 from unmixel.acquire.contract import Frames
 from unmixel.acquire.sources.replay import FileSource, Replay
 from unmixel.core import registry
-from unmixel.testing.sources import Emitter, SourceLaws
+from unmixel.testing.sources import Emitter, SourceLaws, emitter_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "acquire"))
 from merlin_on_wire import Merlin, frame, heading
@@ -32,9 +32,9 @@ def emitter(name: str, tmp_path: Path) -> Emitter:
                 yield address
 
         return Emitter(VALUES, start, "merlin:127.0.0.1:1")
-    np.save(tmp_path / "scan.npy", VALUES.reshape(5, 6, 9, 13))
-    place = f"file:{tmp_path / 'scan.npy'}"
-    return Emitter(VALUES, lambda n: nullcontext(f"{place}#stop={n}"), f"file:{tmp_path / 'none.npy'}")
+    found = emitter_of(registry.load("sources", name)(), tmp_path)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("law", SourceLaws.names())

@@ -182,6 +182,12 @@ class GivenStart:
     patterns: NDArray[Any]
     name: ClassVar[str] = "given"
 
+    @classmethod
+    def example(cls, problem: Problem) -> GivenStart:
+        """Return the start that gives ones to a problem; the laws of starts are tried on it."""
+        k = problem.n_components
+        return cls(np.ones((k, problem.maps.grid.size)), np.ones((k, problem.patterns.grid.size)))
+
     def make(self, problem: Problem, *, sketch: SketchMaker, seed: int) -> tuple[Array, Array]:
         """Return the given factors as Z."""
         k = problem.n_components

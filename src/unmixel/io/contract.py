@@ -39,13 +39,15 @@ class Reader(Protocol):
     heavy at the top (libraries are imported in `read`), because `unmixel.open` asks every reader whether
     it `accepts` a path.
 
-    What `read` promises (checked by `unmixel.testing.readers.ReaderSuite`):
+    What `read` promises (checked by `unmixel.testing.readers.ReaderLaws`):
 
     - the data are lazy: opening costs megabytes whatever the size of the file;
     - axes are in the order scan, pattern, named ``y, x, v, u`` or ``energy``, in canonical units;
     - ``original_metadata`` holds everything the file says;
     - ``source`` says path (as given), format, reader and how the scan shape became known;
     - anything that goes wrong is a `ReadError` or another `InputError` that says what to do.
+
+    A method ``example(folder)`` that writes a small file may be added: on it ``unmixel plugins --laws`` tries all this.
 
     Attributes
     ----------

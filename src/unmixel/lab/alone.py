@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,14 +13,14 @@ import numpy as np
 from unmixel.lab.idea import Idea
 from unmixel.lab.judge import Bench
 from unmixel.lab.kinds import KINDS
-from unmixel.lab.runner import WORKERS, Contest, Pair, Run
+from unmixel.lab.runner import WORKERS, Contest, Pair, Run, kept
 from unmixel.lab.sandbox import Limits, end_all, workshop
 from unmixel.lab.suites import Case, Suite
 from unmixel.lab.trial import BASELINE, IDEA, Measured
-from unmixel.lab.wall import answer_file, write_scan
+from unmixel.lab.wall import write_scan
 
-PIXELS, KEPT = "pixels", "kept"
-"""Folders in that of a trial: pixels on which all are judged, and results that are kept to be looked at."""
+PIXELS = "pixels"
+"""Folder in that of a trial: pixels on which all are judged."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +79,13 @@ class Alone:
         with workshop() as place:
             write_scan(place / "drawn.npz", bench.scan)
             run = contest.run(BASELINE, case, seed, bench, place)
-            result = f"{KEPT}/{variant}-{case.name}-{seed}.npz"
-            if keep and run.answers:
-                (folder / KEPT).mkdir(exist_ok=True)
-                shutil.copyfile(answer_file(place / BASELINE, 0), folder / result)
         pixels = folder / PIXELS / f"{case.name}-{seed}.npy"
         if variant == BASELINE and run.answers:
             pixels.parent.mkdir(exist_ok=True)
             np.save(pixels, np.asarray(run.answers[0].factors.used_pixels, bool))
         judged = Pair(bench, _beside(run, pixels), run).measured(IDEA, case.name, seed)
-        return replace(judged, variant=variant, result=result if keep and run.answers else "")
+        judged = replace(judged, variant=variant)
+        return kept(judged, run, folder) if keep else judged
 
 
 def _beside(run: Run, pixels: Path) -> Run:

@@ -242,7 +242,7 @@ def _name_of(idea: Idea) -> str:
 def _run(contest: Contest, ledger: Ledger, trial: Trial, folder: Path, tell: Tell) -> Tried:
     """Run a contest, every measurement entered as it comes, and return what it comes to."""
     measured: list[Measured] = []
-    running = contest.measured()
+    running = contest.measured(folder)
     conclusion, failed = "interrupted", True
     try:
         for one in running:

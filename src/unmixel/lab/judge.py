@@ -131,15 +131,24 @@ def localised(factors: Factors) -> NDArray[np.bool_]:
     )
 
 
-def reported(factors: Factors, answer: Answer) -> NDArray[np.bool_]:
+def reported(factors: Factors, labels: Array | None, crystalline: Array | None) -> NDArray[np.bool_]:
     """Return which components a report would show as precipitates.
 
     Those that are no matrix, whose group has spots, and that bear no remark saying that they are an artefact or noise.
+
+    Parameters
+    ----------
+    factors : Factors
+        With their flags.
+    labels : ndarray of int, shape (k,), or None
+        Group of each component; without groups, every component counts as one with spots.
+    crystalline : ndarray of bool, shape (g,), or None
+        Which groups have spots.
     """
     trusted = np.array([not is_artefact(remarks) for remarks in factors.flags], bool)
     spotted = np.ones(len(trusted), bool)
-    if answer.labels is not None and answer.crystalline is not None:
-        spotted = np.asarray(answer.crystalline, bool)[answer.labels]
+    if labels is not None and crystalline is not None:
+        spotted = np.asarray(crystalline, bool)[labels]
     return np.asarray(spotted & trusted & localised(factors), bool)
 
 
@@ -149,7 +158,7 @@ def _against(truth: Truth, answer: Answer, factors: Factors, used: Array) -> dic
     both = np.asarray(factors.maps, np.float64) / gain, factors.patterns
     matched = metrics.match(*both, truth.maps, truth.patterns, used_pixels=used)
     crystals = truth.crystals
-    shown = reported(factors, answer)
+    shown = reported(factors, answer.labels, answer.crystalline)
     told = {
         "truth_error": metrics.truth_error(*both, truth.maps, truth.patterns, used_pixels=used),
         "found": float(metrics.found(matched, crystals)),

@@ -89,6 +89,11 @@ def _suites(loaded: Loaded) -> Iterator[tuple[Laws, str]]:
                 scan = example_scan(kind)
                 step = loaded.plugin.example(scan) if _has_example(loaded) else loaded.build()
                 yield StepLaws(step, scan), f"a scan of {kind}"
+        case "start":
+            from unmixel.testing.starts import StartLaws, example_start
+
+            start = example_start(loaded.plugin) if _has_example(loaded) else loaded.build()
+            yield StartLaws(start), "a problem of 6 x 7 positions and 5 x 8 pixels"
         case name:
             yield _single(name, loaded.build()), _CASES[name]
 
@@ -96,7 +101,6 @@ def _suites(loaded: Loaded) -> Iterator[tuple[Laws, str]]:
 _CASES = {
     "loss": "a table of counts, 30 x 20",
     "solver": "a problem of 7 x 9 positions and 6 x 8 pixels",
-    "start": "a problem of 6 x 7 positions and 5 x 8 pixels",
     "refinement": "four components on 13 x 17 positions",
     "clusterer": "three lattices, each in two rotations, and two halos",
     "identifier": "groups of three lattices and two halos",
@@ -115,10 +119,6 @@ def _single(name: str, made: Any) -> Laws:
             from unmixel.testing.solvers import SolverLaws
 
             return SolverLaws(made)
-        case "start":
-            from unmixel.testing.starts import StartLaws
-
-            return StartLaws(made)
         case "refinement":
             from unmixel.testing.refinements import RefinementLaws
 

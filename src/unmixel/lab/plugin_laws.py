@@ -18,6 +18,13 @@ from unmixel.lab.kinds import KINDS
 from unmixel.lab.laws import Broken, broken_laws, n_laws
 from unmixel.testing.laws import Laws
 
+_NO_SUITE = {
+    "engines": "an engine has no laws of its own; those of losses, solvers and constraints are to hold on it",
+    "readers": "no file of its format is here; a method 'example(folder)' would write one (unmixel.testing.readers)",
+    "sources": "nobody here sends what it hears; a method 'example(folder)' would give one (unmixel.testing.sources)",
+}
+"""Why no law of a kind was tried."""
+
 
 def main() -> None:
     """Check one plug-in and print, as the last line, what came of it."""
@@ -36,12 +43,11 @@ def _told(group: str, name: str, place: Path) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - whatever a foreign package raises is told
         return _answer(failed=f"it cannot be loaded: {type(error).__name__}: {error}")
     kind = next((kind for kind in KINDS.values() if kind.group == group), None)
-    if kind is None:
-        return _with_folder(group, plugin, place)
-    loaded = Loaded(
-        kind, plugin, Idea(getattr(sys.modules.get(plugin.__module__), "__file__", "") or name, "")
-    )
     try:
+        if kind is None:
+            return _with_folder(group, plugin, place)
+        file = getattr(sys.modules.get(plugin.__module__), "__file__", "") or name
+        loaded = Loaded(kind, plugin, Idea(file, ""))
         count, broken = n_laws(loaded), broken_laws(loaded)
     except IdeaError:
         return _answer(untried="it cannot be made from its defaults, and has no 'example'")
@@ -76,20 +82,32 @@ def _with_folder(group: str, plugin: Any, place: Path) -> dict[str, Any]:
                 broken.append(f"{law}: {type(error).__name__}: {' '.join(str(error).split())}")
             n_checked += 1
     more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-    return _answer(n_checked, broken, untried=f"{missing[0]}{more}" if missing else "")
+    why_none = "" if n_checked else _NO_SUITE.get(group, "")
+    return _answer(n_checked, broken, untried=f"{missing[0]}{more}" if missing else why_none)
 
 
 def _suites(group: str, plugin: Any, place: Path) -> Iterator[Laws]:
-    """Yield the suites of exporters and writers; readers need a file of theirs, engines run under all others."""
-    if group == "exporters":
-        from unmixel.testing.exporters import ExporterLaws, Parcels
+    """Yield the suites of kinds whose laws are about files and streams; none where there is nothing to try them on."""
+    match group:
+        case "exporters":
+            from unmixel.testing.exporters import ExporterLaws, Parcels
 
-        with Parcels() as parcels:
-            yield ExporterLaws(plugin(), parcels)
-    elif group == "writers":
-        from unmixel.testing.writers import WriterLaws
+            with Parcels() as parcels:
+                yield ExporterLaws(plugin(), parcels)
+        case "writers":
+            from unmixel.testing.writers import WriterLaws
 
-        yield WriterLaws(plugin(), place)
+            yield WriterLaws(plugin(), place)
+        case "readers":
+            from unmixel.testing.readers import ReaderLaws, example_of
+
+            if (example := example_of(plugin(), place)) is not None:
+                yield ReaderLaws(plugin(), example)
+        case "sources":
+            from unmixel.testing.sources import SourceLaws, emitter_of
+
+            if (emitter := emitter_of(plugin(), place)) is not None:
+                yield SourceLaws(plugin(), emitter)
 
 
 if __name__ == "__main__":

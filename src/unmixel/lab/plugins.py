@@ -127,13 +127,13 @@ class Checked:
     ----------
     plugin : Plugin
     n_laws : int
-        Laws that were checked; 0 where its kind has no suite that runs alone, or it could not be loaded.
+        Laws that were checked; 0 where none could be, which `failed` or `untried` explains.
     broken : tuple of str
         Each law that is broken, in words with the case.
     failed : str
         Why nothing could be checked; empty where it was.
     untried : str
-        A law that could not be tried here, such as one that needs a missing package; empty where all were.
+        Why a law, or all of them, could not be tried here, such as for a missing package; empty where all were.
     """
 
     plugin: Plugin
@@ -144,11 +144,11 @@ class Checked:
 
     @property
     def word(self) -> str:
-        """``"kept"``, ``"broken"``, ``"failed"``, ``"not tried"`` or ``"no suite"``."""
+        """``"kept"``, ``"broken"``, ``"failed"`` or ``"not tried"``."""
         if self.failed:
             return "failed"
         if not self.n_laws:
-            return "not tried" if self.untried else "no suite"
+            return "not tried"
         return "broken" if self.broken else "kept"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -19,12 +20,17 @@ from unmixel.lab.kinds import Kind, with_idea
 from unmixel.lab.sandbox import Limits, Outcome, end_all, perform, workshop
 from unmixel.lab.suites import Case, Suite
 from unmixel.lab.trial import BASELINE, IDEA, Measured
-from unmixel.lab.wall import Answer, FalseAnswerError, answer_file, read_answer, write_scan
+from unmixel.lab.wall import Answer, FalseAnswerError, answer_file, read_answer, write_answer, write_scan
 
 Hear = Callable[[Measured], None]
+Answers = Mapping[str, tuple[Answer, ...]]
+"""What both variants found on one scan with one seed."""
 
 WORKERS = 2
 """Processes at a time, one thread each."""
+
+KEPT = "kept"
+"""Folder in that of a trial: results that are kept to be looked at."""
 
 
 @dataclass(frozen=True)
@@ -64,42 +70,52 @@ class Contest:
         """Number of scans on which both are run."""
         return len(self.suite.cases) * len(self.suite.seeds)
 
-    def measured(self) -> Iterator[Measured]:
-        """Run everything and yield measurements as they come; closing it ends what still runs."""
+    def measured(self, folder: Path | None = None) -> Iterator[Measured]:
+        """Run everything and yield measurements as they come; closing it ends what still runs.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Of the trial: there the results of the first seed are kept. A score leaves none, as it changes no result.
+        """
         jobs = [(case, seed) for case in self.suite.cases for seed in self.suite.seeds]
         pool = ThreadPoolExecutor(WORKERS)
-        kept: dict[str, dict[int, tuple[Pair, list[Measured]]]] = {}
+        rings = {case.name: Ring.of(self.suite.seeds) for case in self.suite.cases}
         running = {
-            pool.submit(self._pair, case, seed, number): (case.name, seed)
+            pool.submit(self._pair, case, seed, number, folder if seed == self.suite.seeds[0] else None): (
+                case.name,
+                seed,
+            )
             for number, (case, seed) in enumerate(jobs)
         }
         try:
             for done in as_completed(running):
-                pair, both = done.result()
-                if pair is not None and not pair.has_truth:
-                    case, seed = running[done]
-                    kept.setdefault(case, {})[seed] = (pair, both)
-                else:
-                    yield from both
-            for pairs_of_case in kept.values():
-                yield from _with_stability(pairs_of_case)
+                answers, both = done.result()
+                case, seed = running[done]
+                yield from rings[case].add(seed, answers, both) if answers else both
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             while not all(one.done() for one in running):  # a pair that was cut short begins its second run
                 end_all()
                 time.sleep(0.05)
 
-    def _pair(self, case: Case, seed: int, number: int) -> tuple[Pair | None, list[Measured]]:
-        """Return both measurements of one scan and seed; the idea goes first every other time."""
+    def _pair(self, case: Case, seed: int, number: int, keep: Path | None) -> tuple[Answers, list[Measured]]:
+        """Return both measurements of one scan and seed and, without a truth, what is to agree with other seeds.
+
+        The idea goes first every other time.
+        """
         bench = Bench.of(*case.draw(seed), seed=seed)
         order = (BASELINE, IDEA) if number % 2 == 0 else (IDEA, BASELINE)
         with workshop() as folder:
             write_scan(folder / "drawn.npz", bench.scan)
             runs = {variant: self.run(variant, case, seed, bench, folder) for variant in order}
             if self.kind.name == "score":
-                return None, _score_pair(bench, runs[IDEA], case.name, seed)
+                return {}, _score_pair(bench, runs[IDEA], case.name, seed)
         pair = Pair(bench, runs[BASELINE], runs[IDEA])
-        return pair, [pair.measured(variant, case.name, seed) for variant in (BASELINE, IDEA)]
+        both = [pair.measured(variant, case.name, seed) for variant in (BASELINE, IDEA)]
+        if keep is not None:
+            both = [kept(one, runs[one.variant], keep) for one in both]
+        return {} if bench.truth is not None else {name: run.answers for name, run in runs.items()}, both
 
     def run(self, variant: str, case: Case, seed: int, bench: Bench, folder: Path) -> Run:
         """Do one run in a process of its own; for a score, one process runs better and worse recipes."""
@@ -143,6 +159,19 @@ class Run:
     failed: str = ""
 
 
+def kept(one: Measured, run: Run, folder: Path) -> Measured:
+    """Write the result of a measurement into the folder of its trial, and return the measurement with its place.
+
+    What is written is what the judge has read and checked, not the file that the idea's process left.
+    """
+    if one.failed or not run.answers:
+        return one
+    place = f"{KEPT}/{one.variant}-{quote(one.case, safe='')}-{one.seed}.npz"
+    (folder / KEPT).mkdir(exist_ok=True)
+    write_answer(folder / place, run.answers[0])
+    return replace(one, result=place)
+
+
 @dataclass(frozen=True, eq=False)
 class Pair:
     """Both runs on one scan with one seed."""
@@ -150,11 +179,6 @@ class Pair:
     bench: Bench
     baseline: Run
     idea: Run
-
-    @property
-    def has_truth(self) -> bool:
-        """Whether the scan's truth is known."""
-        return self.bench.truth is not None
 
     def run(self, variant: str) -> Run:
         """Return one of both."""
@@ -193,21 +217,46 @@ def _seeded(recipe: Mapping[str, Any], seed: int) -> dict[str, Any]:
     return {**recipe, "factorize": {**recipe.get("factorize", {}), "seed": seed}}
 
 
-def _with_stability(found: Mapping[int, tuple[Pair, list[Measured]]]) -> Iterator[Measured]:
-    """Yield the measurements of a scan without truth, each with its agreement with that of the next seed."""
-    seeds = sorted(found)
-    following = dict(pairwise([*seeds, seeds[0]])) if len(seeds) > 1 else {}
-    for seed, (pair, both) in found.items():
-        other = found[following[seed]][0] if following else None
-        for one in both:
-            mine = pair.run(one.variant).answers
-            its = other.run(one.variant).answers if other is not None else ()
-            if one.failed or not its:
-                yield one
-                continue
-            used = np.asarray(mine[0].factors.used_pixels, bool)
-            agreement = {"stability": stability(mine[0], its[0], used=used)}
-            yield replace(one, metrics={**one.metrics, **_finite(agreement)})
+@dataclass(frozen=True, eq=False)
+class Ring:
+    """Measurements of one scan without truth, each of which waits for what the next seed finds, to agree with it.
+
+    Parameters
+    ----------
+    following : mapping of int to int
+        The next seed of each; the first comes after the last.
+    """
+
+    following: Mapping[int, int]
+    _answers: dict[int, Answers] = field(default_factory=dict, init=False)
+    _waiting: dict[int, list[Measured]] = field(default_factory=dict, init=False)
+
+    @classmethod
+    def of(cls, seeds: Sequence[int]) -> Ring:
+        """Return the ring of some seeds, in their order.
+
+        Examples
+        --------
+        >>> Ring.of((3, 1, 2)).following
+        {1: 2, 2: 3, 3: 1}
+        """
+        ordered = sorted(set(seeds))
+        return cls(dict(pairwise([*ordered, ordered[0]])))
+
+    def add(self, seed: int, answers: Answers, both: list[Measured]) -> Iterator[Measured]:
+        """Take in what a seed found, and yield, with their stability, the measurements that wait no longer."""
+        self._answers[seed], self._waiting[seed] = answers, both
+        for ready in [one for one in self._waiting if self.following[one] in self._answers]:
+            for one in self._waiting.pop(ready):
+                yield self._with_stability(one)
+
+    def _with_stability(self, one: Measured) -> Measured:
+        mine, its = (self._answers[seed][one.variant] for seed in (one.seed, self.following[one.seed]))
+        if one.failed or not its or len(self.following) == 1:
+            return one
+        used = np.asarray(mine[0].factors.used_pixels, bool)
+        agreement = {"stability": stability(mine[0], its[0], used=used)}
+        return replace(one, metrics={**one.metrics, **_finite(agreement)})
 
 
 def ladder(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -231,6 +231,9 @@ def _verdict(
     rest = [row for row in deciding if row is not lead and row.word != "no evidence"]
     if rest:
         sentence += "; " + "; ".join(f"{row.word} in {_figures(row)}" for row in rest)
+    if word == "no evidence" and (least := min(1.0, len(deciding) * 2.0 ** (1 - first.n_pairs))) > LEVEL:
+        # even where all pairs agree: one of 2^n patterns of signs and its mirror image, times Holm's factor
+        sentence += f". So few pairs cannot say anything else: their p is at least {least:.2g}"
     if failed:
         sentence += f". The idea failed on {len(failed)} of {len(failed) + n_pairs} scans: {failed[0].failed}"
     return Verdict(rows, word, f"{sentence.rstrip('.')}.")

@@ -32,8 +32,8 @@ class TrialFolder:
 
     ``trial.json`` is what was known when it began and, once it has ended, how; ``recipe.yaml`` and ``idea.py`` are for
     people too; ``measured.jsonl`` and ``notes.jsonl`` only grow, a line at a time, so that several processes may add at
-    once and a killed one spoils at most its own last line. Whoever runs the trial holds ``.lock``, which the system
-    takes away from a process that ends in any way.
+    once and a killed one spoils at most its own last line; ``kept`` holds results to be looked at. Whoever runs the
+    trial holds ``.lock``, which the system takes away from a process that ends in any way.
 
     Parameters
     ----------

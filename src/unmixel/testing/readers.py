@@ -2,6 +2,9 @@
 
 for law in ReaderLaws.names():
     ReaderLaws(MyReader(), Example("my file", values)).check(law)
+
+A reader may bring its example: a method ``example(folder)`` that writes a small file of its format there and returns
+an `Example`. Then ``unmixel plugins --laws`` holds it to the laws, too.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import json
 import subprocess  # nosec B404
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,75 @@ class Example:
     values: NDArray[Any] | None = None
     n_scan_axes: int = 2
     in_memory: bool = False
+
+
+_COUNTS = np.random.default_rng(3).poisson(4.0, (5, 9, 31, 26)).astype(np.uint16)
+
+
+def example_of(reader: Reader, folder: Path) -> Example | None:
+    """Return a small example for a reader; None where it brings none and unmixel cannot write its format.
+
+    Parameters
+    ----------
+    reader : Reader
+        Its own ``example(folder)`` is asked first.
+    folder : Path
+        Empty; here the file is written.
+
+    Examples
+    --------
+    >>> from unmixel.io.demo import DemoReader
+    >>> example_of(DemoReader(), Path()).path
+    'demo:glass?scan=5x9&detector=31x26&precipitates=2'
+    """
+    own = getattr(reader, "example", None)
+    if own is not None:
+        brought = own(folder)
+        must(isinstance(brought, Example), f"its example is {brought!r}, not an Example")
+        return brought  # type: ignore[no-any-return]
+    write = _WRITTEN.get(reader.name)
+    return None if write is None else write(folder)
+
+
+def _demo(folder: Path) -> Example:
+    return Example("demo:glass?scan=5x9&detector=31x26&precipitates=2")
+
+
+def _mat(folder: Path) -> Example:
+    from scipy.io import savemat
+
+    savemat(folder / "scan.mat", {"frames": _COUNTS})
+    return Example(str(folder / "scan.mat"), _COUNTS, in_memory=True)
+
+
+def _npz(folder: Path) -> Example:
+    np.savez_compressed(folder / "scan.npz", data=_COUNTS)
+    return Example(str(folder / "scan.npz"), _COUNTS)
+
+
+def _stored(suffix: str, named: str = "") -> Callable[[Path], Example]:
+    """Return what writes a store of ours, under another suffix where one is named."""
+
+    def write(folder: Path) -> Example:
+        from unmixel.pipeline.convert import convert
+
+        place = folder / f"scan.{suffix}"
+        convert(Scan.from_array(_COUNTS), place)
+        return Example(str(place.rename(place.with_suffix(f".{named or suffix}"))), _COUNTS)
+
+    return write
+
+
+_WRITTEN: Mapping[str, Callable[[Path], Example]] = {
+    "converted": _stored("zarr"),
+    "demo": _demo,
+    "hdf5": _stored("hspy", "h5"),
+    "mat": _mat,
+    "npz": _npz,
+    "rosetta": _stored("hspy"),
+    "zarr": _stored("zarr"),
+}
+"""By the names of readers of unmixel; files of the others are of one vendor's making and lie with the tests."""
 
 
 @dataclass(frozen=True)

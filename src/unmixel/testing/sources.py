@@ -1,7 +1,10 @@
 """The laws of a source: every registered one is held to them, and third parties can hold theirs.
 
 for law in SourceLaws.names():
-    SourceLaws(MySource(), Emitter("my detector", values, start)).check(law)
+    SourceLaws(MySource(), Emitter(values, start, "my-detector:nobody")).check(law)
+
+A source may bring its example: a method ``example(folder)`` that returns an `Emitter`, which may write into the folder.
+Then ``unmixel plugins --laws`` holds it to the laws, too.
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ import subprocess  # nosec B404
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -47,6 +51,29 @@ class Emitter:
     values: NDArray[Any]
     start: Callable[[int], AbstractContextManager[str]]
     absent: str
+
+
+def emitter_of(source: Source, folder: Path) -> Emitter | None:
+    """Return an emitter for a source; None where it brings none and unmixel has none that it hears.
+
+    Parameters
+    ----------
+    source : Source
+        Its own ``example(folder)`` is asked first.
+    folder : Path
+        Empty.
+    """
+    own = getattr(source, "example", None)
+    if own is not None:
+        brought = own(folder)
+        must(isinstance(brought, Emitter), f"its example is {brought!r}, not an Emitter")
+        return brought  # type: ignore[no-any-return]
+    if source.name != "file":
+        return None
+    values = np.random.default_rng(0).poisson(3.0, (30, 9, 13)).astype(np.uint16)
+    np.save(folder / "scan.npy", values.reshape(5, 6, 9, 13))
+    place = f"file:{folder / 'scan.npy'}"
+    return Emitter(values, lambda n: nullcontext(f"{place}#stop={n}"), f"file:{folder / 'none.npy'}")
 
 
 @dataclass(frozen=True)

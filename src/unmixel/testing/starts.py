@@ -17,9 +17,35 @@ from unmixel.factorize.sketch import Sketch, sketch
 from unmixel.testing.laws import Laws
 
 
+def example_problem(engine: Any) -> tuple[Problem, Sketch]:
+    """Return a small masked problem of 6 x 7 | 5 x 8 with three components, and its sketch."""
+    rng = np.random.default_rng(8)
+    counts = rng.poisson(rng.gamma(0.5, size=(42, 3)) @ rng.gamma(0.5, size=(3, 40)) * 20)
+    pixels = np.ones(40)
+    pixels[:4] = 0
+    matrix = replace(Matrix.from_array(counts, scan_shape=(6, 7), pattern_shape=(5, 8)), pixel_weights=pixels)
+    products = products_of(matrix, engine, dtype="float64", budget=10**6)
+    positive = registry.load("constraints", "nonnegative")
+    problem = bind(
+        matrix,
+        products,
+        (positive("maps"), positive("patterns")),
+        n_components=3,
+        engine=engine,
+        dtype="float64",
+    )
+    return problem, sketch(products, matrix, width=10, engine=engine, dtype="float64")
+
+
+def example_start(kind: type[Start]) -> Start:
+    """Return a start made from its defaults, or from its own ``example(problem)`` where it has one."""
+    example = getattr(kind, "example", None)
+    return kind() if example is None else example(example_problem(NumpyEngine())[0])
+
+
 @dataclass(frozen=True)
 class StartLaws(Laws):
-    """Laws that a start must keep on a small masked problem of 6 x 7 | 5 x 8 with three components.
+    """Laws that a start must keep on `example_problem`.
 
     Parameters
     ----------
@@ -35,28 +61,8 @@ class StartLaws(Laws):
     start: Start
     engine: Any = field(default_factory=NumpyEngine)
 
-    def _problem(self) -> tuple[Problem, Sketch]:
-        rng = np.random.default_rng(8)
-        counts = rng.poisson(rng.gamma(0.5, size=(42, 3)) @ rng.gamma(0.5, size=(3, 40)) * 20)
-        pixels = np.ones(40)
-        pixels[:4] = 0
-        matrix = replace(
-            Matrix.from_array(counts, scan_shape=(6, 7), pattern_shape=(5, 8)), pixel_weights=pixels
-        )
-        products = products_of(matrix, self.engine, dtype="float64", budget=10**6)
-        positive = registry.load("constraints", "nonnegative")
-        problem = bind(
-            matrix,
-            products,
-            (positive("maps"), positive("patterns")),
-            n_components=3,
-            engine=self.engine,
-            dtype="float64",
-        )
-        return problem, sketch(products, matrix, width=10, engine=self.engine, dtype="float64")
-
     def _made(self, seed: int) -> tuple[Problem, tuple[Any, Any]]:
-        problem, low = self._problem()
+        problem, low = example_problem(self.engine)
         return problem, self.start.make(problem, sketch=lambda: low, seed=seed)
 
     def law_feasible(self) -> None:

@@ -146,6 +146,42 @@ def test_a_real_scan_without_truth_is_judged_by_counts_that_no_fit_has_seen(
     assert "truth_error" not in rows
 
 
+@pytest.mark.slow
+def test_a_measured_scan_is_tried_on_told_of_as_it_goes_and_kept(tmp_path: Path, lab: Path) -> None:
+    """MgO cubes filmed by a camera: grey levels that are cut off below and saturated above, no truth."""
+    from unmixel.lab.compare import Contestant
+
+    crop = Path(__file__).parents[3] / "examples" / "data" / "mgo_crop.hspy"
+    suite = Suites(lab).add("mgo", str(crop))
+    assert (suite.judged, len(suite.seeds), suite.data["mgo_crop"]) == (
+        ("held_out",), 24, suite.cases[0].sha256,
+    )  # fmt: skip
+    place = lab / "suites" / "mgo.yaml"
+    small = {"factorize": {"components": 3, "constraints": [{"nonnegative": {}}], "max_iter": 5}}
+    recipe = {
+        **RECIPE,
+        "prepare": [*RECIPE["prepare"][:1], {"measure_beam": {}}, *RECIPE["prepare"][1:]],
+        **small,
+    }
+    place.write_text(
+        yaml.safe_dump({**yaml.safe_load(place.read_text()), "seeds": [1, 2, 3], "recipe": recipe})
+    )
+    path = Path(__file__).parents[3] / "examples" / "ideas" / "rim.py"
+    told: list[str] = []
+    tried = try_idea(path, suite="mgo", lab=lab, tell=told.append)
+    assert [words.split(":")[0] for words in told[1:]] == ["1 of 3", "2 of 3", "3 of 3"]
+    rows = {row.metric: row for row in tried.verdict.comparisons}
+    assert rows["held_out"].n_pairs == rows["stability"].n_pairs == 3
+    assert rows["held_out"].effect > 0  # the ghost of the camera reaches the rim
+    assert "their p is at least 0.25" in tried.verdict.sentence
+    one = Contestant.of(tried.id, Ledger(lab))
+    factors = one.factors(("mgo_crop", 1))
+    assert factors is not None
+    assert (factors.maps.shape, factors.patterns.shape) == ((3, 28, 36), (3, 48, 48))
+    assert factors.patterns[:, :1].max() == 0  # it is the idea's
+    assert one.factors(("mgo_crop", 2)) is None
+
+
 SPY = '''
 import gc, os, sys
 from pathlib import Path

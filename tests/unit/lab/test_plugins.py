@@ -105,9 +105,16 @@ def test_laws_are_checked_in_a_process_of_their_own(foreign: Path) -> None:
     broken = check(named("wrong"))
     assert broken.word == "broken"
     assert "lawless" not in sys.modules
-    assert check(replace(kept.plugin, kind="readers", name="npz")).word == "no suite"
-    assert check(replace(kept.plugin, kind="starts", name="given")).word == "not tried"
-    assert check(replace(kept.plugin, kind="writers", name="zarr")).word == "kept"
+    for kind, name in (("readers", "npz"), ("starts", "given"), ("writers", "zarr"), ("sources", "file")):
+        assert check(replace(kept.plugin, kind=kind, name=name)).word == "kept"
+    for kind, name, why in (
+        ("readers", "velox", "no file of its format is here"),
+        ("engines", "numpy", "no laws of its own"),
+        ("sources", "merlin", "nobody here sends"),
+    ):
+        alone = check(replace(kept.plugin, kind=kind, name=name))
+        assert alone.word == "not tried"
+        assert why in alone.untried
     assert "longer than 0.01 s" in check(named("wrong"), patience_s=0.01).failed
 
 

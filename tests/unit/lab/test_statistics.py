@@ -126,6 +126,19 @@ def test_what_failed_or_stands_alone_is_no_pair_and_is_told() -> None:
     assert "nothing could be measured: it crashed" in compare([failed], JUDGED).sentence
 
 
+def test_it_is_told_when_no_number_of_such_pairs_could_say_more() -> None:
+    rng = np.random.default_rng(8)
+    for n_pairs, few in ((3, True), (7, False)):
+        rows = measured(np.tile([-1.0, 0.0, 0.0], (n_pairs, 1)), rng=rng)
+        verdict = compare(rows, ("truth_error",))
+        least = 2.0 ** (1 - n_pairs)
+        assert verdict.comparisons[0].p_value == pytest.approx(
+            least
+        )  # all agree, and this is all that they can say
+        assert (verdict.word == "no evidence") == few == (least > LEVEL)
+        assert (f"their p is at least {least:.2g}" in verdict.sentence) == few
+
+
 def test_what_only_describes_is_never_better_or_worse() -> None:
     rows = []
     for seed in range(24):
