@@ -12,6 +12,7 @@ from recovery_cases import Case
 if TYPE_CHECKING:
     from unmixel.dataset.results import Factors
     from unmixel.dataset.scan import Scan
+    from unmixel.factorize.descent import StopRule
     from unmixel.pipeline.recipe import Recipe
 
 GLASS = Path(__file__).parents[1] / "examples" / "glass.yaml"
@@ -184,19 +185,23 @@ def doubled(task: Task) -> Factors:
     )
 
 
-def twice(task: Task) -> Factors:
-    """The same with twice the sweeps in every solve that it took there: each goes on for as many again."""
-    from unmixel.factorize import model
+def patient() -> type[StopRule]:
+    """Return the rule that is met once the usual one has been met and as many sweeps again are done."""
     from unmixel.factorize.descent import StopRule
 
-    class Twice(StopRule):
-        """Met once the rule has been met and as many sweeps again are done."""
-
+    class Patient(StopRule):
         def met(self, objective: list[float]) -> bool:
             first = next((n for n in range(1, len(objective) + 1) if StopRule.met(self, objective[:n])), None)
             return first is not None and len(objective) - 1 >= 2 * (first - 1)
 
-    usual, model.StopRule = model.StopRule, Twice  # a rule is no setting of a recipe
+    return Patient
+
+
+def twice(task: Task) -> Factors:
+    """The same with twice the sweeps in every solve that it took there: each goes on for as many again."""
+    from unmixel.factorize import model
+
+    usual, model.StopRule = model.StopRule, patient()  # a rule is no setting of a recipe
     try:
         return shipped(task)
     finally:
