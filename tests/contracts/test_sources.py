@@ -16,6 +16,7 @@ from unmixel.core import registry
 from unmixel.testing.sources import Emitter, SourceLaws
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "acquire"))
+import dectris_on_wire
 from merlin_on_wire import Merlin, frame, heading
 
 RNG = np.random.default_rng(0)
@@ -32,19 +33,27 @@ def emitter(name: str, tmp_path: Path) -> Emitter:
                 yield address
 
         return Emitter(VALUES, start, "merlin:127.0.0.1:1")
+    if name == "dectris":
+
+        @contextmanager
+        def push(n_sent: int) -> Iterator[str]:
+            with dectris_on_wire.Dectris(dectris_on_wire.series(VALUES, range(n_sent))).pushing() as address:
+                yield address
+
+        return Emitter(VALUES, push, "dectris:127.0.0.1:1")
     np.save(tmp_path / "scan.npy", VALUES.reshape(5, 6, 9, 13))
     place = f"file:{tmp_path / 'scan.npy'}"
     return Emitter(VALUES, lambda n: nullcontext(f"{place}#stop={n}"), f"file:{tmp_path / 'none.npy'}")
 
 
 @pytest.mark.parametrize("law", SourceLaws.names())
-@pytest.mark.parametrize("name", ["file", "merlin"])
+@pytest.mark.parametrize("name", ["dectris", "file", "merlin"])
 def test_source_keeps_the_law(name: str, law: str, tmp_path: Path) -> None:
     SourceLaws(registry.load("sources", name)(), emitter(name, tmp_path)).check(law)
 
 
 def test_all_our_sources_are_registered() -> None:
-    assert set(registry.names("sources")) >= {"file", "merlin"}
+    assert set(registry.names("sources")) >= {"dectris", "file", "merlin"}
 
 
 class Reusing(FileSource):
