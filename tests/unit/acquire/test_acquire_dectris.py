@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from dectris_on_wire import Dectris, end, heading, image, series, without_size, words
+from dectris_on_wire import Dectris, end, heading, image, packed, series, without_size, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +63,25 @@ def test_any_shape_and_byte_order_unpacks(rows, columns, wire, seed) -> None:
     into = np.zeros_like(values)
     Unpacker.of(f"bs16-lz4{wire}", (rows, columns), "uint16")(blob, into)
     assert np.array_equal(into, values)
+
+
+@pytest.mark.parametrize("packing", ["bslz4", "lz4"])
+def test_whatever_bytes_come_they_are_a_frame_or_refused(packing, counts) -> None:
+    rng = np.random.default_rng(1)
+    encoding, blob = packed(counts[5], packing)
+    unpack, into = Unpacker.of(encoding, (20, 24), "uint16"), np.zeros((20, 24), np.uint16)
+    refused = 0
+    for i in range(400):
+        bad = bytearray(blob[: rng.integers(0, len(blob))] if i % 2 else blob)
+        for at in rng.integers(0, len(bad), 3) if bad else ():
+            bad[at] = rng.integers(0, 256)
+        try:
+            unpack(bytes(bad), into)
+        except ValueError:
+            refused += 1
+    assert refused >= 200  # all that were cut off
+    unpack(blob, into)
+    assert np.array_equal(into, counts[5])
 
 
 @pytest.mark.parametrize(
@@ -152,7 +171,10 @@ def broken(message: list[bytes], at: slice) -> list[bytes]:
         (lambda c: heading(42, number=8)[0], "got the header of another one"),
         (lambda c: [b"\xd9\xd9\xf7\xa1"], "set the format of the detector's stream to 'legacy'"),
         (lambda c: [words(htype="dimage-1.0", series=7, frame=9)], "messages of a SIMPLON stream"),
-        (lambda c: broken(image(9, c[9]), slice(0, -9)), "frame 10 with bytes that do not unpack"),
+        (
+            lambda c: broken(image(9, c[9]), slice(0, -9)),
+            "frame 10 with .* bytes that are not of whole blocks",
+        ),
         (lambda c: broken(image(9, c[9]), slice(12, None)), "frame 10 with .* bytes that unpack to"),
         (lambda c: broken(image(9, c[9]), slice(0, 0)), "frame 10 with 0 bytes"),
     ],
