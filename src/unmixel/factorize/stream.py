@@ -36,7 +36,7 @@ AIMED_SHARE = 1 / 2
 """Share of the test patterns that follow the patterns given as `aim`; the rest is random, for the unforeseen."""
 
 PART = 1 << 22
-"""Numbers of a block that are cast and multiplied at a time (16 MB in float32: more is slower); a sixteenth is squared."""
+"""Numbers of a block that are cast and multiplied at a time (16 MB in float32: more is slower); 1/16 is squared."""
 
 SMALLEST_SHARE = 1e-11
 """Directions of the scores with less than this share of the largest's energy are rounding and left out."""
