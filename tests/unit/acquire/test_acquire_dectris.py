@@ -45,6 +45,7 @@ def test_frames_are_those_that_were_packed(packing, dtype, counts) -> None:
     assert np.array_equal(got, values)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     rows=st.integers(1, 40), columns=st.integers(1, 40), wire=st.sampled_from("<>"), seed=st.integers(0, 99)
@@ -108,6 +109,7 @@ def test_lost_frames_leave_gaps_in_the_numbers(counts) -> None:
     assert np.array_equal(values, counts[came])
 
 
+@pytest.mark.slow
 def test_a_lost_end_is_no_fault_once_the_last_frame_came(counts) -> None:
     _, numbers, _, fault = received(series(counts, [*range(20), *range(21, 42)])[:-1], timeout_s=0.4)
     assert (fault, len(numbers)) == (None, 41)
@@ -218,6 +220,7 @@ def test_an_address_that_is_none_says_what_one_is() -> None:
         connect("dectris:127.0.0.1:99999", timeout_s=1.0)
 
 
+@pytest.mark.slow
 def test_closing_while_nothing_comes_ends_the_frames(counts) -> None:
     with Dectris(series(counts, range(20))[:-1]).pushing() as address:
         stream = connect(address, timeout_s=60.0)
