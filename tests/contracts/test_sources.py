@@ -24,6 +24,15 @@ VALUES = RNG.poisson(3.0, (30, 9, 13)).astype(np.uint16)
 
 
 def emitter(name: str, tmp_path: Path) -> Emitter:
+    if name == "dectris":
+
+        @contextmanager
+        def push(n_sent: int) -> Iterator[str]:
+            with dectris_on_wire.Dectris(dectris_on_wire.series(VALUES, range(n_sent))).pushing() as address:
+                yield address
+
+        return Emitter(VALUES, push, "dectris:127.0.0.1:1")
+
     if name == "merlin":
 
         @contextmanager
@@ -33,14 +42,6 @@ def emitter(name: str, tmp_path: Path) -> Emitter:
                 yield address
 
         return Emitter(VALUES, start, "merlin:127.0.0.1:1")
-    if name == "dectris":
-
-        @contextmanager
-        def push(n_sent: int) -> Iterator[str]:
-            with dectris_on_wire.Dectris(dectris_on_wire.series(VALUES, range(n_sent))).pushing() as address:
-                yield address
-
-        return Emitter(VALUES, push, "dectris:127.0.0.1:1")
     np.save(tmp_path / "scan.npy", VALUES.reshape(5, 6, 9, 13))
     place = f"file:{tmp_path / 'scan.npy'}"
     return Emitter(VALUES, lambda n: nullcontext(f"{place}#stop={n}"), f"file:{tmp_path / 'none.npy'}")
