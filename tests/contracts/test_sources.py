@@ -16,6 +16,7 @@ from unmixel.core import registry
 from unmixel.testing.sources import Emitter, SourceLaws, emitter_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "acquire"))
+import dectris_on_wire
 from merlin_on_wire import Merlin, frame, heading
 
 RNG = np.random.default_rng(0)
@@ -23,6 +24,15 @@ VALUES = RNG.poisson(3.0, (30, 9, 13)).astype(np.uint16)
 
 
 def emitter(name: str, tmp_path: Path) -> Emitter:
+    if name == "dectris":
+
+        @contextmanager
+        def push(n_sent: int) -> Iterator[str]:
+            with dectris_on_wire.Dectris(dectris_on_wire.series(VALUES, range(n_sent))).pushing() as address:
+                yield address
+
+        return Emitter(VALUES, push, "dectris:127.0.0.1:1")
+
     if name == "merlin":
 
         @contextmanager
@@ -38,13 +48,13 @@ def emitter(name: str, tmp_path: Path) -> Emitter:
 
 
 @pytest.mark.parametrize("law", SourceLaws.names())
-@pytest.mark.parametrize("name", ["file", "merlin"])
+@pytest.mark.parametrize("name", ["dectris", "file", "merlin"])
 def test_source_keeps_the_law(name: str, law: str, tmp_path: Path) -> None:
     SourceLaws(registry.load("sources", name)(), emitter(name, tmp_path)).check(law)
 
 
 def test_all_our_sources_are_registered() -> None:
-    assert set(registry.names("sources")) >= {"file", "merlin"}
+    assert set(registry.names("sources")) >= {"dectris", "file", "merlin"}
 
 
 class Reusing(FileSource):

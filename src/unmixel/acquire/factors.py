@@ -111,7 +111,7 @@ class LiveFactors:
     _running: Future[None] | None = field(default=None, repr=False)
 
     @classmethod
-    def begin(cls, scan: Scan, recipe: Recipe, first: NDArray[Any]) -> LiveFactors:
+    def begin(cls, scan: Scan, recipe: Recipe, first: NDArray[Any], *, masks: NDArray[Any]) -> LiveFactors:
         """Return the factors before any refresh.
 
         Parameters
@@ -122,6 +122,8 @@ class LiveFactors:
             Settled.
         first : ndarray, shape (b, n_pixels)
             The first frames, which half of the sketch's test patterns follow.
+        masks : ndarray, shape (n_pixels, p)
+            Over which `update` sums the frames.
         """
         matrix = Matrix.from_scan(scan)
         constraints = [entry for entry in recipe.factorize.constraints if not _waits(entry, scan)]
@@ -134,13 +136,13 @@ class LiveFactors:
             pixel_weights=matrix.pixel_weights,
             aim=first.astype(np.float64),
             seed=plan.seed,
-        )
+        ).with_masks(masks)
         filled = any(entry.name == "spot_shape" for entry in constraints)
         return cls(scan, plan, whole, whole.fresh(), "model" if filled else "zero")
 
-    def update(self, positions: NDArray[np.int64], values: NDArray[Any]) -> None:
-        """Take in some frames, unfolded, each position once."""
-        self.fresh.update(positions, values)
+    def update(self, positions: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
+        """Take in some frames, unfolded, each position once; return their sums over the masks, shape (b, p)."""
+        return self.fresh.update(positions, values)
 
     def refresh(self, then: Callable[[], None] = lambda: None, *, sweeps: int = SWEEPS) -> bool:
         """Begin a refresh beside the frames, and `then` what follows from it; say whether it began.

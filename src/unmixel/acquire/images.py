@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,6 @@ from unmixel.prepare.origin import spot_of
 
 DARK_FROM = 1.5
 """Inner radius of the annular dark field, in radii of the direct beam; it ends at the rim of the detector."""
-
-_PART = 1 << 22
 
 
 @dataclass(eq=False)
@@ -77,12 +76,9 @@ class LiveImages:
             float(radius), (float(center[0]), float(center[1])), notes,
         )  # fmt: skip
 
-    def update(self, positions: NDArray[np.int64], values: NDArray[np.float32]) -> None:
-        """Take in some frames, unfolded: shape (b, n_pixels)."""
-        step = max(1, _PART // values.shape[1])
-        for start in range(0, len(positions), step):
-            part = slice(start, start + step)
-            self.sums[positions[part]] = values[part] @ self.masks
+    def update(self, positions: NDArray[np.int64], sums: NDArray[Any]) -> None:
+        """Take in the sums of some frames over the masks: shape (b, 4 or 5)."""
+        self.sums[positions] = sums
         self.seen[positions] = True
 
     def pictures(self) -> dict[str, NDArray[np.float64]]:

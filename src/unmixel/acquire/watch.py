@@ -128,7 +128,9 @@ class Watch:
         for text in self.images.notes:
             self.tell(text)
         scan = like_the_first(line, self.skeleton, recipe, self.tell)
-        self.factors = LiveFactors.begin(scan, recipe, values.reshape(len(values), -1))
+        self.factors = LiveFactors.begin(
+            scan, recipe, values.reshape(len(values), -1), masks=self.images.masks
+        )
         for part in self._first:
             self._update(part)
         self._first.clear()
@@ -138,5 +140,4 @@ class Watch:
         assert self.images is not None
         assert self.factors is not None
         unfolded = frames.values.reshape(len(frames.numbers), -1)
-        self.images.update(frames.numbers, unfolded.astype(np.float32, copy=False))
-        self.factors.update(frames.numbers, unfolded)
+        self.images.update(frames.numbers, self.factors.update(frames.numbers, unfolded))

@@ -36,10 +36,12 @@ AIMED_SHARE = 1 / 2
 """Share of the test patterns that follow the patterns given as `aim`; the rest is random, for the unforeseen."""
 
 PART = 1 << 22
-"""Numbers of a block that are cast and multiplied at a time (16 MB in float32: faster than larger parts)."""
+"""Numbers of a block that are cast and multiplied at a time (16 MB in float32: more is slower); 1/16 is squared."""
 
 SMALLEST_SHARE = 1e-11
 """Directions of the scores with less than this share of the largest's energy are rounding and left out."""
+
+_PARTS = ("test", "root_positions", "root_pixels", "scores", "mixtures")
 
 
 @dataclass(eq=False)
@@ -52,14 +54,13 @@ class StreamSketch:
 
     Parameters
     ----------
-    test : ndarray, shape (m, l)
-        Test patterns times the square roots of the pixel weights.
+    test : ndarray, shape (m, l + p)
+        Test patterns times the square roots of the pixel weights; then the masks of `with_masks`, as they are.
     root_positions, root_pixels : ndarray of float64
         Square roots of the weights.
     grids : (Grid, Grid)
         Of the scan and of the patterns.
-    mixing : Mixing
-    seed : int
+    mixing, seed : Mixing, int
     scores : ndarray, shape (n, l)
     mixtures : ndarray, shape (s, m)
         Mixed frames, not yet multiplied by the roots of the pixel weights.
@@ -73,8 +74,8 @@ class StreamSketch:
     >>> from unmixel.engines.numpy_engine import NumpyEngine
     >>> X = np.arange(1, 7)[:, None] * np.arange(1, 6)
     >>> stream = StreamSketch.begin((Grid((6,), (1.0,)), Grid((5,), (1.0,))), width=2)
-    >>> stream.update([4, 5, 0], X[[4, 5, 0]])
-    >>> stream.update([3, 2, 1], X[[3, 2, 1]])
+    >>> for part in ([4, 5, 0], [3, 2, 1]):
+    ...     sums = stream.update(part, X[part])
     >>> low = stream.finish(NumpyEngine())
     >>> np.allclose(low.left * low.values @ low.right, X, rtol=1e-5)
     True
@@ -160,19 +161,23 @@ class StreamSketch:
             norm2=0.0,
         )
 
+    def with_masks(self, masks: NDArray[Any]) -> StreamSketch:
+        """Return an empty sketch whose `update` gives the sums of frames over masks (m, p), from the same product."""
+        own = self.test[:, : self.width]
+        return replace(self.fresh(), test=np.hstack([own, masks.astype(own.dtype)]))
+
     @property
     def width(self) -> int:
         """Number of scores per frame."""
-        return int(self.test.shape[1])
+        return int(self.scores.shape[1])
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        held = (self.test, self.root_positions, self.root_pixels, self.scores, self.mixtures, self.seen)
-        return sum(array.nbytes for array in held)
+        return sum(getattr(self, name).nbytes for name in (*_PARTS, "seen"))
 
-    def update(self, positions: ArrayLike, values: ArrayLike) -> None:
-        """Take in some frames; nothing is changed when they are refused.
+    def update(self, positions: ArrayLike, values: ArrayLike) -> NDArray[Any]:
+        """Take in some frames and return their unweighted sums over the p masks of `with_masks`, shape (b, p).
 
         Parameters
         ----------
@@ -185,23 +190,27 @@ class StreamSketch:
         ------
         InputError
             When shapes do not fit, values are negative or not finite, or a position arrives again while frames have
-            to be whole.
+            to be whole; nothing is changed then.
         """
         places, frames = self._checked(positions, values)
-        weights = self.root_pixels**2
-        dtype = self.scores.dtype
-        step = max(1, PART // frames.shape[1])
+        dtype, width = self.scores.dtype, self.width
+        weights = (self.root_pixels**2).astype(dtype)
+        sums = np.empty((len(places), self.test.shape[1] - width), dtype)
+        step, few = (max(1, numbers // frames.shape[1]) for numbers in (PART, PART >> 4))
         for start in range(0, len(places), step):
             part = places[start : start + step]
             cast = frames[start : start + step].astype(dtype, copy=False)
             roots = self.root_positions[part].astype(dtype)
-            scores = (cast @ self.test) * roots[:, None]
+            products = cast @ self.test
+            sums[start : start + step] = products[:, width:]
+            scores = products[:, :width] * roots[:, None]
             mix = self.mixing.coefficients(part, scores, self.seed)
             self.mixtures += mix.T @ (cast if np.all(roots == 1) else cast * roots[:, None])
             self.scores[part] += scores
-            squares = ((cast * cast) @ weights.astype(dtype)).astype(np.float64)
-            self.norm2 += float(squares @ self.root_positions[part] ** 2)
+            squares = [np.square(cast[i : i + few]) @ weights for i in range(0, len(cast), few)]
+            self.norm2 += float(np.concatenate(squares).astype(float) @ self.root_positions[part] ** 2)
         self.seen[places] += 1
+        return sums
 
     def merge(self, other: StreamSketch) -> None:
         """Take in all that another sketch has seen.
@@ -216,13 +225,10 @@ class StreamSketch:
         InputError
             When the two were begun differently, or have seen the same position while frames have to be whole.
         """
-        mine, theirs = (
-            (s.test, s.root_positions, s.root_pixels, s.scores, s.mixtures) for s in (self, other)
-        )
+        pairs = [(getattr(self, name), getattr(other, name)) for name in _PARTS]
         # rounding may differ from machine to machine where test patterns were made from `aim`
-        alike = all(
-            a.shape == b.shape and a.dtype == b.dtype for a, b in zip(mine, theirs, strict=True)
-        ) and all(np.allclose(a, b, atol=1e-6) for a, b in zip(mine[:3], theirs[:3], strict=True))
+        alike = all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
+        alike = alike and all(np.allclose(a, b, atol=1e-6) for a, b in pairs[:3])
         if not alike or (self.mixing, self.seed) != (other.mixing, other.seed):
             raise InputError(
                 "merge",
@@ -277,8 +283,7 @@ class StreamSketch:
 
     def _whitened(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return B, shape (l, t), with ``Q = Y B`` orthonormal, strongest first, and ``M' Q``, shape (s, t)."""
-        gram = np.zeros((self.width, self.width))
-        mixed = np.zeros((len(self.mixtures), self.width))
+        gram, mixed = (np.zeros((size, self.width)) for size in (self.width, len(self.mixtures)))
         for part in self._row_parts():
             rows = self.scores[part].astype(np.float64)
             gram += rows.T @ rows
@@ -391,5 +396,4 @@ def _test_patterns(
 ) -> NDArray[np.float64]:
     """Return orthonormal test patterns (m, l), zero at pixels without weight: aimed first, then random."""
     random = np.random.default_rng(seed).standard_normal((len(root_pixels), width - aimed.shape[1]))
-    both = np.hstack([aimed, random * (root_pixels > 0)[:, None]])
-    return np.asarray(np.linalg.qr(both)[0])
+    return np.asarray(np.linalg.qr(np.hstack([aimed, random * (root_pixels > 0)[:, None]]))[0])

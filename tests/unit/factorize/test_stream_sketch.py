@@ -444,3 +444,22 @@ def test_positions_seen_by_both_are_not_merged_unless_signs_mix_them() -> None:
         else:
             first.merge(second)
             assert first.seen[:5].tolist() == [0, 1, 2, 1, 0]
+
+
+def test_masks_are_summed_beside_the_scores_and_change_nothing_else() -> None:
+    rng = np.random.default_rng(2)
+    X, masks = rng.poisson(3.0, (12, 20)).astype(np.uint16), rng.random((20, 3))
+    weights = rng.random(20) + 0.1
+    plain = StreamSketch.begin((Grid((12,), (1.0,)), Grid((20,), (1.0,))), width=4, pixel_weights=weights)
+    masked = plain.with_masks(masks)
+    order = rng.permutation(12)
+    sums = [masked.update(part, X[part]) for part in np.array_split(order, 3)]
+    assert [plain.update(part, X[part]).shape for part in np.array_split(order, 3)] == [(4, 0)] * 3
+    assert np.allclose(np.concatenate(sums), X[order] @ masks, rtol=1e-5)
+    whole = masked.fresh()
+    whole.merge(masked)
+    assert np.allclose(whole.scores, plain.scores, rtol=1e-5, atol=1e-4)
+    assert np.allclose(whole.mixtures, plain.mixtures, rtol=1e-5, atol=1e-3)
+    assert np.isclose(whole.norm2, np.sum(X.astype(float) ** 2 * weights), rtol=1e-5)
+    with pytest.raises(InputError, match="fresh"):
+        plain.fresh().merge(masked)
