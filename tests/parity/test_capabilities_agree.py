@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import fields, replace
 
 import h5py
 import numpy as np
@@ -24,6 +25,7 @@ from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.interpret.matcher import PositionMatcher
 from unmixel.interpret.positions import match_positions
 from unmixel.pipeline.overview import overview
+from unmixel.prepare.statistics import pattern_statistics, walked_by
 from unmixel.testing import metrics, phantoms
 from unmixel.testing.crystals import View, groups_of, zirconium_alloys
 
@@ -213,6 +215,17 @@ def test_overviews_agree(scans, two) -> None:
     assert set(there) == set(here)
     for name, image in here.items():
         np.testing.assert_allclose(there[name], image, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float64"])
+def test_statistics_agree(scans, two, dtype: str) -> None:
+    weights = (np.random.default_rng(0).random(SCAN) > 0.2).astype(float)
+    lazy = replace(scans[dtype], position_weights=weights)
+    here = pattern_statistics(replace(lazy, data=np.asarray(lazy.data)))
+    with walked_by(two):
+        there = pattern_statistics(lazy)
+    for field in fields(here):
+        np.testing.assert_array_equal(getattr(there, field.name), getattr(here, field.name))
 
 
 @pytest.mark.parametrize("neighbourhood", [0.0, 1.0])

@@ -32,7 +32,7 @@ RUN_BYTES = 32_000_000
 """Bytes of data in a run where there may be fewer than the most: dask takes some milliseconds for each."""
 
 PROCESS_BYTES = 400_000_000
-"""Memory of a worker that has imported everything and read nothing (measured: 0.2 to 0.3 GB)."""
+"""Memory of a worker that has imported everything and read nothing (an estimate, on the safe side)."""
 
 ARRAYS = 6
 """Copies of what is sent of a pass that a worker may hold: as it came, opened, and sums under way."""

@@ -31,15 +31,12 @@ from unmixel.factorize.products import products_of
 from unmixel.factorize.refine import Told, continued, refine, refined_width
 from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sketch import Sketch, check_fits, sketch_passes, width_for
-from unmixel.factorize.solve import first, solve
+from unmixel.factorize.solve import FULL, first, solve
 from unmixel.factorize.state import SketchState, State
 from unmixel.factorize.thinning import divisible, thinned
 
 OnSweep = Callable[[State], None]
 OnSketch = Callable[[SketchState], None]
-
-FULL = "float64"
-"""Precision of sweeps on the sketch."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -152,5 +152,5 @@ def match(
         matcher=PositionMatcher(**settings),
         memory_budget=int(recipe.factorize.memory_budget_MB * 1e6),
         seed=recipe.factorize.seed,
-        engine=walker(recipe.factorize, log.progress.passed),
+        engine=walker(recipe.factorize, log.passed),
     )

@@ -219,7 +219,7 @@ class _Job:
                 for text in step.values.get("warnings", ()):
                     self.log.note(f"Warning of {step.name}: {text}")
         with self.log.stage("overview"):
-            images = stages.overview(prepared, self.recipe, self.log.progress.passed)
+            images = stages.overview(prepared, self.recipe, self.log.passed)
             extras = {**images, **{name: np.asarray(value) for name, value in prepared.extras.items()}}
         with self.log.stage("factorize"):
             if earlier is not None:
@@ -237,10 +237,10 @@ class _Job:
                 resume=marks.state.last,
                 sketch=marks.sketch.last,
                 note=self.log.note,
-                on_pass=self.log.progress.passed,
+                on_pass=self.log.passed,
             )
         with self.log.stage("judge"):
-            factors = stages.judge(prepared, factors, self.recipe, self.log.note, self.log.progress.passed)
+            factors = stages.judge(prepared, factors, self.recipe, self.log.note, self.log.passed)
         return self._with(extras, card)(factors)
 
     def _with(self, extras: Mapping[str, Any], card: DataCard) -> Callable[[Factors], Result]:
@@ -266,8 +266,7 @@ class _Job:
     def _prepared(self) -> Scan:
         """Return the scan after all steps, which are run once."""
         if self.prepared is None:
-            tell = self.log.progress.stage
-            self.prepared = stages.prepare(self.scan, self.recipe, lambda name: tell(f"prepare: {name}"))
+            self.prepared = stages.prepare(self.scan, self.recipe, self.log.step, self.log.passed)
         return self.prepared
 
     def _go_on(self, earlier: Mapping[str, Any], marks: Checkpoints) -> None:

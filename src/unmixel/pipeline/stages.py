@@ -78,11 +78,15 @@ def card(scan: Scan) -> tuple[DataCard, NDArray[np.bool_] | None]:
     return replace(quick, rows=(*quick.rows, *rows)), found.use if suspected else None
 
 
-def prepare(scan: Scan, recipe: Recipe, tell: Tell) -> Scan:
+def prepare(scan: Scan, recipe: Recipe, tell: Tell, on_pass: OnPass | None = None) -> Scan:
     """Return the scan after every step of the recipe, in order; `tell` hears the name of each."""
-    for entry in recipe.prepare:
-        tell(entry.name)
-        scan = entry.build("steps").apply(scan)
+    from unmixel.prepare.statistics import walked_by
+
+    # in this process nothing is gained by an engine, which would keep blocks that are asked for once
+    with walked_by(engine_of(recipe.factorize, on_pass) if recipe.factorize.engine == "dask" else None):
+        for entry in recipe.prepare:
+            tell(entry.name)
+            scan = entry.build("steps").apply(scan)
     return scan
 
 
