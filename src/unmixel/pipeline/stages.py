@@ -82,8 +82,11 @@ def prepare(scan: Scan, recipe: Recipe, tell: Tell, on_pass: OnPass | None = Non
     """Return the scan after every step of the recipe, in order; `tell` hears the name of each."""
     from unmixel.prepare.statistics import walked_by
 
+    how = recipe.factorize
     # in this process nothing is gained by an engine, which would keep blocks that are asked for once
-    with walked_by(engine_of(recipe.factorize, on_pass) if recipe.factorize.engine == "dask" else None):
+    engine = engine_of(how, on_pass) if how.engine == "dask" else None
+    # workers are begun for a budget: the same for all passes
+    with walked_by(engine, int(how.memory_budget_MB * 1e6)):
         for entry in recipe.prepare:
             tell(entry.name)
             scan = entry.build("steps").apply(scan)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import BlockReader, read_once
+from unmixel.engines.blocks import DEFAULT_BUDGET, BlockReader, read_once
 from unmixel.engines.lazy import as_array, is_lazy
 from unmixel.engines.walk import Block, Found, Task
 
@@ -25,7 +25,7 @@ Witness = Callable[[NDArray[Any], NDArray[np.intp]], None]
 BATCH_BYTES = 8_000_000
 """Bytes of frames that are looked at together, so that float64 copies stay small."""
 
-_ENGINE: ContextVar[Any] = ContextVar("unmixel_statistics_engine", default=None)
+_ENGINE: ContextVar[Any] = ContextVar("unmixel_statistics_engine", default=(None, 0))
 
 _REMEMBERED = 4
 _memory: OrderedDict[str, Statistics] = OrderedDict()
@@ -128,14 +128,17 @@ class _Sums:
 
 
 @contextmanager
-def walked_by(engine: Any) -> Iterator[None]:
+def walked_by(engine: Any, budget: int = DEFAULT_BUDGET) -> Iterator[None]:
     """While this is entered, an engine goes through lazy data for statistics: steps know nothing of engines.
 
     Parameters
     ----------
-    engine : Engine
+    engine : Engine or None
+        None for this process.
+    budget : int
+        Bytes for blocks, of each worker where the engine has any.
     """
-    token = _ENGINE.set(engine)
+    token = _ENGINE.set((engine, budget))
     try:
         yield
     finally:
@@ -215,11 +218,11 @@ class _Look(Task):
 
 
 def _measure(scan: Scan, used: NDArray[np.bool_], beside: Witness | None) -> Statistics:
-    engine = _ENGINE.get()
+    engine, budget = _ENGINE.get()
     if engine is None or beside is not None or not is_lazy(scan.data):
         return _told(scan, *_here(scan, used, beside))
     n_scan_axes = len(scan.scan_axes)
-    blocks = engine.resident(BlockReader(as_array(scan.data, n_scan_axes), n_scan_axes))
+    blocks = engine.resident(BlockReader(as_array(scan.data, n_scan_axes), n_scan_axes, budget))
     found = engine.walk(_Look(), blocks, (used,))
     return _told(scan, found.sums[0], np.asarray(engine.to_host(found.here[0])))
 
