@@ -25,6 +25,7 @@ class Bars:
         self._console = console
         self._live = bool(console.is_terminal)
         self._said = monotonic()
+        self._sweep = ""
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -48,6 +49,7 @@ class Bars:
 
     def stage(self, name: str) -> None:
         """Name the stage."""
+        self._sweep = ""
         if self._live:
             self._bars.reset(self._task, description=name, total=None, detail="")
         else:
@@ -55,11 +57,17 @@ class Bars:
 
     def sweep(self, sweep: int, limit: int, objective: float) -> None:
         """Show sweep and objective."""
-        self._show(sweep, limit, f"sweep {sweep} of at most {limit}, objective {objective:.6g}")
+        self._sweep = f"sweep {sweep} of at most {limit}, objective {objective:.6g}"
+        self._show(sweep, limit, self._sweep)
 
     def moved(self, n_bytes: int, total: int) -> None:
         """Show bytes."""
         self._show(n_bytes, total, f"{memory(n_bytes)} of {memory(total)}")
+
+    def passed(self, done: int, of: int) -> None:
+        """Show how far workers are with a pass, after the last sweep if there was one."""
+        words = f"pass over the data: {done} of {of} parts"
+        self._show(done, of, f"{self._sweep}; {words}" if self._sweep else words)
 
     def _show(self, done: int, total: int, detail: str) -> None:
         if self._live:

@@ -32,7 +32,7 @@ RUN_BYTES = 32_000_000
 """Bytes of data in a run where there may be fewer than the most: dask takes some milliseconds for each."""
 
 PROCESS_BYTES = 400_000_000
-"""Memory of a worker that has imported everything and read nothing (measured: 0.2 to 0.3 GB)."""
+"""Memory of a worker that has imported everything and read nothing (an estimate, on the safe side)."""
 
 ARRAYS = 6
 """Copies of what is sent of a pass that a worker may hold: as it came, opened, and sums under way."""
@@ -116,8 +116,8 @@ class Home:
             return Found(*(tuple(_on_host(engine, a) for a in part) for part in (found.here, found.sums)))
 
 
-def _on_host(engine: Any, array: Any) -> NDArray[Any]:
-    return np.asarray(engine.to_host(array) if hasattr(array, "shape") else array)
+def _on_host(engine: Any, part: Any) -> Any:
+    return np.asarray(engine.to_host(part)) if hasattr(part, "shape") else part
 
 
 def _same(thing: Any) -> Any:
@@ -256,7 +256,8 @@ class RemoteBlocks:
             if tell is not None:
                 tell(done, len(self.runs))
         ((_, total),) = self.cluster.finished(found)
-        return Found(places.arrays or (), tuple(engine.asarray(part) for part in total.sums))
+        sums = (engine.asarray(part) if hasattr(part, "shape") else part for part in total.sums)
+        return Found(places.arrays or (), tuple(sums))
 
     def _ordered(self, job: Any, worker: str, run: range, along: tuple[Any, ...]) -> Any:
         """Return the order for a run, best done by the worker that did it before, and by any other if it must be."""

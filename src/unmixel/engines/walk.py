@@ -28,8 +28,8 @@ class Found:
     ----------
     here : tuple of array
         One number or column for each position, positions along the last axis: (..., b) of a block, (..., n) of all.
-    sums : tuple of array
-        What is added up over blocks. Whoever gets them may change them.
+    sums : tuple of array, or of anything that can be added and sent
+        What is added up over blocks. Whoever gets arrays may change them.
     """
 
     here: tuple[Array, ...] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
-from unmixel.interpret.neighbourhood import Sums
+from unmixel.engines.walk import Block, Found, Task
+from unmixel.interpret.neighbourhood import Neighbourhoods
 
 Float = NDArray[np.floating[Any]]
 
@@ -45,35 +45,55 @@ class Doses:
         return float(np.median(self.electrons[self.electrons > 0]))
 
 
-def doses_of(blocks: Iterable[Sums], used: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Doses:
+class _Classes(dict[int, tuple[Float, int]]):
+    """Sum and number of the patterns in each bin of doses; can be added."""
+
+    def __add__(self, more: _Classes) -> _Classes:
+        total = _Classes(self)
+        for number, (pattern, count) in more.items():
+            sums, n = total.get(number, (0.0, 0))
+            total[number] = sums + pattern, n + count
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class _Weigh(Task):
+    """Along: whether a position counts. Here: its electrons. Sums: the patterns of about the same dose."""
+
+    mask: NDArray[np.bool_]
+
+    def __call__(self, engine: Any, block: Block, *along: Any) -> Found:
+        """Return the electrons of a block, and its part of every class."""
+        frames = np.where(self.mask, np.maximum(block.values, np.float32(0)), np.float32(0))
+        here = np.where(along[0], frames.sum(axis=1, dtype=np.float64), 0.0)
+        if not np.all(np.isfinite(here)):
+            raise _no_counts("NaN or infinity")
+        bins = np.round(PER_DOUBLING * np.log2(np.maximum(here, 1e-12))).astype(int)
+        classes = _Classes()
+        for number in np.unique(bins[here > 0]):
+            rows = (bins == number) & (here > 0)
+            classes[int(number)] = frames[rows].sum(axis=0, dtype=np.float64), int(rows.sum())
+        return Found((engine.asarray(here),), (classes,))
+
+
+def doses_of(patterns: Neighbourhoods, used: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Doses:
     """Return the doses of all positions, in one pass over their patterns.
 
     Parameters
     ----------
-    blocks : iterable of Sums
+    patterns : Neighbourhoods
     used : ndarray of bool, shape pattern_shape
     counted : ndarray of bool, shape (n_positions,)
         Positions that are not left out; the others have no electrons here.
     """
-    mask = used.ravel()
-    electrons = np.zeros(counted.size)
-    sums: dict[int, Float] = {}
-    numbers: dict[int, int] = {}
-    for block in blocks:
-        frames = np.where(mask, np.maximum(block.values, np.float32(0)), np.float32(0))
-        here = np.where(counted[block.positions], frames.sum(axis=1, dtype=np.float64), 0.0)
-        if not np.all(np.isfinite(here)):
-            raise _no_counts("NaN or infinity")
-        electrons[block.positions] = here
-        bins = np.round(PER_DOUBLING * np.log2(np.maximum(here, 1e-12))).astype(int)
-        for number in np.unique(bins[here > 0]):
-            rows = (bins == number) & (here > 0)
-            sums[number] = sums.get(number, 0.0) + frames[rows].sum(axis=0, dtype=np.float64)
-            numbers[number] = numbers.get(number, 0) + int(rows.sum())
-    if not sums:
+    found = patterns.walk(_Weigh(used.ravel()), (counted,))
+    (classes,) = found.sums
+    if not classes:
         raise _no_counts("none above 0")
+    sums = {number: pattern for number, (pattern, _) in classes.items()}
+    numbers = {number: count for number, (_, count) in classes.items()}
     total = np.asarray(sum(sums.values()))
-    return Doses(electrons, _merged(sums, numbers), total / sum(numbers.values()))
+    return Doses(np.asarray(found.here[0]), _merged(sums, numbers), total / sum(numbers.values()))
 
 
 def _no_counts(got: str) -> InputError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from unmixel.dataset.positions import PositionMatches
 from unmixel.dataset.results import Groups
 from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import DEFAULT_BUDGET
+from unmixel.engines.walk import Block, Found, Task
 from unmixel.interpret.chance import Chance, chance_of
 from unmixel.interpret.comparison import Comparison, comparison_of
-from unmixel.interpret.doses import Doses, doses_of
+from unmixel.interpret.doses import doses_of
 from unmixel.interpret.matcher import PositionMatcher
-from unmixel.interpret.neighbourhood import Neighbourhoods
+from unmixel.interpret.neighbourhood import IN_THIS_THREAD, Neighbourhoods
 from unmixel.interpret.surrogate import chance_level
 
 Float = NDArray[np.floating[Any]]
@@ -32,7 +33,7 @@ LEAST_SYMMETRIC = 0.8  # correlation with itself from which a turned pattern cou
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """The best match of every position, shape (n_positions,) each, before chance has been heard."""
+    """The best match of some positions, shape (b,) each, before chance has been heard."""
 
     best: NDArray[np.intp]
     rotation_deg: Float
@@ -49,6 +50,7 @@ def match_positions(
     matcher: PositionMatcher = DEFAULT_MATCHER,
     memory_budget: int = DEFAULT_BUDGET,
     seed: int = 0,
+    engine: Any = IN_THIS_THREAD,
 ) -> PositionMatches:
     """Return which group's pattern every scan position shows, in which rotation, and how sure that is.
 
@@ -72,6 +74,9 @@ def match_positions(
         Bytes of memory for blocks and working copies, > 0.
     seed : int
         Of the surrogates.
+    engine : Engine
+        Goes through the patterns where they are not averaged over neighbours: one of many workers (`DaskEngine`)
+        reads and compares them there.
 
     Returns
     -------
@@ -96,13 +101,13 @@ def match_positions(
     """
     background = _background(groups, matcher)
     used, some = _checked(scan, groups, background)
-    sums = Neighbourhoods(scan, matcher.neighbourhood, memory_budget)
-    doses = doses_of(sums, used, _counted(scan))
+    patterns = Neighbourhoods(scan, matcher.neighbourhood, memory_budget, engine)
+    doses = doses_of(patterns, used, _counted(scan))
     comparison = comparison_of(groups, (some, background), used, doses, matcher=matcher, budget=memory_budget)
     chance = chance_of(comparison, doses, surrogates=matcher.surrogates, seed=seed)
     unrelated = np.full(groups.n_groups, np.nan)
     unrelated[some] = _unrelated(comparison, matcher, seed)
-    found = _compared(sums, comparison, some, doses)
+    found = _Found(*patterns.walk(_Match(comparison, some), (doses.electrons,)).here)
     there, electrons, shape = found.best >= 0, doses.electrons, scan.scan_shape
     p_value = np.where(there, chance.p_value(np.nan_to_num(found.similarity), electrons), 1.0)
     structure = chance.structure(found.energy, electrons)
@@ -177,31 +182,36 @@ def _counted(scan: Scan) -> Bool:
     return np.asarray(scan.position_weights > 0).reshape(-1)
 
 
-def _compared(sums: Neighbourhoods, comparison: Comparison, some: NDArray[np.intp], doses: Doses) -> _Found:
-    n = len(doses.electrons)
-    found = _Found(
-        best=np.full(n, -1, np.intp),
-        rotation_deg=np.zeros(n),
-        similarity=np.full(n, np.nan),
-        runner_up=np.full(n, np.nan),
-        mirrored=np.zeros(n, bool),
-        energy=np.zeros(n),
-    )
-    for block in sums:
-        live = doses.electrons[block.positions] > 0
-        where = block.positions[live]
-        if not where.size:
-            continue
-        part = comparison.matches(block.values[live])
-        row, first = np.arange(where.size), part.similarity.argmax(axis=1)
-        found.best[where] = some[first]
-        found.similarity[where] = part.similarity[row, first]
-        found.rotation_deg[where] = part.rotation_deg[row, first]
-        found.mirrored[where] = part.mirrored[row, first]
-        found.energy[where] = part.energy
-        if len(some) > 1:
-            found.runner_up[where] = np.partition(part.similarity, -2, axis=1)[:, -2]
-    return found
+@dataclass(frozen=True, eq=False)
+class _Match(Task):
+    """Along: electrons (b,). Here: the best match of each position, as in `_Found`."""
+
+    comparison: Comparison
+    some: NDArray[np.intp]
+
+    def __call__(self, engine: Any, block: Block, *along: Any) -> Found:
+        """Return the best matches in a block; positions without electrons have none."""
+        live = np.asarray(engine.to_host(along[0])) > 0
+        n = live.size
+        found = _Found(
+            best=np.full(n, -1, np.intp),
+            rotation_deg=np.zeros(n),
+            similarity=np.full(n, np.nan),
+            runner_up=np.full(n, np.nan),
+            mirrored=np.zeros(n, bool),
+            energy=np.zeros(n),
+        )
+        if live.any():
+            part = self.comparison.matches(block.values[live])
+            row, first = np.arange(np.count_nonzero(live)), part.similarity.argmax(axis=1)
+            found.best[live] = self.some[first]
+            found.similarity[live] = part.similarity[row, first]
+            found.rotation_deg[live] = part.rotation_deg[row, first]
+            found.mirrored[live] = part.mirrored[row, first]
+            found.energy[live] = part.energy
+            if len(self.some) > 1:
+                found.runner_up[live] = np.partition(part.similarity, -2, axis=1)[:, -2]
+        return Found(tuple(engine.asarray(getattr(found, each.name)) for each in fields(_Found)))
 
 
 def _unrelated(comparison: Comparison, matcher: PositionMatcher, seed: int) -> list[float]:

@@ -18,13 +18,15 @@ from unmixel.dataset.scan import Scan
 from unmixel.interpret.align import shifted_mean
 from unmixel.interpret.memberships import memberships
 from unmixel.pipeline.entries import Entry
+from unmixel.pipeline.logbook import Logbook
 from unmixel.pipeline.naming import Naming
 from unmixel.pipeline.recipe import Recipe
+from unmixel.pipeline.stages import walker
 
 Tell = Callable[[str], None]
 
 
-def answered(result: Result, recipe: Recipe, prepared: Callable[[], Scan], note: Tell) -> Result:
+def answered(result: Result, recipe: Recipe, prepared: Callable[[], Scan], log: Logbook) -> Result:
     """Return a result with everything that the recipe wants read out of its factors.
 
     Parameters
@@ -34,9 +36,10 @@ def answered(result: Result, recipe: Recipe, prepared: Callable[[], Scan], note:
     recipe : Recipe
     prepared : callable
         Returns the prepared scan; called only where positions are matched one by one.
-    note : callable(str)
-        Hears what is left out, and why.
+    log : Logbook
+        Hears what is left out, and why, and how far workers are with a pass over the data.
     """
+    note = log.note
     factors = flag(result.factors)
     groups, particles = interpret(factors, recipe, note)
     naming = None if recipe.interpret.identify is None else Naming.of(recipe.interpret.identify)
@@ -50,7 +53,7 @@ def answered(result: Result, recipe: Recipe, prepared: Callable[[], Scan], note:
         phases=phases,
         orientations=orientations,
         grains=grains,
-        positions=match(groups, recipe, prepared, note),
+        positions=match(groups, recipe, prepared, log),
     )
 
 
@@ -127,7 +130,7 @@ def orient(
 
 
 def match(
-    groups: Groups | None, recipe: Recipe, prepared: Callable[[], Scan], note: Tell
+    groups: Groups | None, recipe: Recipe, prepared: Callable[[], Scan], log: Logbook
 ) -> PositionMatches | None:
     """Return which group each position shows on its own, None where the recipe does not ask for it."""
     how = recipe.interpret.match
@@ -135,7 +138,7 @@ def match(
         return None
     spots = groups is not None and len(groups.pattern_axes) == 2 and bool(groups.crystalline.any())
     if groups is None or not spots:
-        note("Positions are not matched one by one: no group has spots.")
+        log.note("Positions are not matched one by one: no group has spots.")
         return None
     from unmixel.interpret.matcher import PositionMatcher
     from unmixel.interpret.positions import match_positions
@@ -149,4 +152,5 @@ def match(
         matcher=PositionMatcher(**settings),
         memory_budget=int(recipe.factorize.memory_budget_MB * 1e6),
         seed=recipe.factorize.seed,
+        engine=walker(recipe.factorize, log.passed),
     )

@@ -31,13 +31,13 @@ from unmixel.factorize.model import NMF
 from unmixel.factorize.products import BlockProducts
 from unmixel.factorize.residual import residual
 from unmixel.factorize.sketch import OVERSAMPLING, sketch, width_for
-from unmixel.factorize.solve import solve
+from unmixel.factorize.solve import FULL, solve
 
 NETWORK_BPS = 1e9
 """Bytes a second between client and workers: ten-gigabit Ethernet; loopback is faster."""
 
 TASK_S = 0.01
-"""Seconds that dask takes for one of its tasks (measured on a quiet machine: 2 to 5 ms; a busy one: 10)."""
+"""Seconds that dask takes for one of its tasks: an estimate, on the side of a busy machine (decision 29)."""
 
 USUAL_SWEEPS = 8
 """Exact sweeps until most fits stand still."""
@@ -270,7 +270,7 @@ def predict(job: Job, rates: Rates) -> Cost:
         steps.append(step("sweep", job.sweeps, sweep, rows=k, along=k + 1, back=k))
     closing = rates.look + rates.cast + 1.5 * k * rates.row
     steps.append(step("close", 1, closing, rows=2 * k, along=k + 4, back=k + 2))
-    factors = 4 * (n + m) * (8 * k + 6 * l)
+    factors = 4 * (n + m) * (12 * k + 7 * l)
     client = PROCESS_BYTES + factors + (0 if job.workers else min(job.budget, 2 * job.n_bytes))
     worker = PROCESS_BYTES + job.budget + ARRAYS * 4 * m * max(l, k) if job.workers else 0
     return Cost(job, tuple(steps), client, worker)
@@ -337,6 +337,7 @@ def _turn_rate(matrix: Matrix, engine: Any, n_components: int, clock: Clock) -> 
             engine=engine,
             dtype="float32",
         )
+        low, plan = replace(low, dtype=FULL), replace(plan, dtype=FULL)
         took = _fastest(lambda: solve(low, plan, noise=lambda: 1.0), clock, 2)
     return took / (TRIAL_SWEEPS * (matrix.n_positions + matrix.n_pixels) * k)
 

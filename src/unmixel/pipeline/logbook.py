@@ -46,6 +46,14 @@ class Logbook:
             notes.append(text)
             self.progress.note(text)
 
+    def step(self, name: str) -> None:
+        """Tell that a step of the preparation begins."""
+        self.progress.stage(f"prepare: {name}")
+
+    def passed(self, done: int, of: int) -> None:
+        """Tell how many parts of a pass over the data workers have done."""
+        self.progress.passed(done, of)
+
     def update(self, **values: Any) -> None:
         """Put values into the record and write it."""
         self.values.update(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,35 @@ from numpy.typing import NDArray
 
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import read_once
+from unmixel.engines.blocks import BlockReader
 from unmixel.engines.lazy import as_array
+from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.engines.walk import Block, Found, Task
+
+IN_THIS_THREAD = NumpyEngine(1)
 
 RINGS = {"virtual_inner": (0.0, 0.15), "virtual_middle": (0.15, 0.5), "virtual_outer": (0.5, 1.0)}
 """Virtual detectors: name -> inner and outer radius as shares of the largest circle about the origin."""
 
 
-def overview(scan: Scan, budget: int) -> dict[str, NDArray[Any]]:
+@dataclass(frozen=True, eq=False)
+class _Look(Task):
+    """Here: products of the patterns with masks, shape (r, b). Sums: the sum of the patterns. In float64.
+
+    Parameters
+    ----------
+    masks : ndarray, shape (m, r)
+    """
+
+    masks: NDArray[np.float64]
+
+    def __call__(self, engine: Any, block: Block, *along: Any) -> Found:
+        """Return what is seen of a block."""
+        rows = engine.to_host(block.values).astype(np.float64, copy=False)
+        return Found((engine.asarray((rows @ self.masks).T),), (engine.asarray(rows.sum(axis=0)),))
+
+
+def overview(scan: Scan, budget: int, engine: Any = IN_THIS_THREAD) -> dict[str, NDArray[Any]]:
     """Return images that a report shows beside the factors.
 
     Parameters
@@ -25,6 +47,8 @@ def overview(scan: Scan, budget: int) -> dict[str, NDArray[Any]]:
         Prepared; masked pixels count here too.
     budget : int
         Bytes for blocks of data.
+    engine : Engine
+        Goes through the data.
 
     Returns
     -------
@@ -44,15 +68,12 @@ def overview(scan: Scan, budget: int) -> dict[str, NDArray[Any]]:
     masks = np.stack(
         [np.full(scan.n_pixels, 1 / scan.n_pixels), *(r.reshape(-1) for r in rings.values())], axis=1
     )
-    pattern = np.zeros(scan.n_pixels)
-    images = np.zeros((scan.n_positions, masks.shape[1]))
-    for block in read_once(as_array(scan.data, n_scan), n_scan, budget):
-        rows = block.values.astype(np.float64, copy=False)
-        pattern += rows.sum(axis=0)
-        images[block.positions] = rows @ masks
+    blocks = engine.resident(BlockReader(as_array(scan.data, n_scan), n_scan, budget))
+    seen = engine.walk(_Look(masks), blocks)
+    pattern, images = engine.to_host(seen.sums[0]), engine.to_host(seen.here[0])
     found = {"mean_pattern": (pattern / scan.n_positions).reshape(scan.pattern_shape)}
     for index, name in enumerate(["mean_map", *rings]):
-        found[name] = images[:, index].reshape(scan.scan_shape).copy()
+        found[name] = images[index].reshape(scan.scan_shape).copy()
     return found
 
 

@@ -20,6 +20,10 @@ class Progress(Protocol):
         """Hear how many bytes of all have been converted or verified."""
         ...
 
+    def passed(self, done: int, of: int) -> None:
+        """Hear how many parts of a pass over the data workers have done."""
+        ...
+
     def note(self, text: str) -> None:
         """Hear a remark that the user should see, one sentence or two."""
         ...
@@ -35,6 +39,9 @@ class Silent:
         """Ignore it."""
 
     def moved(self, n_bytes: int, total: int) -> None:
+        """Ignore it."""
+
+    def passed(self, done: int, of: int) -> None:
         """Ignore it."""
 
     def note(self, text: str) -> None:

@@ -29,7 +29,6 @@ from unmixel.pipeline.folder import Checkpoints, RunFolder, told
 from unmixel.pipeline.kept import load, no_run
 from unmixel.pipeline.logbook import Logbook
 from unmixel.pipeline.naming import Naming
-from unmixel.pipeline.overview import overview
 from unmixel.pipeline.partial import Pace, so_far
 from unmixel.pipeline.progress import Progress, Silent
 from unmixel.pipeline.provenance import fingerprint, versions
@@ -161,7 +160,7 @@ class _Job:
             self.result = self._separate(earlier, marks)
             self._store(self.result, self.folder.bundle)
         with self.log.stage("interpret"):
-            self.result = answered(self.result, self.recipe, self._prepared, self.log.note)
+            self.result = answered(self.result, self.recipe, self._prepared, self.log)
         with self.log.stage("write"):
             written = private(self.result)
             self.log.values["files"] = [
@@ -220,7 +219,7 @@ class _Job:
                 for text in step.values.get("warnings", ()):
                     self.log.note(f"Warning of {step.name}: {text}")
         with self.log.stage("overview"):
-            images = overview(prepared, int(self.recipe.factorize.memory_budget_MB * 1e6))
+            images = stages.overview(prepared, self.recipe, self.log.passed)
             extras = {**images, **{name: np.asarray(value) for name, value in prepared.extras.items()}}
         with self.log.stage("factorize"):
             if earlier is not None:
@@ -238,9 +237,10 @@ class _Job:
                 resume=marks.state.last,
                 sketch=marks.sketch.last,
                 note=self.log.note,
+                on_pass=self.log.passed,
             )
         with self.log.stage("judge"):
-            factors = stages.judge(prepared, factors, self.recipe, self.log.note)
+            factors = stages.judge(prepared, factors, self.recipe, self.log.note, self.log.passed)
         return self._with(extras, card)(factors)
 
     def _with(self, extras: Mapping[str, Any], card: DataCard) -> Callable[[Factors], Result]:
@@ -266,8 +266,7 @@ class _Job:
     def _prepared(self) -> Scan:
         """Return the scan after all steps, which are run once."""
         if self.prepared is None:
-            tell = self.log.progress.stage
-            self.prepared = stages.prepare(self.scan, self.recipe, lambda name: tell(f"prepare: {name}"))
+            self.prepared = stages.prepare(self.scan, self.recipe, self.log.step, self.log.passed)
         return self.prepared
 
     def _go_on(self, earlier: Mapping[str, Any], marks: Checkpoints) -> None:

@@ -17,6 +17,7 @@ from unmixel.dataset.card import DataCard
 from unmixel.dataset.result import Result
 from unmixel.dataset.results import Factors
 from unmixel.dataset.scan import Scan
+from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.state import SketchState, State
 from unmixel.io.atomic import write_text
 from unmixel.pipeline.entries import Entry
@@ -25,6 +26,8 @@ from unmixel.pipeline.resolve import instrument_from
 from unmixel.pipeline.trust import judged, promoted
 
 Tell = Callable[[str], None]
+OnPass = Callable[[int, int], None]
+"""Told how many parts of a pass over the data workers have done, and of how many."""
 
 
 def read(given: str | Path | Scan, how: Read) -> Scan:
@@ -75,11 +78,18 @@ def card(scan: Scan) -> tuple[DataCard, NDArray[np.bool_] | None]:
     return replace(quick, rows=(*quick.rows, *rows)), found.use if suspected else None
 
 
-def prepare(scan: Scan, recipe: Recipe, tell: Tell) -> Scan:
+def prepare(scan: Scan, recipe: Recipe, tell: Tell, on_pass: OnPass | None = None) -> Scan:
     """Return the scan after every step of the recipe, in order; `tell` hears the name of each."""
-    for entry in recipe.prepare:
-        tell(entry.name)
-        scan = entry.build("steps").apply(scan)
+    from unmixel.prepare.statistics import walked_by
+
+    how = recipe.factorize
+    # in this process nothing is gained by an engine, which would keep blocks that are asked for once
+    engine = engine_of(how, on_pass) if how.engine == "dask" else None
+    # workers are begun for a budget: the same for all passes
+    with walked_by(engine, int(how.memory_budget_MB * 1e6)):
+        for entry in recipe.prepare:
+            tell(entry.name)
+            scan = entry.build("steps").apply(scan)
     return scan
 
 
@@ -113,19 +123,20 @@ def factorize(
     resume: State | None,
     sketch: SketchState | None,
     note: Tell,
+    on_pass: OnPass | None = None,
 ) -> Factors:
     """Return the factors of a prepared scan, going on from where an earlier factorisation and its sketch stood."""
-    model = model_of(scan, recipe)
+    model = model_of(scan, recipe, on_pass)
     factors = model.factorize(scan, on_sweep=on_sweep, on_sketch=on_sketch, resume=resume, sketch=sketch)
     return promoted(model, scan, factors, recipe.factorize, note) if recipe.factorize.promote else factors
 
 
-def judge(scan: Scan, factors: Factors, recipe: Recipe, note: Tell) -> Factors:
+def judge(scan: Scan, factors: Factors, recipe: Recipe, note: Tell, on_pass: OnPass | None = None) -> Factors:
     """Return the factors with what the residual holds and their uncertainty, as far as the recipe asks for it."""
-    return judged(model_of(scan, recipe), scan, factors, recipe.factorize, note)
+    return judged(model_of(scan, recipe, on_pass), scan, factors, recipe.factorize, note)
 
 
-def model_of(scan: Scan, recipe: Recipe) -> Any:
+def model_of(scan: Scan, recipe: Recipe, on_pass: OnPass | None = None) -> Any:
     """Return the estimator that a recipe describes for a prepared scan."""
     from unmixel.factorize.model import NMF
 
@@ -141,15 +152,29 @@ def model_of(scan: Scan, recipe: Recipe) -> Any:
         max_iter=how.max_iter,
         tol=how.tol,
         random_state=how.seed,
-        engine=engine_of(how),
+        engine=engine_of(how, on_pass),
         memory_budget=int(how.memory_budget_MB * 1e6),
     )
 
 
-def engine_of(how: Factorize) -> Any:
+def engine_of(how: Factorize, on_pass: OnPass | None = None) -> Any:
     """Return the engine that a recipe names, with its workers where it has any."""
-    given = {"scheduler": how.scheduler, "workers": how.workers}
+    given: dict[str, Any] = {"scheduler": how.scheduler, "workers": how.workers}
+    if how.engine == "dask":
+        given["progress"] = on_pass
     return load("engines", how.engine)(**{key: value for key, value in given.items() if value is not None})
+
+
+def overview(scan: Scan, recipe: Recipe, on_pass: OnPass | None = None) -> dict[str, NDArray[Any]]:
+    """Return the images of a prepared scan that a report shows beside the factors."""
+    from unmixel.pipeline.overview import overview as images
+
+    return images(scan, int(recipe.factorize.memory_budget_MB * 1e6), walker(recipe.factorize, on_pass))
+
+
+def walker(how: Factorize, on_pass: OnPass | None = None) -> Any:
+    """Return the engine of passes beside the factorisation: workers where the recipe has them, else this thread."""
+    return engine_of(how, on_pass) if how.engine == "dask" else NumpyEngine(1)
 
 
 def workers_told(how: Factorize) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +15,17 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import read_once
+from unmixel.engines.blocks import DEFAULT_BUDGET, BlockReader, read_once
 from unmixel.engines.lazy import as_array, is_lazy
+from unmixel.engines.walk import Block, Found, Task
 
 Witness = Callable[[NDArray[Any], NDArray[np.intp]], None]
 """Sees frames, shape (b, n_pixels), and their positions."""
 
 BATCH_BYTES = 8_000_000
 """Bytes of frames that are looked at together, so that float64 copies stay small."""
+
+_ENGINE: ContextVar[Any] = ContextVar("unmixel_statistics_engine", default=(None, 0))
 
 _REMEMBERED = 4
 _memory: OrderedDict[str, Statistics] = OrderedDict()
@@ -107,6 +112,38 @@ class _Sums:
         if least > 0:
             self.least = min(self.least, least)
 
+    def __add__(self, more: _Sums) -> _Sums:
+        """Return the sums of the frames of both; exact for counts, since shifts are whole numbers."""
+        if not (self.n and more.n):
+            return self if self.n else more
+        total, by = _Sums(self.first.size), more.shift - self.shift
+        total.n, total.shift = self.n + more.n, self.shift
+        total.first = self.first + more.first + more.n * by
+        total.second = self.second + more.second + (2 * more.first + more.n * by) * by
+        total.low, total.high = np.minimum(self.low, more.low), np.maximum(self.high, more.high)
+        counts = (np.where(part.high == total.high, part.at_high, 0) for part in (self, more))
+        total.at_high = np.asarray(sum(counts))
+        total.least = min(self.least, more.least)
+        return total
+
+
+@contextmanager
+def walked_by(engine: Any, budget: int = DEFAULT_BUDGET) -> Iterator[None]:
+    """While this is entered, an engine goes through lazy data for statistics: steps know nothing of engines.
+
+    Parameters
+    ----------
+    engine : Engine or None
+        None for this process.
+    budget : int
+        Bytes for blocks, of each worker where the engine has any.
+    """
+    token = _ENGINE.set((engine, budget))
+    try:
+        yield
+    finally:
+        _ENGINE.reset(token)
+
 
 def batches(frames: NDArray[Any]) -> Iterator[slice]:
     """Yield slices over the rows of `frames` that hold at most `BATCH_BYTES` as float64."""
@@ -164,7 +201,34 @@ def pattern_statistics(scan: Scan, *, beside: Witness | None = None) -> Statisti
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class _Look(Task):
+    """Along: whether a position is used. Here: the sum of its pattern. Sums: `_Sums` of the used ones."""
+
+    def __call__(self, engine: Any, block: Block, *along: Any) -> Found:
+        """Return what is found in a block."""
+        values, used = engine.to_host(block.values), engine.to_host(along[0])
+        running, sums = _Sums(values.shape[1]), np.zeros(len(values))
+        with np.errstate(invalid="ignore"):
+            for part in batches(values):
+                sums[part] = values[part].sum(axis=1, dtype=np.float64)
+                if used[part].any():
+                    running.add(values[part][used[part]])
+        return Found((engine.asarray(sums),), (running,))
+
+
 def _measure(scan: Scan, used: NDArray[np.bool_], beside: Witness | None) -> Statistics:
+    engine, budget = _ENGINE.get()
+    if engine is None or beside is not None or not is_lazy(scan.data):
+        return _told(scan, *_here(scan, used, beside))
+    n_scan_axes = len(scan.scan_axes)
+    blocks = engine.resident(BlockReader(as_array(scan.data, n_scan_axes), n_scan_axes, budget))
+    found = engine.walk(_Look(), blocks, (used,))
+    return _told(scan, found.sums[0], np.asarray(engine.to_host(found.here[0])))
+
+
+def _here(scan: Scan, used: NDArray[np.bool_], beside: Witness | None) -> tuple[_Sums, NDArray[np.float64]]:
+    """Return the sums over used frames and those of every frame, read in this process."""
     n_scan_axes = len(scan.scan_axes)
     running = _Sums(scan.n_pixels)
     sums = np.zeros(scan.n_positions)
@@ -178,6 +242,11 @@ def _measure(scan: Scan, used: NDArray[np.bool_], beside: Witness | None) -> Sta
                 chosen = used[positions]
                 if chosen.any():
                     running.add(frames if chosen.all() else frames[chosen])
+    return running, sums
+
+
+def _told(scan: Scan, running: _Sums, sums: NDArray[np.float64]) -> Statistics:
+    with np.errstate(invalid="ignore"):
         mean = running.first / running.n
         variance = np.maximum(running.second / running.n - mean**2, 0)
     shape = scan.pattern_shape

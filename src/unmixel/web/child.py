@@ -48,6 +48,9 @@ class Lines:
     def moved(self, n_bytes: int, total: int) -> None:
         """Nothing is converted here."""
 
+    def passed(self, done: int, of: int) -> None:
+        """Sweeps tell enough here."""
+
     def note(self, text: str) -> None:
         """Tell a remark."""
         self.tell(event="note", note=text)

@@ -42,6 +42,26 @@ def test_a_pipe_gets_lines_and_few_of_them(monkeypatch: pytest.MonkeyPatch) -> N
     ]
 
 
+def test_a_pass_is_told_after_the_sweep_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_LINE_EVERY_S", -1.0)
+    stream = io.StringIO()
+    with Bars(Console(file=stream, width=100, highlight=False)) as bars:
+        bars.stage("factorize")
+        bars.passed(3, 8)
+        bars.sweep(1, 9, 5.0)
+        bars.passed(4, 8)
+        bars.stage("judge")
+        bars.passed(1, 8)
+    assert stream.getvalue().splitlines() == [
+        "factorize",
+        "  pass over the data: 3 of 8 parts",
+        "  sweep 1 of at most 9, objective 5",
+        "  sweep 1 of at most 9, objective 5; pass over the data: 4 of 8 parts",
+        "judge",
+        "  pass over the data: 1 of 8 parts",
+    ]
+
+
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt, INTERRUPTED), (Terminated, TERMINATED)])
 def test_an_interrupt_is_told_in_words(
     error: Any, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

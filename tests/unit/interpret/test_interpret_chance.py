@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interpret_phantoms import few
 
+from unmixel.dataset.scan import Scan
 from unmixel.interpret.chance import TAIL, Chance, Tail
 from unmixel.interpret.doses import doses_of
-from unmixel.interpret.neighbourhood import Sums
+from unmixel.interpret.neighbourhood import Neighbourhoods
 
 
 def rayleigh(n=4000, *, seed=0, scale=0.1):
@@ -55,8 +56,8 @@ def test_doses_are_those_of_used_pixels_and_classes_have_their_patterns() -> Non
     values = rng.poisson(dose[:, None] * np.array([0.2, 0.8, 5.0])).astype(np.float32)
     used, counted = np.array([True, True, False]), np.ones(100, bool)
     counted[3] = False
-    blocks = [Sums(np.arange(0, 60), values[:60]), Sums(np.arange(60, 100), values[60:])]
-    found = doses_of(blocks, used, counted)
+    scan = Scan.from_array(values, n_pattern_axes=1)
+    found = doses_of(Neighbourhoods(scan, 0.0, 60 * 16 * 18), used, counted)
     np.testing.assert_array_equal(found.electrons, np.where(counted, values[:, :2].sum(axis=1), 0))
     assert 2 <= len(found.classes) <= 6
     for electrons, mean in found.classes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from interpret_phantoms import few
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import wrap
+from unmixel.engines.walk import Found, Task
 from unmixel.interpret.neighbourhood import Neighbourhoods
 
 
@@ -22,13 +23,20 @@ def scan_of(values):
     return Scan(values, axes[:n], axes[n:])
 
 
+@dataclass(frozen=True)
+class Seen(Task):
+    """Here: the patterns. Sums: how often each position was seen."""
+
+    n_positions: int
+
+    def __call__(self, engine, block, *along):
+        return Found((block.values.T,), (np.bincount(along[0], minlength=self.n_positions),))
+
+
 def whole(scan, sigma, budget=10**9):
     """Return the sums of all positions, and how often each was given."""
-    sums, seen = np.zeros((scan.n_positions, scan.n_pixels)), np.zeros(scan.n_positions, int)
-    for block in Neighbourhoods(scan, sigma, budget):
-        sums[block.positions] = block.values
-        np.add.at(seen, block.positions, 1)
-    return sums, seen
+    found = Neighbourhoods(scan, sigma, budget).walk(Seen(scan.n_positions), (np.arange(scan.n_positions),))
+    return found.here[0].T, found.sums[0]
 
 
 @few

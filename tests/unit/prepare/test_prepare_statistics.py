@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
+from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.prepare import statistics
 from unmixel.prepare.statistics import finite_statistics, pattern_statistics
 
@@ -48,6 +49,40 @@ def test_many_small_batches_make_no_difference(monkeypatch):
     data = np.random.default_rng(0).poisson(3.0, (13, 29, 6, 5)).astype(np.uint16)
     monkeypatch.setattr(statistics, "BATCH_BYTES", 1)
     same_as_numpy(pattern_statistics(Scan.from_array(data)), data.reshape(-1, 30))
+
+
+def test_an_engine_finds_the_same(monkeypatch):
+    data = np.random.default_rng(0).poisson(3.0, (13, 29, 6, 5)).astype(np.uint16)
+    data[:, :14] *= 7  # blocks of other means
+    monkeypatch.setattr(statistics, "BATCH_BYTES", 2_000)
+    with statistics.walked_by(NumpyEngine(2)):
+        found = pattern_statistics(Scan.from_array(da.from_array(data, chunks=(2, 14, 6, 5)) + 0))
+    same_as_numpy(found, data.reshape(-1, 30))
+    np.testing.assert_array_equal(found.sums, data.sum((2, 3)))
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    sizes=st.lists(st.integers(0, 4), min_size=2, max_size=4).filter(any),
+    scale=st.sampled_from([1, 50]),
+    seed=st.integers(0, 99),
+)
+def test_sums_of_parts_are_sums_of_the_whole(sizes, scale, seed):
+    rng = np.random.default_rng(seed)
+    parts = [rng.poisson(scale * (i + 1), (size, 3)) for i, size in enumerate(sizes)]
+    whole, total = statistics._Sums(3), statistics._Sums(3)
+    whole.add(np.concatenate(parts))
+    for part in parts:
+        one = statistics._Sums(3)
+        if len(part):
+            one.add(part)
+        total = total + one
+    assert (total.n, total.least) == (whole.n, whole.least)
+    np.testing.assert_array_equal(total.first + total.n * total.shift, whole.first + whole.n * whole.shift)
+    for name in ("low", "high", "at_high"):
+        np.testing.assert_array_equal(getattr(total, name), getattr(whole, name))
+    variances = [s.second / s.n - (s.first / s.n) ** 2 for s in (total, whole)]
+    np.testing.assert_allclose(*variances, rtol=1e-10, atol=1e-10)
 
 
 def test_variance_of_large_values_does_not_cancel():
