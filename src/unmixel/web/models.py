@@ -371,6 +371,18 @@ class HelpEntry(Model):
     default: str
 
 
+class WidgetMessage(Model):
+    """What the page says to the kernel where it is a Jupyter widget: a request, or about a socket."""
+
+    kind: Literal["page", "ask", "open", "send", "close"]
+    id: Name = Field(description="Chosen by the page; of a request or a socket.")
+    method: Literal["GET", "POST"] = "GET"
+    path: Annotated[str, Field(max_length=4000)] = Field(
+        default="", description="Below `api/`, with its query."
+    )
+    text: str = Field(default="", description="Body of a request, or message for a socket.")
+
+
 class Help(Model):
     """Words for every parameter of a recipe."""
 

@@ -13,6 +13,7 @@ from unmixel.web.run_view import RunView
 from unmixel.web.scan_view import ScanView
 
 NO_COMMAND = "The command line has no such picture; this shows it in the viewer."
+ONLY_HERE = "This lies in the notebook's memory only: no command reaches it before it is saved."
 
 
 def scan_snippet(view: ScanView, request: SnippetRequest) -> Snippet:
@@ -33,6 +34,8 @@ def scan_snippet(view: ScanView, request: SnippetRequest) -> Snippet:
 
 def run_snippet(run: RunView, request: SnippetRequest) -> Snippet:
     """Return a view of a run as text."""
+    if run.given and request.language == "command":
+        return Snippet(text="", note=ONLY_HERE)
     if request.language == "command":
         if request.view == "run":
             recipe = str(Path(_typed(run.folder)) / "recipe.yaml")
@@ -41,7 +44,8 @@ def run_snippet(run: RunView, request: SnippetRequest) -> Snippet:
                 text=shlex.join(["unmixel", "run", told, "--recipe", recipe, "--out", "again.run"]) + "\n"
             )
         return Snippet(text=shlex.join(["unmixel", "open", _typed(run.folder)]) + "\n", note=NO_COMMAND)
-    lines = ["import unmixel", "", f"result = unmixel.load({_typed(run.folder)!r})"]
+    read = f"result = unmixel.load({_typed(run.folder)!r})"
+    lines = ["import unmixel", "", "# result: as it was given to unmixel.view" if run.given else read]
     tails = {
         "run": ["print(result.factors.convergence)", "maps, patterns = result.maps, result.patterns"],
         "groups": _groups(run, request),
@@ -77,6 +81,8 @@ def _groups(run: RunView, request: SnippetRequest) -> list[str]:
 
 
 def _opening(view: ScanView) -> list[str]:
+    if view.given:
+        return ["import numpy as np", "import unmixel", "", "# scan: as it was given to unmixel.view"]
     given = [repr(view.address)]
     for one in view.reading:
         key, _, value = one.partition("=")
@@ -198,6 +204,8 @@ _PYTHON: dict[str, Callable[[ScanView, SnippetRequest], list[str]]] = {
 
 
 def _command(view: ScanView, request: SnippetRequest) -> Snippet:
+    if view.given:
+        return Snippet(text="", note=ONLY_HERE)
     if request.view not in ("run", "rank", "prepare"):
         return Snippet(text=shlex.join(["unmixel", "open", view.address]) + "\n", note=NO_COMMAND)
     sets = [*view.reading, *request.overrides]
