@@ -320,9 +320,10 @@ class SnippetRequest(Model):
 
     view: Literal[
         "pattern", "region", "virtual", "summary", "map", "calibrate", "prepare", "run", "rank",
-        "groups", "phases", "particles",
+        "groups", "phases", "particles", "compare",
     ]  # fmt: skip
     opened: Name = Field(description="Id of the scan or run.")
+    other: Name | None = Field(default=None, description="Of a comparison: id of the second run.")
     language: Literal["python", "command"] = "python"
     position: list[Index] | None = Field(default=None, max_length=4)
     shape: Shape | None = None
@@ -347,12 +348,18 @@ class FigureRequest(Model):
     view: Literal[
         "pattern", "region", "virtual", "summary", "map",
         "component", "residual", "groups", "dendrogram", "phases", "particles", "histogram", "convergence", "rank",
+        "calibrate", "prepare", "compare",
     ]  # fmt: skip
+    other: Name | None = Field(default=None, description="Of a comparison: id of the second run.")
+    calibrate: CalibrateRequest | None = Field(
+        default=None, description="Of a calibration: it is fitted again."
+    )
+    steps: list[StepEntry] | None = Field(default=None, max_length=20, description="As for `PrepareRequest`.")
     format: Literal["svg", "png"] = "svg"
     position: list[Index] | None = Field(default=None, max_length=4)
     shape: Shape | None = None
     statistic: Statistic | None = None
-    index: Index = Field(default=0, description="Component or group.")
+    index: Index = Field(default=0, description="Component, group or step.")
     side: Literal["map", "pattern"] = "pattern"
     log: bool = False
     percentiles: tuple[Percent, Percent] = (0.0, 100.0)

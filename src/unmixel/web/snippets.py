@@ -57,6 +57,21 @@ def run_snippet(run: RunView, request: SnippetRequest) -> Snippet:
     return Snippet(text="\n".join([*lines, *tails[request.view]]) + "\n")
 
 
+def comparison_snippet(first: RunView, second: RunView, request: SnippetRequest) -> Snippet:
+    """Return two runs side by side as text: a page with their recipes, numbers and components in pairs."""
+    if first.given or second.given:
+        return Snippet(text="", note=ONLY_HERE)
+    one, two = _typed(first.folder), _typed(second.folder)
+    if request.language == "command":
+        return Snippet(text=shlex.join(["unmixel", "compare", one, two, "--out", "comparison.html"]) + "\n")
+    lines = [
+        "from unmixel.lab.compare import compare",
+        "",
+        f"page = compare({one!r}, {two!r}, out='comparison.html')",
+    ]
+    return Snippet(text="\n".join([*lines, "print(page)"]) + "\n")
+
+
 def _typed(path: Path) -> str:
     """Return a path as short as it can be typed from where the viewer was started."""
     try:

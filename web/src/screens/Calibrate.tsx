@@ -95,7 +95,11 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
           </p>
         )}
         {reply && <Numbers reply={reply} />}
-        <Actions name={`${facts.title}-calibration`} snippet={{ view: "calibrate", opened: id, calibrate: { ...request, fit: true } }} />
+        <Actions
+          name={`${facts.title}-calibration`}
+          snippet={{ view: "calibrate", opened: id, calibrate: { ...request, fit: true } }}
+          figure={reply && reply.residuals.length > 0 ? { view: "calibrate", opened: id, calibrate: { ...request, fit: true } } : null}
+        />
       </section>
       <section class="column" aria-labelledby="rings-title">
         <h2 id="rings-title">{t("rings-over-pattern")}</h2>

@@ -5,6 +5,7 @@ import { slice } from "../arrays";
 import { useLoaded } from "../loaded";
 import { shown } from "../scales";
 import { chooseRun, complain, mapLook, patternLook, runId, screen, session, tell } from "../state";
+import { Actions } from "../views/Actions";
 import { Thumb } from "../views/Thumb";
 import { t } from "../words";
 
@@ -47,6 +48,7 @@ export function Runs() {
             </tbody>
           </table>
         </div>
+        {runId.value && <Actions name="run" snippet={{ view: "run", opened: runId.value }} />}
       </section>
       {first && second && <Difference key={`${first}-${second}`} first={first} second={second} />}
     </div>
@@ -122,6 +124,7 @@ function Difference({ first, second }: { first: string; second: string }) {
           </table>
         </div>
       )}
+      <Actions name={`${reply.first}-${reply.second}`} snippet={{ view: "compare", opened: first, other: second }} figure={{ view: "compare", opened: first, other: second }} />
       <ul class="tiles">
         {reply.pairs.map(([a, b], index) => (
           <li key={index} class="tile">
