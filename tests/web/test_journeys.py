@@ -121,6 +121,10 @@ def test_calibration_with_rotation_and_its_figure(shown, tmp_path):
         assert abs(float(turned.group(1)) - 25) < 4 * float(turned.group(2)) < 6
         assert "rings of Au" in saved(page, page.locator("[aria-labelledby=calibrate-title]"))
         page.screenshot(path=tmp_path / "rotation.png", full_page=True)
+        page.get_by_role("button", name="Copy as Python").click()
+        names: dict[str, Any] = {}
+        exec(page.locator(".snippet pre").inner_text(), names)
+        assert abs(names["turned"].angle_deg - 25) < 3
 
 
 def test_figure_of_a_step(page):

@@ -66,6 +66,8 @@ def calibration_figure(view: ScanView, crystal: Crystal, request: CalibrateReque
 def step_figure(view: ScanView, request: FigureRequest) -> Any:
     """Return the figure of one step of preparation: mean pattern and scan image before and after it.
 
+    The contrast that is asked for is the patterns'; images are linear between their 0.5th and 99.5th percentile.
+
     Raises
     ------
     InputError
@@ -77,6 +79,7 @@ def step_figure(view: ScanView, request: FigureRequest) -> Any:
     if not done:
         raise InputError("index", expected="one of the steps", got=f"{request.index}", hint="count from 0")
     entry, *scans = done[0]
+    plain = FigureRequest(opened=request.opened, view="map", percentiles=(0.5, 99.5))
     panels = []
     for scan, when in zip(scans, ("before", "after"), strict=True):
         pattern, image = pictures(scan)
@@ -84,7 +87,8 @@ def step_figure(view: ScanView, request: FigureRequest) -> Any:
             (pattern, scan.pattern_axes, "mean pattern"),
             (image, scan.scan_axes, "scan image"),
         ):
-            scale = _scale(values, request) if values.ndim == 2 else None
+            wish = request if what == "mean pattern" else plain
+            scale = _scale(values, wish) if values.ndim == 2 else None
             title = f"{what} {when} {entry.name}"
             panels.append(Panel(values, axes, "counts", scale=scale, colours=request.colormap, title=title))
     width, tallest = 3.4, 3.2

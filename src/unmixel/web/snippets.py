@@ -168,6 +168,11 @@ def _calibrate(view: ScanView, request: SnippetRequest) -> list[str]:
     else:
         voltage = view.scan.instrument.voltage_kV or USUAL_VOLTAGE
         step = axes_calibration(view.scan.pattern_axes, how.center, voltage).step
+    rotation = [
+        "moved = unmixel.center_of_mass(scan, unit='px', center=fit.center)",
+        "turned = unmixel.scan_rotation(moved.v, moved.u)",
+        "print(turned.angle_deg, turned.error_deg)",
+    ]
     return [
         "from unmixel.dataset.calibration import Calibration",
         "from unmixel.physics.cells import structures",
@@ -179,6 +184,7 @@ def _calibrate(view: ScanView, request: SnippetRequest) -> list[str]:
         "fit = unmixel.calibrate(pattern, crystal, start=start)",
         "print(fit.words)",
         "calibrated = fit.on(scan)",
+        *(rotation if how.rotation else []),
     ]
 
 
