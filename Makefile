@@ -133,8 +133,8 @@ $(VENV)-fair/.fair: pyproject.toml | $(FAIR_BIN)/python
 	@touch $@
 
 $(VENV)-web/.web: pyproject.toml | $(WEB_BIN)/python
-	@echo "Installing unmixel[web,browser,test] into $(VENV)-web (about a minute) ..."
-	$(PIP:$(BIN)/%=$(WEB_BIN)/%) --editable '.[web,browser,test]'
+	@echo "Installing unmixel[web,jupyter,browser,test] into $(VENV)-web (about a minute) ..."
+	$(PIP:$(BIN)/%=$(WEB_BIN)/%) --editable '.[web,jupyter,browser,test]'
 	@touch $@
 
 $(VENV)-live/.live: pyproject.toml | $(LIVE_BIN)/python

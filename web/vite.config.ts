@@ -57,7 +57,9 @@ export default defineConfig({
     sourcemap: false,
     modulePreload: false,
     rollupOptions: {
-      output: { entryFileNames: "viewer.js", assetFileNames: "viewer[extname]", chunkFileNames: "[name].js" },
+      input: { viewer: join(here, "index.html"), widget: join(here, "src/widget.ts") },
+      preserveEntrySignatures: "exports-only", // Jupyter reads what the widget exports
+      output: { entryFileNames: "[name].js", assetFileNames: "viewer[extname]", chunkFileNames: "[name].js" },
     },
   },
 });

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from unmixel.prepare.region_profiles import region_profiles
     from unmixel.prepare.variance import variance_profile
     from unmixel.report.citation import citation
+    from unmixel.web.notebook import view
 
 __version__ = "0.1.0"
 
@@ -88,6 +89,7 @@ _HOMES = {
     "sweep": "unmixel.factorize.sweep",
     "try_idea": "unmixel.lab.attempt",
     "variance_profile": "unmixel.prepare.variance",
+    "view": "unmixel.web.notebook",
     "virtual_image": "unmixel.prepare.detectors",
 }
 
@@ -132,6 +134,7 @@ __all__ = [  # noqa: RUF022 - nouns, then verbs
     "sweep",
     "try_idea",
     "variance_profile",
+    "view",
     "virtual_image",
 ]
 

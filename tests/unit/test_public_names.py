@@ -13,7 +13,7 @@ PUBLIC = {
     "Relevance", "Resolution", "Result", "Scan", "Smooth", "SoftOrthogonal", "Sparse", "SpotShape", "Support",
     "TotalIntensity", "UnmixelError", "calibrate", "center_of_mass", "citation", "convert", "d_spacings", "export",
     "identify", "load", "match_positions", "open", "orientation_map", "plan", "rank", "region_profiles", "run",
-    "scan_rotation", "sweep", "try_idea", "variance_profile", "virtual_image",
+    "scan_rotation", "sweep", "try_idea", "variance_profile", "view", "virtual_image",
 }  # fmt: skip
 
 

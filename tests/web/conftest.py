@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +89,15 @@ def opened(browser: Any, address: str) -> Iterator[Any]:
         url for url in asked if not url.startswith((own, own.replace("http", "ws"), "data:", "blob:"))
     ]
     assert not errors
+
+
+@pytest.fixture
+def shown(browser: Any) -> Callable[..., AbstractContextManager[Any]]:
+    """Opens files in a viewer of their own: ``with shown("scan.npz", folder=tmp_path) as page``."""
+
+    @contextmanager
+    def both(*files: str, folder: Path) -> Iterator[Any]:
+        with viewer(*files, folder=folder) as address, opened(browser, address) as page:
+            yield page
+
+    return both

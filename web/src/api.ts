@@ -1,5 +1,6 @@
 import { type NdArray, decode } from "./arrays";
 import type { components } from "./schema";
+import { type Socket, bridge, throughWidget } from "./transport";
 
 type Messages = components["schemas"];
 /** A message of the API by its name; fields with a default may be left out of requests. */
@@ -19,6 +20,7 @@ export class Refused extends Error {
 
 /** Takes the token out of the address, so that it stands in no bookmark and no picture of the screen. */
 export function tokenOf(place: Location, history: History): string {
+  if (bridge) return ""; // who reaches the kernel needs none
   const given = new URLSearchParams(place.hash.slice(1)).get("token");
   if (given === null) return sessionStorage.getItem("unmixel-token") ?? "";
   sessionStorage.setItem("unmixel-token", given); // so that the page can be loaded again
@@ -35,7 +37,7 @@ async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   headers.set("X-Unmixel-Token", token);
   if (init.body) headers.set("Content-Type", "application/json");
-  const reply = await fetch(`./api/${path}`, { ...init, headers });
+  const reply = await (bridge ? throughWidget.ask(bridge, path, init) : fetch(`./api/${path}`, { ...init, headers }));
   if (reply.ok) return reply;
   const text = await reply.text();
   let problem: Message<"Problem"> = { what: text || reply.statusText, expected: "", got: "", hint: "" };
@@ -62,7 +64,8 @@ export const api = {
   postArray: async (path: string, body: unknown): Promise<NdArray> => arrayOf(await ask(path, posted(body))),
   blob: async (path: string): Promise<Blob> => (await ask(path)).blob(),
   postBlob: async (path: string, body: unknown): Promise<Blob> => (await ask(path, posted(body))).blob(),
-  socket: (path: string): WebSocket => {
+  socket: (path: string): Socket => {
+    if (bridge) return throughWidget.socket(bridge, path);
     const address = new URL(`./api/${path}`, document.baseURI);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(address, ["unmixel", `token.${token}`]); // sockets carry no headers of ours

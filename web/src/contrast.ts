@@ -11,6 +11,13 @@ export interface Contrast {
   readonly colours: TableName;
 }
 
+/** Stretch, percentiles and colours as a saved figure takes them. */
+export function drawnAs({ stretch, low, high, colours }: Contrast) {
+  const colormap: "gray" | "viridis" | "cividis" = colours === "grey" ? "gray" : colours === "cividis" ? "cividis" : "viridis";
+  const percentiles: [number, number] = [low, high];
+  return { log: stretch === "log", percentiles, colormap };
+}
+
 /** The values of the first and the last colour. */
 export interface Limits {
   readonly low: number;

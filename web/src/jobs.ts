@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { type Message, api } from "./api";
 import type { NdArray } from "./arrays";
+import type { Socket } from "./transport";
 import { chooseRun, complain, session } from "./state";
 
 export type Job = Message<"Job">;
@@ -11,7 +12,7 @@ export const growing = signal<{ maps: NdArray; patterns: NdArray } | null>(null)
 
 export const works = (found: Job | null): boolean => found?.status === "running" || found?.status === "stopping";
 
-let socket: WebSocket | null = null;
+let socket: Socket | null = null;
 
 export async function start(request: Partial<Message<"JobRequest">> & { scan: string }): Promise<void> {
   growing.value = null;

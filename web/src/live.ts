@@ -1,5 +1,6 @@
 import { type Message, Refused, api } from "./api";
 import { type NdArray, decode } from "./arrays";
+import type { Socket } from "./transport";
 
 export type LiveRequest =
   | Omit<Message<"LivePattern">, "seq">
@@ -31,7 +32,7 @@ export function unpack(bytes: ArrayBuffer): { head: Message<"ArrayHead">; array:
  * a cursor that moves faster than answers come never makes a queue.
  */
 export class Live {
-  private socket: WebSocket | null = null;
+  private socket: Socket | null = null;
   private seq = 0;
   private readonly path: string;
   private readonly underWay = new Map<number, Waiting>();
@@ -65,7 +66,7 @@ export class Live {
     }
   }
 
-  private open(): WebSocket {
+  private open(): Socket {
     if (this.socket && this.socket.readyState <= WebSocket.OPEN) return this.socket;
     const socket = api.socket(this.path);
     socket.onopen = () => this.send();

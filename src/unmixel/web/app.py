@@ -20,7 +20,7 @@ from unmixel import __version__
 from unmixel.core.errors import UnmixelError
 from unmixel.web.guard import Guard
 from unmixel.web.jobs import Busy, NotOpened
-from unmixel.web.models import ArrayHead, LiveProblem, LiveRequest, Problem
+from unmixel.web.models import ArrayHead, LiveProblem, LiveRequest, Problem, WidgetMessage
 from unmixel.web.problems import problem
 from unmixel.web.routes import jobs, live, runs, scans, session, setup, words
 from unmixel.web.run_models import JobEvent
@@ -34,8 +34,9 @@ TOLD_ON_SOCKETS: dict[str, Any] = {
     "ArrayHead": ArrayHead,
     "LiveProblem": LiveProblem,
     "JobEvent": JobEvent,
+    "WidgetMessage": WidgetMessage,
 }
-"""Messages of sockets, which OpenAPI does not know: the description of the API holds their schemas all the same."""
+"""Messages of sockets and of the widget, which OpenAPI does not know: the description holds their schemas too."""
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": words}

@@ -45,15 +45,11 @@ def calibrated(view: ScanView, crystal: Crystal, request: CalibrateRequest) -> C
     InputError
         When the scan holds no patterns, or neither its axes nor the request say what a pixel is worth.
     """
-    if len(view.scan.pattern_axes) != 2:
-        raise InputError(
-            "scan", expected="patterns with two axes", got="spectra", hint="spectra have no rings"
-        )
+    _check_patterns(view)
     summaries = view.summaries()
-    pattern = np.asarray(summaries.pattern[request.of])
-    used = _used(view)
-    start = _start(view, pattern, used, request)
-    fit = _fitted(view, (pattern, used), crystal, start) if request.fit else None
+    seen = np.asarray(summaries.pattern[request.of]), _used(view)
+    start = _start(view, *seen, request)
+    fit = _fitted(view, seen, crystal, start) if request.fit else None
     where = start if fit is None else fit.calibration
     return CalibrateReply(
         phase=crystal.name,
@@ -72,6 +68,29 @@ def calibrated(view: ScanView, crystal: Crystal, request: CalibrateRequest) -> C
         rings=_rings(crystal, where, view.scan.pattern_shape),
         residuals=[] if fit is None else _residuals(fit),
     )
+
+
+def fitted(
+    view: ScanView, crystal: Crystal, request: CalibrateRequest
+) -> tuple[CalibrationFit, NDArray[np.float64]]:
+    """Return the fit to the whole scan that `calibrated` tells of, and the pattern that it rests on.
+
+    Raises
+    ------
+    InputError
+        As `calibrated`.
+    """
+    _check_patterns(view)
+    view.read_all()
+    seen = np.asarray(view.summaries().pattern[request.of]), _used(view)
+    return _fitted(view, seen, crystal, _start(view, *seen, request)), seen[0]
+
+
+def _check_patterns(view: ScanView) -> None:
+    if len(view.scan.pattern_axes) != 2:
+        raise InputError(
+            "scan", expected="patterns with two axes", got="spectra", hint="spectra have no rings"
+        )
 
 
 def _used(view: ScanView) -> NDArray[np.bool_]:

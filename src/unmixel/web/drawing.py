@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
-from unmixel.report.canvas import png, svg
+from unmixel.physics.crystal import Crystal
+from unmixel.report.calibration import figure_calibration
+from unmixel.report.canvas import png, sheet, svg
 from unmixel.report.components import component_panels, figure_panel
 from unmixel.report.convergence import figure_convergence
 from unmixel.report.dendrogram import figure_dendrogram
@@ -19,12 +22,18 @@ from unmixel.report.particles import figure_particle_map, figure_size_histogram
 from unmixel.report.phases import figure_overlay
 from unmixel.report.residual import figure_residual
 from unmixel.report.scales import Scale
-from unmixel.web.models import FigureRequest
+from unmixel.report.side_by_side import figure_side_by_side
+from unmixel.web.calibrating import fitted
+from unmixel.web.models import CalibrateRequest, FigureRequest, PrepareRequest
+from unmixel.web.preparing import pictures, steps_done
 from unmixel.web.run_view import RunView, lacking
+from unmixel.web.runs_compared import runs_compared
 from unmixel.web.scan_view import ScanView
 
 WIDTH = 4.6
 """Inches of a picture with its colour bar."""
+MOST_PAIRS = 8
+"""Pairs of components in one figure: smaller ones could not be looked at."""
 
 
 def scan_figure(view: ScanView, request: FigureRequest) -> bytes:
@@ -45,7 +54,74 @@ def scan_figure(view: ScanView, request: FigureRequest) -> bytes:
         colours=request.colormap,
         title=request.title,
     )
-    return _file(figure_panel(panel, width=WIDTH, tallest=4.2), request)
+    return file_of(figure_panel(panel, width=WIDTH, tallest=4.2), request)
+
+
+def calibration_figure(view: ScanView, crystal: Crystal, request: CalibrateRequest) -> Any:
+    """Return the figure of a fitted calibration: rings over the pattern, and what is left."""
+    fit, pattern = fitted(view, crystal, request)
+    return figure_calibration(fit, pattern)
+
+
+def step_figure(view: ScanView, request: FigureRequest) -> Any:
+    """Return the figure of one step of preparation: mean pattern and scan image before and after it.
+
+    The contrast that is asked for is the patterns'; images are linear between their 0.5th and 99.5th percentile.
+
+    Raises
+    ------
+    InputError
+        When there is no such step.
+    """
+    done = list(
+        islice(steps_done(view.scan, PrepareRequest(steps=request.steps)), request.index, request.index + 1)
+    )
+    if not done:
+        raise InputError("index", expected="one of the steps", got=f"{request.index}", hint="count from 0")
+    entry, *scans = done[0]
+    plain = FigureRequest(opened=request.opened, view="map", percentiles=(0.5, 99.5))
+    panels = []
+    for scan, when in zip(scans, ("before", "after"), strict=True):
+        pattern, image = pictures(scan)
+        for values, axes, what in (
+            (pattern, scan.pattern_axes, "mean pattern"),
+            (image, scan.scan_axes, "scan image"),
+        ):
+            wish = request if what == "mean pattern" else plain
+            scale = _scale(values, wish) if values.ndim == 2 else None
+            title = f"{what} {when} {entry.name}"
+            panels.append(Panel(values, axes, "counts", scale=scale, colours=request.colormap, title=title))
+    width, tallest = 3.4, 3.2
+    tall = max(panel.height(width, tallest=tallest) for panel in panels)
+    figure = sheet(2 * width + 0.3, 2 * tall + 0.3)
+    for place, panel in enumerate(panels):
+        left, top = 0.1 + (place // 2) * (width + 0.1), 0.1 + (place % 2) * (tall + 0.1)
+        panel.draw(figure, left, top, width, tallest=tallest)
+    return figure
+
+
+def comparison_figure(first: RunView, second: RunView) -> Any:
+    """Return the figure of two runs: components in pairs, those of the first with the largest shares."""
+    found = runs_compared(first, second)
+    factors, others = first.result.factors, second.result.factors
+    shares = [factors.strengths[a] for a, _ in found.pairs]
+    chosen = [found.pairs[i] for i in np.argsort(shares)[::-1][:MOST_PAIRS]]
+    ours, theirs = (list(side) for side in zip(*chosen, strict=True))
+    names = (
+        (first.name, second.name)
+        if first.name != second.name
+        else (f"{first.name} (1)", f"{second.name} (2)")
+    )
+    return figure_side_by_side(
+        {
+            names[0]: (factors.maps[ours], factors.patterns[ours]),
+            names[1]: (others.maps[theirs], others.patterns[theirs]),
+        },
+        scan_axes=factors.scan_axes,
+        pattern_axes=factors.pattern_axes,
+        used_pixels=factors.used_pixels,
+        columns=[f"{a + 1} | {b + 1}" for a, b in chosen],
+    )
 
 
 def run_figure(run: RunView, request: FigureRequest) -> bytes:
@@ -73,7 +149,7 @@ def run_figure(run: RunView, request: FigureRequest) -> bytes:
         chosen = replace(
             image if request.side == "map" else pattern, title=request.title or f"Component {index}"
         )
-        return _file(figure_panel(chosen, width=WIDTH, tallest=4.2), request)
+        return file_of(figure_panel(chosen, width=WIDTH, tallest=4.2), request)
     figures = {
         "groups": lambda: figure_groups(result),
         "dendrogram": lambda: figure_dendrogram(result),
@@ -85,7 +161,7 @@ def run_figure(run: RunView, request: FigureRequest) -> bytes:
     }
     if request.view not in figures:
         raise InputError("view", expected=", ".join(figures), got=request.view, hint="name a scan")
-    return _file(figures[request.view](), request)
+    return file_of(figures[request.view](), request)
 
 
 def _shown(view: ScanView, request: FigureRequest) -> tuple[NDArray[Any], bool, str]:
@@ -121,5 +197,6 @@ def _scale(values: NDArray[Any], request: FigureRequest) -> Scale:
     return Scale("log" if logarithmic else "linear", float(low), float(high), clipped)
 
 
-def _file(figure: Any, request: FigureRequest) -> bytes:
+def file_of(figure: Any, request: FigureRequest) -> bytes:
+    """Return a figure as the file that was asked for."""
     return svg(figure) if request.format == "svg" else png(figure)

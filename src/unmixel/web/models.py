@@ -320,9 +320,10 @@ class SnippetRequest(Model):
 
     view: Literal[
         "pattern", "region", "virtual", "summary", "map", "calibrate", "prepare", "run", "rank",
-        "groups", "phases", "particles",
+        "groups", "phases", "particles", "compare",
     ]  # fmt: skip
     opened: Name = Field(description="Id of the scan or run.")
+    other: Name | None = Field(default=None, description="Of a comparison: id of the second run.")
     language: Literal["python", "command"] = "python"
     position: list[Index] | None = Field(default=None, max_length=4)
     shape: Shape | None = None
@@ -347,12 +348,18 @@ class FigureRequest(Model):
     view: Literal[
         "pattern", "region", "virtual", "summary", "map",
         "component", "residual", "groups", "dendrogram", "phases", "particles", "histogram", "convergence", "rank",
+        "calibrate", "prepare", "compare",
     ]  # fmt: skip
+    other: Name | None = Field(default=None, description="Of a comparison: id of the second run.")
+    calibrate: CalibrateRequest | None = Field(
+        default=None, description="Of a calibration: it is fitted again."
+    )
+    steps: list[StepEntry] | None = Field(default=None, max_length=20, description="As for `PrepareRequest`.")
     format: Literal["svg", "png"] = "svg"
     position: list[Index] | None = Field(default=None, max_length=4)
     shape: Shape | None = None
     statistic: Statistic | None = None
-    index: Index = Field(default=0, description="Component or group.")
+    index: Index = Field(default=0, description="Component, group or step.")
     side: Literal["map", "pattern"] = "pattern"
     log: bool = False
     percentiles: tuple[Percent, Percent] = (0.0, 100.0)
@@ -369,6 +376,18 @@ class HelpEntry(Model):
     range: str
     why: str = Field(description="Reason for the default.")
     default: str
+
+
+class WidgetMessage(Model):
+    """What the page says to the kernel where it is a Jupyter widget: a request, or about a socket."""
+
+    kind: Literal["page", "ask", "open", "send", "close"]
+    id: Name = Field(description="Chosen by the page; of a request or a socket.")
+    method: Literal["GET", "POST"] = "GET"
+    path: Annotated[str, Field(max_length=4000)] = Field(
+        default="", description="Below `api/`, with its query."
+    )
+    text: str = Field(default="", description="Body of a request, or message for a socket.")
 
 
 class Help(Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -40,20 +41,36 @@ def prepared(scan: Scan, request: PrepareRequest, shelf: Shelf) -> PrepareReply:
     UnmixelError
         When a step is not known or cannot be done.
     """
+    told: list[Prepared] = []
+    before: tuple[str, str] | None = None
+    seen = _sample(scan)
+    whole = seen.n_positions == scan.n_positions
+    for entry, before_step, after_step in steps_done(scan, request):
+        before = before or _shelved(before_step, shelf)
+        after = _shelved(after_step, shelf)
+        told.append(_told(entry, after_step, (before, after)))
+        seen, before = after_step, after
+    return PrepareReply(steps=told, n_positions=seen.n_positions, whole=whole)
+
+
+def steps_done(scan: Scan, request: PrepareRequest) -> Iterator[tuple[Entry, Scan, Scan]]:
+    """Yield each step with the sampled scan before and after it.
+
+    Raises
+    ------
+    UnmixelError
+        When a step is not known or cannot be done.
+    """
     if request.steps is None:
         recipe, _ = settle(Request.of(None).recipe_for(scan)[0], scan)
         entries = list(recipe.prepare)
     else:
         entries = [Entry(name=one.name, parameters=without_paths(one.parameters)) for one in request.steps]
     seen = _sample(scan)
-    whole = seen.n_positions == scan.n_positions
-    told, before = [], _pictures(seen, shelf)
     for entry in entries:
-        after_step: Scan = entry.build("steps").apply(seen)
-        after = _pictures(after_step, shelf)
-        told.append(_told(entry, after_step, (before, after)))
-        seen, before = after_step, after
-    return PrepareReply(steps=told, n_positions=seen.n_positions, whole=whole)
+        after: Scan = entry.build("steps").apply(seen)
+        yield entry, seen, after
+        seen = after
 
 
 def _sample(scan: Scan) -> Scan:
@@ -71,12 +88,18 @@ def _sample(scan: Scan) -> Scan:
     return replace(scan, data=values, scan_axes=axes, position_weights=weights)
 
 
-def _pictures(scan: Scan, shelf: Shelf) -> tuple[str, str]:
+def pictures(scan: Scan) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the mean pattern, NaN where pixels are left out, and the scan image."""
     found = pattern_statistics(scan)
     mean: NDArray[Any] = found.mean
     if scan.pixel_weights is not None:
         mean = np.where(scan.pixel_weights > 0, mean, np.nan)
-    return shelf.put(mean), shelf.put(found.sums)
+    return mean, found.sums
+
+
+def _shelved(scan: Scan, shelf: Shelf) -> tuple[str, str]:
+    mean, sums = pictures(scan)
+    return shelf.put(mean), shelf.put(sums)
 
 
 def _told(entry: Entry, scan: Scan, pictures: tuple[tuple[str, str], tuple[str, str]]) -> Prepared:

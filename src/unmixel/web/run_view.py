@@ -59,6 +59,7 @@ class RunView:
     def __init__(self, id: str, folder: Path) -> None:  # noqa: A002 - the word of the address
         self.id, self.folder = id, folder
         self.scan: str | None = None
+        self.given = False  # whether it was handed over from memory, so that no path leads to it
         self._read: tuple[tuple[int, ...], Result] | None = None
 
     @property

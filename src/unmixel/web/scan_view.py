@@ -104,6 +104,8 @@ class ScanView:
         Whether a temporary file may hold tiles.
     reading : tuple of str
         How the file was read, as ``key=value`` of a recipe.
+    given : bool
+        Whether it was handed over from memory, so that no address leads to it.
     """
 
     id: str
@@ -113,6 +115,7 @@ class ScanView:
     memory: int
     scratch: bool = True
     reading: tuple[str, ...] = ()
+    given: bool = False
 
     @cached_property
     def card(self) -> DataCard:

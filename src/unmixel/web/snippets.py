@@ -13,6 +13,7 @@ from unmixel.web.run_view import RunView
 from unmixel.web.scan_view import ScanView
 
 NO_COMMAND = "The command line has no such picture; this shows it in the viewer."
+ONLY_HERE = "This lies in the notebook's memory only: no command reaches it before it is saved."
 
 
 def scan_snippet(view: ScanView, request: SnippetRequest) -> Snippet:
@@ -33,6 +34,8 @@ def scan_snippet(view: ScanView, request: SnippetRequest) -> Snippet:
 
 def run_snippet(run: RunView, request: SnippetRequest) -> Snippet:
     """Return a view of a run as text."""
+    if run.given and request.language == "command":
+        return Snippet(text="", note=ONLY_HERE)
     if request.language == "command":
         if request.view == "run":
             recipe = str(Path(_typed(run.folder)) / "recipe.yaml")
@@ -41,7 +44,8 @@ def run_snippet(run: RunView, request: SnippetRequest) -> Snippet:
                 text=shlex.join(["unmixel", "run", told, "--recipe", recipe, "--out", "again.run"]) + "\n"
             )
         return Snippet(text=shlex.join(["unmixel", "open", _typed(run.folder)]) + "\n", note=NO_COMMAND)
-    lines = ["import unmixel", "", f"result = unmixel.load({_typed(run.folder)!r})"]
+    read = f"result = unmixel.load({_typed(run.folder)!r})"
+    lines = ["import unmixel", "", "# result: as it was given to unmixel.view" if run.given else read]
     tails = {
         "run": ["print(result.factors.convergence)", "maps, patterns = result.maps, result.patterns"],
         "groups": _groups(run, request),
@@ -51,6 +55,21 @@ def run_snippet(run: RunView, request: SnippetRequest) -> Snippet:
     if request.view not in tails:
         raise InputError("view", expected=" or ".join(tails), got=request.view, hint="name a scan")
     return Snippet(text="\n".join([*lines, *tails[request.view]]) + "\n")
+
+
+def comparison_snippet(first: RunView, second: RunView, request: SnippetRequest) -> Snippet:
+    """Return two runs side by side as text: a page with their recipes, numbers and components in pairs."""
+    if first.given or second.given:
+        return Snippet(text="", note=ONLY_HERE)
+    one, two = _typed(first.folder), _typed(second.folder)
+    if request.language == "command":
+        return Snippet(text=shlex.join(["unmixel", "compare", one, two, "--out", "comparison.html"]) + "\n")
+    lines = [
+        "from unmixel.lab.compare import compare",
+        "",
+        f"page = compare({one!r}, {two!r}, out='comparison.html')",
+    ]
+    return Snippet(text="\n".join([*lines, "print(page)"]) + "\n")
 
 
 def _typed(path: Path) -> str:
@@ -77,6 +96,8 @@ def _groups(run: RunView, request: SnippetRequest) -> list[str]:
 
 
 def _opening(view: ScanView) -> list[str]:
+    if view.given:
+        return ["import numpy as np", "import unmixel", "", "# scan: as it was given to unmixel.view"]
     given = [repr(view.address)]
     for one in view.reading:
         key, _, value = one.partition("=")
@@ -147,6 +168,11 @@ def _calibrate(view: ScanView, request: SnippetRequest) -> list[str]:
     else:
         voltage = view.scan.instrument.voltage_kV or USUAL_VOLTAGE
         step = axes_calibration(view.scan.pattern_axes, how.center, voltage).step
+    rotation = [
+        "moved = unmixel.center_of_mass(scan, unit='px', center=fit.center)",
+        "turned = unmixel.scan_rotation(moved.v, moved.u)",
+        "print(turned.angle_deg, turned.error_deg)",
+    ]
     return [
         "from unmixel.dataset.calibration import Calibration",
         "from unmixel.physics.cells import structures",
@@ -158,6 +184,7 @@ def _calibrate(view: ScanView, request: SnippetRequest) -> list[str]:
         "fit = unmixel.calibrate(pattern, crystal, start=start)",
         "print(fit.words)",
         "calibrated = fit.on(scan)",
+        *(rotation if how.rotation else []),
     ]
 
 
@@ -198,6 +225,8 @@ _PYTHON: dict[str, Callable[[ScanView, SnippetRequest], list[str]]] = {
 
 
 def _command(view: ScanView, request: SnippetRequest) -> Snippet:
+    if view.given:
+        return Snippet(text="", note=ONLY_HERE)
     if request.view not in ("run", "rank", "prepare"):
         return Snippet(text=shlex.join(["unmixel", "open", view.address]) + "\n", note=NO_COMMAND)
     sets = [*view.reading, *request.overrides]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -13,8 +14,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
+from unmixel.dataset.result import Result
 from unmixel.dataset.scan import Scan
 from unmixel.io.open import open as open_scan
+from unmixel.io.store import write_bundle
 from unmixel.physics.cells import built_in
 from unmixel.physics.cells import structures as structures_of
 from unmixel.physics.crystal import Crystal
@@ -98,26 +101,39 @@ class Viewer:
         self.scans: dict[str, ScanView] = {}
         self.runs: dict[str, RunView] = {}
         self.shelf = Shelf(memory // 8)
+        self._given: list[tempfile.TemporaryDirectory[str]] = []
         self.jobs = Jobs(self.folder, self._show_run)
 
-    def show(self, files: Iterable[str], **how: Any) -> None:
+    def show(self, files: Iterable[str | Scan | Result], **how: Any) -> None:
         """Open files, addresses and run folders; of a run its scan, too, where that is found unchanged.
 
         Parameters
         ----------
-        files : iterable of str
+        files : iterable of str, Scan or Result
         **how
             As for `unmixel.open`, for the scans.
         """
         wanted = list(files)
-        scans = [one for one in wanted if not is_run(Path(one))]
-        share = self.memory * 7 // 8 // max(1, len(scans) or len(wanted))
-        for address in scans:
-            self._keep_scan(address, open_scan(address, **how), share, how)
-        for folder in wanted:
-            if folder not in scans:
-                run = self.add_run(Path(folder))
-                self._add_scan_of(run, share)
+        runs = [isinstance(one, Result) or (isinstance(one, str) and is_run(Path(one))) for one in wanted]
+        share = self.memory * 7 // 8 // max(1, runs.count(False) or len(wanted))
+        for one, is_one in zip(wanted, runs, strict=True):
+            if isinstance(one, Scan):
+                self._keep_scan("scan", one, share).given = True
+            elif isinstance(one, str) and not is_one:
+                self._keep_scan(one, open_scan(one, **how), share, how)
+        for one, is_one in zip(wanted, runs, strict=True):
+            if isinstance(one, Result):
+                self._add_result(one)
+            elif isinstance(one, str) and is_one:
+                self._add_scan_of(self.add_run(Path(one)), share)
+
+    def _add_result(self, result: Result) -> None:
+        """Show a result that lies in memory, by a bundle that is deleted when the viewer closes."""
+        folder = tempfile.TemporaryDirectory(prefix="unmixel-view-")
+        self._given.append(folder)
+        bundle = Path(folder.name) / f"result{len(self._given)}.nxs"
+        write_bundle(bundle, result)
+        self.add_run(bundle).given = True
 
     def _keep_scan(
         self, address: str, scan: Scan, memory: int, how: Mapping[str, Any] | None = None
@@ -195,6 +211,13 @@ class Viewer:
         NotOpened, InputError, Busy
         """
         view = self.scan(request.scan)
+        if view.given:
+            raise InputError(
+                "scan",
+                expected="one that was opened by its path",
+                got="one that lies in the notebook's memory",
+                hint="run it in a cell: unmixel.run(scan); or save it and view the file",
+            )
         known = {*self.structures, *built_in()}
         overrides = [*view.reading, *checked_overrides(request.overrides, known)]
         if request.candidates:
@@ -225,3 +248,5 @@ class Viewer:
         for view in self.scans.values():
             if "store" in vars(view):
                 view.store.close()
+        for folder in self._given:
+            folder.cleanup()

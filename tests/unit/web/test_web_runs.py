@@ -133,3 +133,35 @@ def test_figure_of_a_scan_has_a_scale_bar(client: TestClient) -> None:
         client.post("/api/figure", json={"opened": "r1", "view": "component", "index": 99}).status_code == 422
     )
     assert client.post("/api/figure", json={"opened": "j1", "view": "rank"}).status_code == 404
+
+
+def test_figure_of_a_step_shows_before_and_after(client: TestClient) -> None:
+    steps = [{"name": "crop", "parameters": {"pattern": [[2, 18], [1, 17]]}}]
+    asked = {"opened": "s1", "view": "prepare", "steps": steps}
+    text = client.post("/api/figure", json=asked).text
+    assert all(
+        f"{what} {when} crop" in text
+        for what in ("mean pattern", "scan image")
+        for when in ("before", "after")
+    )
+    assert client.post("/api/figure", json={**asked, "index": 1}).status_code == 422
+    assert client.post("/api/figure", json={**asked, "steps": [{"name": "nothing"}]}).status_code == 422
+
+
+def test_figure_of_a_comparison_has_both_runs(client: TestClient) -> None:
+    reply = client.post("/api/figure", json={"opened": "r1", "view": "compare", "other": "r1"})
+    assert "(1)" in reply.text
+    assert "(2)" in reply.text
+    assert client.post("/api/figure", json={"opened": "r1", "view": "compare"}).status_code == 404
+
+
+def test_figure_of_a_calibration_tells_its_numbers(client: TestClient) -> None:
+    asked = {
+        "opened": "s1",
+        "view": "calibrate",
+        "calibrate": {"phase": "Al", "center": [9.0, 8.0], "step": 0.05},
+    }
+    told = client.post("/api/scans/s1/calibrate", json=asked["calibrate"]).json()
+    text = client.post("/api/figure", json=asked).text
+    assert f"{told['scale']['value']:.6f}" in text
+    assert client.post("/api/figure", json={**asked, "calibrate": None}).status_code == 422

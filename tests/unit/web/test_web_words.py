@@ -121,3 +121,13 @@ def test_japanese_is_japanese_and_keeps_numbers() -> None:
         assert ("unit" in said) == bool(english[key].unit), key
         numbers = set(re.findall(r"\d+(?:\.\d+)?(?:e-\d+)?", english[key].range))
         assert numbers == set(re.findall(r"\d+(?:\.\d+)?(?:e-\d+)?", said["range"])), key
+
+
+@pytest.mark.slow
+def test_comparison_as_command_and_python(client: TestClient, tmp_path, monkeypatch) -> None:
+    asked = {"view": "compare", "opened": "r1", "other": "r1"}
+    command = shlex.split(snippet(client, **asked, language="command"))
+    assert command[:2] == ["unmixel", "compare"]
+    monkeypatch.chdir(tmp_path)
+    assert made(snippet(client, **asked))["page"].is_file()
+    assert client.post("/api/snippet", json={**asked, "other": None}).status_code == 404

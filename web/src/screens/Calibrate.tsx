@@ -63,11 +63,14 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
     asked.value = { ...request, fit: false, ...changed };
     if (!asked.value.phase) return;
     busy.value = asked.value.fit;
-    newest.current.ask(asked.value);
+    newest.current.ask(told(asked.value));
   };
   const [vertical, horizontal] = facts.pattern_axes as [AxisModel, AxisModel];
   const center = request.center ?? (reply ? [reply.center_v.value, reply.center_u.value] : middleOf(vertical, horizontal));
   const step = request.step ?? reply?.scale.value ?? (vertical.unit === "1/angstrom" ? Math.abs(vertical.scale) : 0.01);
+  // where the axes do not say what a pixel is worth, the number that is shown does
+  const told = (wanted: Request): Request => ({ ...wanted, step: wanted.step ?? (vertical.unit === "px" ? step : null) });
+  const shownFit = { ...told(request), fit: true };
   return (
     <div class="form-and-result">
       <section class="form" aria-labelledby="calibrate-title">
@@ -95,7 +98,11 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
           </p>
         )}
         {reply && <Numbers reply={reply} />}
-        <Actions name={`${facts.title}-calibration`} snippet={{ view: "calibrate", opened: id, calibrate: { ...request, fit: true } }} />
+        <Actions
+          name={`${facts.title}-calibration`}
+          snippet={{ view: "calibrate", opened: id, calibrate: shownFit }}
+          figure={reply && reply.residuals.length > 0 ? { view: "calibrate", opened: id, calibrate: shownFit } : null}
+        />
       </section>
       <section class="column" aria-labelledby="rings-title">
         <h2 id="rings-title">{t("rings-over-pattern")}</h2>

@@ -18,6 +18,7 @@ import {
   scanId,
 } from "../state";
 import { at } from "../arrays";
+import { drawnAs } from "../contrast";
 import { ImageView } from "../views/ImageView";
 import { LinePlot } from "../views/LinePlot";
 import { ShapeOverlay } from "../views/ShapeOverlay";
@@ -275,9 +276,7 @@ function patternView() {
 function figureOf(contrast: typeof patternContrast.value) {
   return {
     opened: scanId.value as string,
-    log: contrast.stretch === "log",
-    percentiles: [contrast.low, contrast.high] as [number, number],
-    colormap: contrast.colours === "cividis" ? ("cividis" as const) : contrast.colours === "grey" ? ("gray" as const) : ("viridis" as const),
+    ...drawnAs(contrast),
   };
 }
 

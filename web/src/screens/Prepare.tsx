@@ -1,5 +1,6 @@
 import { signal } from "@preact/signals";
 import { type Message, api } from "../api";
+import { drawnAs } from "../contrast";
 import { useLoaded } from "../loaded";
 import { card, patternContrast, scanContrast, scanId } from "../state";
 import { Actions } from "../views/Actions";
@@ -21,6 +22,7 @@ function Steps({ id }: { id: string }) {
   const reply = useLoaded(() => api.post<Message<"PrepareReply">>(`scans/${id}/prepare`, { steps: null }), [id]);
   if (!reply) return <p class="advice">{t("preparing")}</p>;
   const step = reply.steps[Math.min(chosen.value, reply.steps.length - 1)];
+  const entries = reply.steps.map(({ name, parameters }) => ({ name, parameters }));
   return (
     <div class="form-and-result">
       <section class="form" aria-labelledby="steps-title">
@@ -39,7 +41,11 @@ function Steps({ id }: { id: string }) {
         </ol>
         {!reply.whole && <p class="words">{t("from-positions", { n: reply.n_positions })}</p>}
         <p class="words">{t("steps-help")}</p>
-        <Actions name="prepare" snippet={{ view: "prepare", opened: id, steps: reply.steps.map(({ name, parameters }) => ({ name, parameters })) }} />
+        <Actions
+          name={`prepare-${step?.name ?? "nothing"}`}
+          snippet={{ view: "prepare", opened: id, steps: entries }}
+          figure={step ? { view: "prepare", opened: id, steps: entries, index: reply.steps.indexOf(step), ...drawnAs(patternContrast.value) } : null}
+        />
       </section>
       {step ? <BeforeAndAfter key={step.pattern_after} step={step} before={reply.steps[reply.steps.indexOf(step) - 1]} /> : <p class="advice">{t("no-steps")}</p>}
     </div>

@@ -1,10 +1,11 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { type Message, api } from "../api";
-import { slice } from "../arrays";
+import { type NdArray, slice } from "../arrays";
 import { useLoaded } from "../loaded";
 import { shown } from "../scales";
 import { chooseRun, complain, mapLook, patternLook, runId, screen, session, tell } from "../state";
+import { Actions } from "../views/Actions";
 import { Thumb } from "../views/Thumb";
 import { t } from "../words";
 
@@ -47,6 +48,7 @@ export function Runs() {
             </tbody>
           </table>
         </div>
+        {runId.value && <Actions name="run" snippet={{ view: "run", opened: runId.value }} />}
       </section>
       {first && second && <Difference key={`${first}-${second}`} first={first} second={second} />}
     </div>
@@ -93,9 +95,14 @@ function Difference({ first, second }: { first: string; second: string }) {
   if (!reply || !stacks) return <section />;
   const [patternsA, mapsA, patternsB, mapsB] = stacks as [typeof stacks[0], typeof stacks[0], typeof stacks[0], typeof stacks[0]];
   const changed = Object.entries(reply.recipe);
+  const [nameA, nameB] = [nameOf(reply.first), nameOf(reply.second)];
+  const alone = [
+    ...without(patternsA, reply.pairs.map(([a]) => a)).map((n) => `${nameA} ${n + 1}`),
+    ...without(patternsB, reply.pairs.map(([, b]) => b)).map((n) => `${nameB} ${n + 1}`),
+  ];
   return (
     <section aria-labelledby="difference-title">
-      <h2 id="difference-title">{t("difference-title", { first: reply.first, second: reply.second })}</h2>
+      <h2 id="difference-title">{t("difference-title", { first: nameA, second: nameB })}</h2>
       <p class="words">{t("errors-are", { first: percent(reply.relative_error[0]), second: percent(reply.relative_error[1]) })}</p>
       {changed.length === 0 && <p class="words">{t("same-recipe")}</p>}
       {changed.length > 0 && (
@@ -104,8 +111,8 @@ function Difference({ first, second }: { first: string; second: string }) {
             <thead>
               <tr>
                 <th>{t("parameter")}</th>
-                <th>{reply.first}</th>
-                <th>{reply.second}</th>
+                <th>{nameA}</th>
+                <th>{nameB}</th>
               </tr>
             </thead>
             <tbody>
@@ -122,6 +129,7 @@ function Difference({ first, second }: { first: string; second: string }) {
           </table>
         </div>
       )}
+      <Actions name={`${nameA}-${nameB}`} snippet={{ view: "compare", opened: first, other: second }} figure={{ view: "compare", opened: first, other: second }} />
       <ul class="tiles">
         {reply.pairs.map(([a, b], index) => (
           <li key={index} class="tile">
@@ -137,8 +145,14 @@ function Difference({ first, second }: { first: string; second: string }) {
           </li>
         ))}
       </ul>
+      {alone.length > 0 && <p class="words">{t("without-partner", { which: alone.join(", ") })}</p>}
     </section>
   );
 }
+
+const nameOf = (id: string): string => session.value?.opened.find((one) => one.id === id)?.name ?? id;
+
+/** Components of a stack that are in no pair. */
+const without = (stack: NdArray, paired: readonly number[]): number[] => [...Array(stack.shape[0] ?? 0).keys()].filter((n) => !paired.includes(n));
 
 const percent = (share: number | null): string => (share == null ? "–" : `${shown(100 * share)} %`);

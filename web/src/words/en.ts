@@ -256,6 +256,7 @@ export const en = {
   began: "Began (UTC)",
   "difference-title": "{first} against {second}",
   "errors-are": "Difference from the data: {first} and {second}",
+  "without-partner": "Without a partner in the other run: {which}.",
   "same-recipe": "Both were run with the same recipe.",
   cosines: "pattern {pattern}, map {map}",
   report: "Report of the run",

@@ -258,6 +258,7 @@ export const ja: Record<keyof typeof en, string> = {
   began: "開始 (UTC)",
   "difference-title": "{first} と {second} の違い",
   "errors-are": "データとの差: {first} と {second}",
+  "without-partner": "相手のない成分: {which}",
   "same-recipe": "同じレシピで実行されました。",
   cosines: "図形 {pattern}、マップ {map}",
   report: "実行のレポート",

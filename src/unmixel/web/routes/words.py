@@ -6,10 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from unmixel.core.errors import InputError
 from unmixel.web.jobs import NotOpened
 from unmixel.web.models import FigureRequest, Help, Language, Snippet, SnippetRequest
 from unmixel.web.routes.opened import TheViewer
-from unmixel.web.snippets import run_snippet, scan_snippet
+from unmixel.web.snippets import comparison_snippet, run_snippet, scan_snippet
+from unmixel.web.viewer import Viewer
 from unmixel.web.words import words
 
 router = APIRouter(tags=["words"])
@@ -21,6 +23,8 @@ _PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {} for kind
 @router.post("/snippet")
 def snippet(viewer: TheViewer, request: SnippetRequest) -> Snippet:
     """Return the present view as Python or as a command that does the same."""
+    if request.view == "compare":
+        return comparison_snippet(viewer.run(request.opened), viewer.run(request.other or ""), request)
     if request.opened in viewer.runs:
         return run_snippet(viewer.run(request.opened), request)
     return scan_snippet(viewer.scan(request.opened), request)
@@ -29,18 +33,31 @@ def snippet(viewer: TheViewer, request: SnippetRequest) -> Snippet:
 @router.post("/figure", response_class=Response, responses=_PICTURE)
 def figure(viewer: TheViewer, request: FigureRequest) -> Response:
     """Return what is shown as a picture with scale bar."""
-    from unmixel.web.drawing import run_figure, scan_figure
-
     if request.view == "rank":
         picture = viewer.jobs.get(request.opened).folder / f"rank.{request.format}"
         if not picture.is_file():
             raise NotOpened("this figure: the job has not finished")
         return Response(picture.read_bytes(), media_type=_TYPES[request.format])
+    return Response(_drawn(viewer, request), media_type=_TYPES[request.format])
+
+
+def _drawn(viewer: Viewer, request: FigureRequest) -> bytes:
+    from unmixel.web import drawing
+
+    if request.view == "compare":
+        other = viewer.run(request.other or "")
+        return drawing.file_of(drawing.comparison_figure(viewer.run(request.opened), other), request)
     if request.opened in viewer.runs:
-        drawn = run_figure(viewer.run(request.opened), request)
-    else:
-        drawn = scan_figure(viewer.scan(request.opened), request)
-    return Response(drawn, media_type=_TYPES[request.format])
+        return drawing.run_figure(viewer.run(request.opened), request)
+    view = viewer.scan(request.opened)
+    if request.view == "prepare":
+        return drawing.file_of(drawing.step_figure(view, request), request)
+    if request.view != "calibrate":
+        return drawing.scan_figure(view, request)
+    if request.calibrate is None:
+        raise InputError("calibrate", expected="a phase", got="none", hint="send what the screen shows")
+    crystal = viewer.structure(request.calibrate.phase)
+    return drawing.file_of(drawing.calibration_figure(view, crystal, request.calibrate), request)
 
 
 @router.get("/help/{language}")
