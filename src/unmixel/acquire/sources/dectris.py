@@ -15,6 +15,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from threading import Event, Lock
 from time import monotonic
 from typing import Any, ClassVar
@@ -54,7 +55,7 @@ class Line:
     def to(cls, host: str, port: int) -> Line:
         """Return a line to a detector that pushes."""
         try:
-            import zmq
+            zmq: Any = import_module("zmq")  # its names are made at run time
         except ImportError as error:
             raise MissingExtraError(
                 "zmq", extra="live", purpose="Taking frames from a DECTRIS detector"
