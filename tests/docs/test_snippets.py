@@ -54,6 +54,10 @@ def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         run_block(block, page, namespace)
 
 
+WITH_EXTRAS = {"unmixel.web.widget": "anywidget"}
+"""Modules that are a class of an optional package, and which."""
+
+
 def modules() -> list[str]:
     """Return every module of the package."""
     found = pkgutil.walk_packages(unmixel.__path__, "unmixel.")
@@ -62,6 +66,8 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_docstring_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name in WITH_EXTRAS:
+        pytest.importorskip(WITH_EXTRAS[name], reason=f"{WITH_EXTRAS[name]} comes with an extra")
     module = importlib.import_module(name)
     monkeypatch.chdir(tmp_path)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

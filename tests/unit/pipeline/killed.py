@@ -149,12 +149,14 @@ def same(found: Result, wanted: Result) -> bool:
 def jobs(n: int, rng: np.random.Generator, place: Path) -> None:
     """Kill whole runs, look at what they left, and go on with them."""
     stages.report = lambda result, path: path.write_text("page " * 20_000)  # type: ignore[assignment]
-    folder.Checkpoint.__init__.__defaults__ = (0.0,)  # written after every sweep, not every 20 s
     partial.Pace.__init__.__defaults__ = (1.0,)
     file = a_file(place)
 
+    def whole(out: Path) -> None:
+        run(file, RECIPE, out=out, keep_every_s=0.0)  # written after every sweep, not every 20 s
+
     def first() -> None:
-        run(file, RECIPE, out=place / "whole.run")
+        whole(place / "whole.run")
         (place / "modules").write_text("\n".join(sys.modules))
 
     done(first)
@@ -162,10 +164,10 @@ def jobs(n: int, rng: np.random.Generator, place: Path) -> None:
         with suppress(ImportError):
             import_module(name)
     wanted = load(place / "whole.run")
-    takes = done(lambda: run(file, RECIPE, out=place / "again.run"))
+    takes = done(lambda: whole(place / "again.run"))
     for number in range(n):
         out = place / f"{number}.run"
-        killed(lambda out=out: run(file, RECIPE, out=out), float(rng.uniform(0.1 * takes, 1.3 * takes)))  # type: ignore[misc]
+        killed(lambda out=out: whole(out), float(rng.uniform(0.1 * takes, 1.3 * takes)))  # type: ignore[misc]
         status, seen, words = "none", "nothing", ""
         try:
             found = load(out)
@@ -178,7 +180,7 @@ def jobs(n: int, rng: np.random.Generator, place: Path) -> None:
         record = folder.RunFolder(out).record()
         if record is None or record["status"] != "finished":
             can = folder.RunFolder(out).given.exists()
-            done(lambda out=out, can=can: resume(out) if can else run(file, RECIPE, out=out))
+            done(lambda out=out, can=can: resume(out) if can else whole(out))
         end = load(out)
         left = {member.name for member in out.iterdir()}
         tell(
