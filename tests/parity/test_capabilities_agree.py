@@ -174,12 +174,6 @@ def test_single_precision_agrees_where_components_are_separated(separated, singl
 
 
 @pytest.mark.parametrize("engine", ["torch", "dask 2"], indirect=True)
-def test_single_precision_agrees_at_the_usual_tolerance(scans, engine) -> None:
-    settings = {"max_iter": 40, "tol": 3e-5, "sketch_sweeps": 100}
-    agree(*(fitted(scans["uint16"], e, **settings) for e in (NumpyEngine(1), engine)))
-
-
-@pytest.mark.parametrize("engine", ["torch", "dask 2"], indirect=True)
 def test_single_precision_ends_at_the_same_misfit(scans, engine) -> None:
     # a flat valley: in many sweeps weak components drift apart by per cent where the misfit is the same to 1e-5
     settings = {"max_iter": 40, "tol": 1e-7, "sketch_sweeps": 100}

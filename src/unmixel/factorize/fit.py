@@ -31,7 +31,7 @@ from unmixel.factorize.products import products_of
 from unmixel.factorize.refine import Told, continued, refine, refined_width
 from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sketch import Sketch, check_fits, sketch_passes, width_for
-from unmixel.factorize.solve import FULL, first, solve
+from unmixel.factorize.solve import first, solve
 from unmixel.factorize.state import SketchState, State
 from unmixel.factorize.thinning import divisible, thinned
 
@@ -299,13 +299,9 @@ def _begin(work: Work, problem: Problem, draft: Draft | None = None) -> tuple[Sw
         if draft is not None:
             return Sweep(draft.z_maps, draft.z_patterns, []), 0
         return Sweep(*first(plan, problem, lambda: work.sketch), []), 0
-    cast = plan.engine.asarray
-    z = None if draft is None else tuple(cast(z, FULL) for z in (draft.z_maps, draft.z_patterns))
-    # single precision hides where the sweeps shall end: components then depend on the order of sums
-    low = replace(work.sketch, dtype=FULL)
-    _, warm = solve(low, replace(plan, dtype=FULL), noise=work.noise, begin=z)
-    z_maps, z_patterns = (cast(z, plan.dtype) for z in (warm.z_maps, warm.z_patterns))
-    return Sweep(z_maps, z_patterns, []), len(warm.objective) - 1
+    z = None if draft is None else (draft.z_maps, draft.z_patterns)
+    _, warm = solve(work.sketch, plan, noise=work.noise, begin=z)
+    return Sweep(warm.z_maps, warm.z_patterns, []), len(warm.objective) - 1
 
 
 def _state(work: Work, problem: Problem, descent: Descent, sweep: Sweep, warm: int) -> State:

@@ -16,9 +16,6 @@ from unmixel.factorize.problem import Frame, Problem
 from unmixel.factorize.sketch import Sketch
 from unmixel.factorize.start import GivenStart
 
-FULL = "float64"
-"""Precision of the sweeps on a sketch that exact sweeps go on from."""
-
 
 def closed(plan: Plan, low: Sketch) -> Plan:
     """Return the plan with nothing left open: the sketch tells what fills the scan."""

@@ -31,7 +31,7 @@ from unmixel.factorize.model import NMF
 from unmixel.factorize.products import BlockProducts
 from unmixel.factorize.residual import residual
 from unmixel.factorize.sketch import OVERSAMPLING, sketch, width_for
-from unmixel.factorize.solve import FULL, solve
+from unmixel.factorize.solve import solve
 
 NETWORK_BPS = 1e9
 """Bytes a second between client and workers: ten-gigabit Ethernet; loopback is faster."""
@@ -270,7 +270,7 @@ def predict(job: Job, rates: Rates) -> Cost:
         steps.append(step("sweep", job.sweeps, sweep, rows=k, along=k + 1, back=k))
     closing = rates.look + rates.cast + 1.5 * k * rates.row
     steps.append(step("close", 1, closing, rows=2 * k, along=k + 4, back=k + 2))
-    factors = 4 * (n + m) * (12 * k + 7 * l)
+    factors = 4 * (n + m) * (8 * k + 6 * l)
     client = PROCESS_BYTES + factors + (0 if job.workers else min(job.budget, 2 * job.n_bytes))
     worker = PROCESS_BYTES + job.budget + ARRAYS * 4 * m * max(l, k) if job.workers else 0
     return Cost(job, tuple(steps), client, worker)
@@ -337,7 +337,6 @@ def _turn_rate(matrix: Matrix, engine: Any, n_components: int, clock: Clock) -> 
             engine=engine,
             dtype="float32",
         )
-        low, plan = replace(low, dtype=FULL), replace(plan, dtype=FULL)
         took = _fastest(lambda: solve(low, plan, noise=lambda: 1.0), clock, 2)
     return took / (TRIAL_SWEEPS * (matrix.n_positions + matrix.n_pixels) * k)
 
