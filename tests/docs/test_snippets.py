@@ -17,8 +17,12 @@ from pages import ROOT, Block, blocks, pages
 
 import unmixel
 
-LONG = {"change-the-recipe", "live", "match-every-position", "plan-an-acquisition", "share-results"}
-"""Pages of seven seconds and more, beside the tutorials, which are whole jobs of some twenty seconds each."""
+LONG = {
+    "change-the-recipe", "convert", "keep-track-of-ideas", "live", "look-at-a-scan", "map-orientations",
+    "match-every-position", "name-phases", "phantoms", "plan-an-acquisition", "run-on-a-cluster", "share-results",
+    "ship-a-plug-in", "try-an-idea", "tune-a-recipe",
+}  # fmt: skip
+"""Pages of some seconds and more, beside the tutorials, which are whole jobs of some twenty seconds each."""
 
 RUNNABLE = [
     pytest.param(
