@@ -192,7 +192,8 @@ class Acquisition:
     dose : float
         Electrons per pattern, the direct beam included.
     dose_low, dose_high : float
-        What the dose may be within the stated error of the prediction.
+        What the dose may be within the stated error of the prediction; the upper end is None where the detector is
+        unlike that of the calibration.
     e_per_A2 : float
         Electrons per area of the scan, in 1/angstrom^2.
     side : int
@@ -208,7 +209,7 @@ class Acquisition:
 
     dose: float
     dose_low: float
-    dose_high: float
+    dose_high: float | None
     e_per_A2: float  # noqa: N815
     side: int
     precipitates: float

@@ -18,7 +18,6 @@ from unmixel.lab.planning_forecast import Forecast, forecast, ground_of, unjudge
 from unmixel.lab.planning_outlook import KINEMATIC_NM, outlook
 from unmixel.lab.planning_scene import spec_of, spot_sigma
 from unmixel.lab.planning_simulation import confirm as confirmed
-from unmixel.physics.detection import Edge
 
 ELECTRON_C = 1.602176634e-19
 """Charge of an electron, in coulomb."""
@@ -135,7 +134,7 @@ def plan(
         done = confirmed(sample, setup, expected, dose=dose, scans=confirm, seed=seed)
     return Plan(
         sample, setup, goal, chosen, curves, expected.most, at_random,
-        warnings(sample, setup, expected.edge), asdict(expected.calibration), done,
+        warnings(sample, setup, expected), asdict(expected.calibration), done,
     )  # fmt: skip
 
 
@@ -165,7 +164,7 @@ def acquisition(sample: Sample, setup: Setup, goal: Goal, expected: Forecast, do
     return Acquisition(
         dose=dose,
         dose_low=dose / factor,
-        dose_high=dose * factor,
+        dose_high=dose * factor if expected.judged else None,
         e_per_A2=dose / (100 * setup.step_nm**2),
         side=side,
         precipitates=side**2 * setup.step_nm**2 * sample.per_nm2,
@@ -175,14 +174,14 @@ def acquisition(sample: Sample, setup: Setup, goal: Goal, expected: Forecast, do
     )
 
 
-def warnings(sample: Sample, setup: Setup, edge: Edge) -> tuple[str, ...]:
+def warnings(sample: Sample, setup: Setup, expected: Forecast) -> tuple[str, ...]:
     """Return in sentences what hardly fits together, and where the theory was not judged.
 
     Parameters
     ----------
     sample : Sample
     setup : Setup
-    edge : Edge
+    expected : Forecast
         Of one crystal's place.
     """
     told = []
@@ -219,4 +218,4 @@ def warnings(sample: Sample, setup: Setup, edge: Edge) -> tuple[str, ...]:
             f"Precipitates are {size / step:.3g} steps wide; the prediction was held against simulated scans at "
             f"{JUDGED_PX[0]:g} to {JUDGED_PX[1]:g}. Use --confirm."
         )
-    return (*told, *unjudged(edge))
+    return (*told, *unjudged(expected))

@@ -68,9 +68,15 @@ class Forecast:
         """
         return self.calibration.off(off).probability(math.sqrt(dose) * self.strengths, self.needed)
 
+    @property
+    def judged(self) -> bool:
+        """Whether the detector is like the one that the calibration was held against."""
+        return JUDGED_SPOTS[0] <= self.edge.pixels <= JUDGED_SPOTS[1]
+
     def band(self, dose: float) -> tuple[float, float]:
-        """Return the least and the greatest probability within the stated error."""
-        return self.probability(dose, off=-1.0), self.probability(dose, off=1.0)
+        """Return the least and the greatest probability within the stated error; of other detectors, the least is 0."""
+        least = self.probability(dose, off=-1.0) if self.judged else 0.0
+        return least, self.probability(dose, off=1.0)
 
     @property
     def most(self) -> float:
@@ -198,14 +204,15 @@ def _whitened(spec: GlassSpec, of: list[Lattice], ground: Ground, seed: int) -> 
     return np.concatenate(norms), np.concatenate(uneven)
 
 
-def unjudged(edge: Edge) -> tuple[str, ...]:
+def unjudged(expected: Forecast) -> tuple[str, ...]:
     """Return in a sentence that a detector is unlike the one of the calibration; nothing where it is not."""
-    if JUDGED_SPOTS[0] <= edge.pixels <= JUDGED_SPOTS[1]:
+    if expected.judged:
         return ()
     return (
-        f"{edge.pixels:.0f} spots would fit on the detector; the prediction was held against simulated scans where 63 "
-        "did. With spots much smaller than that, the recipe left glass in the patterns and found nothing where 0.9 was "
-        "predicted: take a larger convergence angle, and use --confirm.",
+        f"{expected.edge.pixels:.0f} spots would fit on the detector; the prediction was held against simulated "
+        "scans where 63 did. With spots much smaller than that, the recipe left glass in the patterns and found "
+        "nothing where 0.9 was predicted. So nothing is promised here: take a larger convergence angle, and use "
+        "--confirm.",
     )
 
 

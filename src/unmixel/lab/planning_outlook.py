@@ -17,7 +17,7 @@ from unmixel.dataset.axes import Axis
 from unmixel.dataset.planning import Outlook, Sample, Setup
 from unmixel.dataset.result import Result
 from unmixel.dataset.scan import Scan
-from unmixel.lab.planning_forecast import FOUND, Ground, forecast, unjudged
+from unmixel.lab.planning_forecast import FOUND, Forecast, Ground, forecast, unjudged
 from unmixel.physics.detection import Edge, Float
 from unmixel.physics.wavelength import wavelength
 from unmixel.pipeline import stages
@@ -101,12 +101,12 @@ def outlook(scan: str | Path | Scan | Result, sample: Sample, *, probability: fl
     n_positions = math.prod(axis.size for axis in seen.scan_axes)
     whole = Edge(float(n_positions), float(np.count_nonzero(seen.used))).strength_for(FOUND)
     tell("forecast")
-    edges: list[Edge] = []
+    expected: list[Forecast] = []
     looked: dict[float, tuple[float, float, float, float]] = {}
 
     def look(size: float) -> float:
         one = forecast(replace(sample, diameter_nm=size, scattered=share), setup, ground=ground)
-        edges.append(one.edge)
+        expected.append(one)
         clear = math.sqrt(dose) * float(np.median(one.strengths)) / whole
         looked[size] = (one.probability(dose), *one.band(dose), clear)
         return looked[size][0]
@@ -125,7 +125,7 @@ def outlook(scan: str | Path | Scan | Result, sample: Sample, *, probability: fl
     side_by_side = 0 if smallest is None else int(area / (math.pi / 4 * smallest**2))
     return Outlook(
         seen.name, replace(sample, scattered=share), setup, electrons, probability, sizes, middle, low, high,
-        smallest, plain_nm, seen.above_edge, side_by_side, (*told, *unjudged(edges[-1])),
+        smallest, plain_nm, seen.above_edge, side_by_side, (*told, *unjudged(expected[-1])),
     )  # fmt: skip
 
 

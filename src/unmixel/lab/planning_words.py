@@ -69,7 +69,9 @@ def rows(plan: Plan) -> list[Row]:
         (
             "dose per pattern",
             f"{one.dose:,.0f} electrons",
-            f"between {one.dose_low:,.0f} and {one.dose_high:,.0f} within the stated error",
+            f"between {one.dose_low:,.0f} and {one.dose_high:,.0f} within the stated error"
+            if one.dose_high is not None
+            else f"at least {one.dose_low:,.0f}; for such a detector no upper end is known",
         ),
         ("dose per area", f"{one.e_per_A2:.3g} e/angstrom^2", "mean over the scan"),
         (
