@@ -54,7 +54,7 @@ test-hyperspy: $(VENV)-hyperspy/.hyperspy
 
 # So do the judges of exported records: nothing that unmixel needs may depend on what they bring.
 test-fair: $(VENV)-fair/.fair
-	$(FAIR_BIN)/python -m pytest tests/fair tests/contracts/test_exporters.py $(PYTEST_ARGS)
+	$(FAIR_BIN)/python -m pytest tests/fair tests/contracts/test_exporters.py -m '' $(PYTEST_ARGS)
 
 # The viewer in a real browser, the system's Chromium; skipped with words where there is none.
 test-web: $(VENV)-web/.web

@@ -41,6 +41,7 @@ def test_what_is_written_is_read_and_its_error_known(
     assert min(floors.values()) > 0
 
 
+@pytest.mark.slow
 def test_the_whole_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [*SMALL, "--folder", str(tmp_path), "--out", str(tmp_path / "o.json"), "--cold"]
     assert out_of_core.main(words) == 0

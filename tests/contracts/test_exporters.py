@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -31,8 +31,14 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def tried() -> list[Any]:
+    """Return all exporters; that for RDE takes twenty seconds for its laws."""
+    slow = {"rde": pytest.mark.slow}
+    return [pytest.param(name, marks=slow.get(name, ()), id=name) for name in registry.names("exporters")]
+
+
 @pytest.mark.parametrize("law", ExporterLaws.names())
-@pytest.mark.parametrize("name", registry.names("exporters"))
+@pytest.mark.parametrize("name", tried())
 def test_exporter_keeps_the_law(name: str, law: str, parcels: Parcels) -> None:
     try:
         ExporterLaws(registry.load("exporters", name)(), parcels).check(law)

@@ -83,7 +83,10 @@ def test_every_solver_is_compared() -> None:
     assert {solver for solver, _ in CASES} == set(registry.names("solvers"))
 
 
-@pytest.mark.parametrize(("solver", "chosen"), CASES)
+@pytest.mark.parametrize(
+    ("solver", "chosen"),
+    [pytest.param(*case, marks=pytest.mark.slow if "all" in case else ()) for case in CASES],
+)
 def test_solvers_take_the_same_way_under_constraints(double, solver: str, chosen: str) -> None:
     one, two = fits(double, solver=solver, constraints=[example(name) for name in SETS[chosen]])
     assert two.maps.dtype == two.patterns.dtype == np.float64

@@ -197,6 +197,7 @@ def test_the_result_does_not_depend_on_how_it_is_stored(planted, tmp_path):
     assert held == {"all", "not"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("constraint", [Resolution(2.0), SpotShape(1.5)], ids=["resolution", "spot_shape"])
 def test_under_constraints_storage_matters_less_than_the_tolerance(planted, constraint):
     found = []

@@ -18,6 +18,7 @@ def fitted(camera, electrons, seed=0, **more):
     return fit_ellipse(image, (47.0, 48.0), inner=15, outer=44, **more)
 
 
+@pytest.mark.slow
 def test_an_ellipse_of_two_percent_is_found_to_a_third_of_a_percent_and_its_error_is_right() -> None:
     pulls, ratios = [], []
     for seed in range(12):

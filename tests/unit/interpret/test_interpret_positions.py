@@ -232,6 +232,7 @@ def test_a_beam_stop_is_left_out() -> None:
     assert np.median(off(found.rotation_deg, degrees[:3], PERIOD[kind[:3]])) < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.0, 0.6])
 def test_lazy_data_give_the_same_and_are_never_loaded_whole(sigma) -> None:
     class Watched:

@@ -213,6 +213,7 @@ def test_cif_files_on_the_command_line(scan: Scan, tmp_path: Path, monkeypatch: 
     assert "phases.csv" in told["files"]
 
 
+@pytest.mark.slow
 def test_positions_are_matched_one_by_one_where_asked(scan: Scan, tmp_path: Path) -> None:
     how = {**RECIPE, "interpret": {"group": {"rotation": {"cut": 0.3}}, "match": {"surrogates": 300}}}
     found = unmixel.run(scan, how, out=tmp_path / "m.run")

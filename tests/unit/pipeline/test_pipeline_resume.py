@@ -118,10 +118,8 @@ class Hears(StopAt):
             self.before = self.source.rows
 
 
-@pytest.mark.parametrize(
-    "constraints",
-    [[], pytest.param([{"resolution": {"fwhm": 2.0, "unit": "px"}}], marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("constraints", [[], [{"resolution": {"fwhm": 2.0, "unit": "px"}}]])
 def test_interrupted_at_any_pass_even_of_the_sketch(constraints: Any, quick: Any, tmp_path: Path) -> None:
     # a sixth of the budget holds a row of positions, half of it not the scan at 8 bits
     rng = np.random.default_rng(5)

@@ -79,6 +79,7 @@ def test_masks_of_another_shape_are_refused() -> None:
         plain_oracle(scan.data, truth, used_pixels=np.ones((9, 8), bool))
 
 
+@pytest.mark.slow
 def test_what_the_yardstick_holds_at_ten_thousand_electrons() -> None:
     scan, truth = yardstick(10_000, seed=1)
     used = yardstick_pixels(truth)
