@@ -7,6 +7,7 @@ engine may share blocks out to threads or to machines, and look at one again whe
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import reduce
@@ -36,9 +37,10 @@ class Found:
     sums: tuple[Array, ...] = ()
 
 
-class Task:
+class Task(ABC):
     """What is done with every block; subclasses are frozen dataclasses of small arrays."""
 
+    @abstractmethod
     def __call__(self, engine: Any, block: Block, *along: Array) -> Found:
         """Return what is found in a block.
 
@@ -51,7 +53,6 @@ class Task:
         *along : array, shape (..., b)
             The block's part of what was given to `walk` beside the task.
         """
-        raise NotImplementedError
 
     def add(self, total: Any, sums: tuple[Array, ...]) -> Any:
         """Return the total (None at first) with the sums of one more block, shapes as `Found.sums`."""

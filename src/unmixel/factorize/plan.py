@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unmixel.engines.blocks import DEFAULT_BUDGET
+from unmixel.factorize.binding import Frame, bind
 from unmixel.factorize.contracts import Constraint, Loss, Products, Solver, Spreading, Start
 from unmixel.factorize.descent import StopRule
 from unmixel.factorize.draft import Refinement
-from unmixel.factorize.problem import Frame, Problem, bind
+from unmixel.factorize.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)

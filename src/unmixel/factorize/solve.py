@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from unmixel.factorize.binding import Frame
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.descent import Sweep, descend
 from unmixel.factorize.edge import n_spread, only_spread
 from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.plan import Plan
-from unmixel.factorize.problem import Frame, Problem
+from unmixel.factorize.problem import Problem
 from unmixel.factorize.sketch import Sketch
 from unmixel.factorize.start import GivenStart
 

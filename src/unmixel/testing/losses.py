@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.factorize.binding import bind
 from unmixel.factorize.constraints.nonnegative import NonNegative
 from unmixel.factorize.contracts import Descent, Loss
-from unmixel.factorize.problem import Problem, bind
+from unmixel.factorize.problem import Problem
 from unmixel.factorize.products import products_of
 from unmixel.factorize.solvers.auto import Auto
 from unmixel.testing.laws import Laws

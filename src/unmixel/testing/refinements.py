@@ -13,9 +13,9 @@ import numpy as np
 from unmixel.core import registry
 from unmixel.dataset.matrix import Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.factorize.binding import bind
 from unmixel.factorize.draft import Draft, Refinement
 from unmixel.factorize.model import settings_of
-from unmixel.factorize.problem import bind
 from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import sketch
 from unmixel.testing.laws import Laws

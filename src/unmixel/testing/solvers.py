@@ -12,10 +12,11 @@ from unmixel.core import registry
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.factorize.binding import bind
 from unmixel.factorize.contracts import Constraint, Solver
 from unmixel.factorize.descent import StopRule, Sweep, balance, descend
 from unmixel.factorize.least_squares import LeastSquares
-from unmixel.factorize.problem import Problem, bind
+from unmixel.factorize.problem import Problem
 from unmixel.factorize.products import products_of
 from unmixel.testing.laws import Laws
 

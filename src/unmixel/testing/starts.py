@@ -10,8 +10,9 @@ import numpy as np
 from unmixel.core import registry
 from unmixel.dataset.matrix import Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.factorize.binding import bind
 from unmixel.factorize.contracts import Start
-from unmixel.factorize.problem import Problem, bind
+from unmixel.factorize.problem import Problem
 from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import Sketch, sketch
 from unmixel.testing.laws import Laws

@@ -25,8 +25,8 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.axes import Axis
 from unmixel.dataset.matrix import Grid, Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.factorize.binding import bind
 from unmixel.factorize.contracts import Context
-from unmixel.factorize.problem import bind
 from unmixel.factorize.products import products_of
 from unmixel.pipeline.recipe import Recipe
 

@@ -10,10 +10,10 @@ import pytest
 from unmixel import NMF, Resolution, Sparse, SpotShape
 from unmixel.dataset.matrix import Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.factorize.binding import bind
 from unmixel.factorize.draft import Draft
 from unmixel.factorize.fit import Work
 from unmixel.factorize.matched import matched_passes
-from unmixel.factorize.problem import bind
 from unmixel.factorize.products import products_of
 from unmixel.factorize.refine import patient
 from unmixel.factorize.refinements.merge import Merge

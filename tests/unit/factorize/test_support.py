@@ -11,7 +11,7 @@ from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid
 from unmixel.dataset.scan import Scan
 from unmixel.engines.numpy_engine import NumpyEngine
-from unmixel.factorize.problem import bind_side
+from unmixel.factorize.binding import bind_side
 from unmixel.factorize.refinements.split import Split
 from unmixel.testing.constraints import ConstraintLaws, context
 
