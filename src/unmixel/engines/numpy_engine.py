@@ -39,6 +39,9 @@ def _pool(n_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, thread_name_prefix="unmixel", initializer=begin)
 
 
+MANY = 48
+"""Rows from which on a product is faster as that of the transposed arrays."""
+
 if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child would wait for ever
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
@@ -111,13 +114,18 @@ class NumpyEngine:
         return out.T
 
     def combine(self, rows: NDArray[Any], operand: NDArray[Any]) -> NDArray[Any]:
-        """Return ``rows operand``."""
+        """Return ``rows operand``; many rows are multiplied the other way round, which is a tenth faster."""
         if operand.dtype == rows.dtype:
             return np.asarray(rows @ operand)
-        out = np.empty((len(rows), operand.shape[1]), rows.dtype)
+        if len(rows) < MANY:
+            out = np.empty((len(rows), operand.shape[1]), rows.dtype)
+            for columns in self._columns(operand):
+                np.matmul(rows, operand[:, columns].astype(rows.dtype), out=out[:, columns])
+            return out
+        out, turned = np.empty((operand.shape[1], len(rows)), rows.dtype), np.ascontiguousarray(rows.T)
         for columns in self._columns(operand):
-            np.matmul(rows, operand[:, columns].astype(rows.dtype), out=out[:, columns])
-        return out
+            np.matmul(operand[:, columns].astype(rows.dtype).T, turned, out=out[columns])
+        return out.T
 
     def _columns(self, values: NDArray[Any]) -> Iterator[slice]:
         """Yield runs of columns whose cast copies stay in fast memory: a product then costs two thirds."""

@@ -193,16 +193,20 @@ class Look(Task):
         products = (
             None if rows is None else xp.zeros((rows.shape[0], m), dtype=rows.dtype, device=rows.device)
         )
+        buffers = None
         for part, columns in _tiles(n, m, LARGER * engine.tile):
-            # a copy: it is worked on in place
-            x = xp.astype(engine.asarray(block.values[part, columns]), self.patterns.dtype, copy=True)
+            values = engine.asarray(block.values[part, columns])
+            if buffers is None or buffers.shape[1:] != values.shape:
+                buffers = xp.empty((2, *values.shape), dtype=self.patterns.dtype, device=self.patterns.device)
+            x, model = buffers[0], buffers[1]
+            x[...] = values
             if rows is not None and products is not None:
                 products[:, columns] += rows[:, part] @ x
-            norm2[part] += xp.linalg.vecdot(x, x) if self.plain else (x * x) @ self.weights[columns]
-            model = model_rows[part, :] @ self.patterns[:, columns]
+            norm2[part] += self._squares(xp, x, columns)
+            xp.matmul(model_rows[part, :], self.patterns[:, columns], out=model)
             x -= model
+            misfit2[part] += self._squares(xp, x, columns)
             x *= x
-            misfit2[part] += x @ self.weights[columns]
             x /= xp.maximum(model, self.lowest[columns])
             chi2[part] += x @ self.counted[columns]
             by_pixel[columns] += row_kept[part] @ x
@@ -212,6 +216,10 @@ class Look(Task):
             *(() if products is None else (products,)),
         )
         return Found((chi2,) if self.settle is None else (chi2, maps), sums)
+
+    def _squares(self, xp: Any, x: Array, columns: slice) -> Array:
+        """Return the weighted squares of some columns, summed by rows."""
+        return xp.linalg.vecdot(x, x) if self.plain else (x * x) @ self.weights[columns]
 
     def _maps(self, engine: Any, block: Block, rest: list[Array]) -> tuple[Array, Array | None]:
         """Return the maps of a block, and rows to multiply it by."""
