@@ -6,11 +6,15 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
+
+AT_ONCE = 250_000
+"""Values that are added up at once: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,29 @@ class Bins:
         numbers = np.arange(math.prod(self.shape)).reshape(self.shape)
         members = [numbers[place].ravel() for place in self.places]
         return np.concatenate(members), np.cumsum([0, *map(len, members)])[:-1]
+
+    @cached_property
+    def _starts(self) -> tuple[NDArray[np.intp], ...]:
+        """Where bins begin along each axis."""
+        return tuple(np.arange(0, n, step) for n, step in zip(self.shape, self.side, strict=True))
+
+    @cached_property
+    def _last(self) -> NDArray[np.float64]:
+        """Which sample of the last axis lies in which bin of it, 0 or 1."""
+        bin_of = np.arange(self.shape[-1]) // self.side[-1]
+        return np.asarray(bin_of[:, None] == np.arange(len(self._starts[-1])), np.float64)
+
+    def sums(self, values: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
+        """Return the sums of patterns (b, n_pixels) over all bins, shape (b, number of bins), of a kind of float."""
+        found = np.empty((len(values), len(self)), kind)
+        last = self._last.astype(kind)
+        step = max(1, AT_ONCE // max(1, values.shape[1]))
+        for first in range(0, len(values), step):
+            part = values[first : first + step].astype(kind).reshape(-1, *self.shape)
+            for axis, starts in enumerate(self._starts[:-1], start=1):
+                part = np.add.reduceat(part, starts, axis=axis)
+            found[first : first + step] = (part @ last).reshape(len(part), -1)
+        return found
 
     def cover(self, shares: Float, *, exact: bool) -> Cover:
         """Return a detector as weights of whole bins and of single pixels.

@@ -177,7 +177,8 @@ def _shown(view: ScanView, request: FigureRequest) -> tuple[NDArray[Any], bool, 
         return view.whole_virtual(request.shape).values, True, "counts"
     if request.view in ("summary", "map"):
         view.read_all()
-        found, statistic = view.summaries(), request.statistic or "sum"
+        statistic = request.statistic or "sum"
+        found = view.summaries(statistic)
         values = found.pattern if request.view == "summary" else found.map
         quantity = {"variance": "variance of counts", "max": "largest counts", "mean": "mean counts"}
         return values[statistic], request.view == "map", quantity.get(statistic, "counts")

@@ -187,6 +187,9 @@ class ArrayHead(Model):
     done: float = Field(
         default=1.0, ge=0, le=1, description="Share of the scan that is in it; NaN stands elsewhere."
     )
+    final: bool = Field(
+        default=True, description="False while the scan is being read and a better answer follows."
+    )
 
 
 class LiveProblem(Model):
@@ -376,6 +379,9 @@ class HelpEntry(Model):
     range: str
     why: str = Field(description="Reason for the default.")
     default: str
+    translated: bool = Field(
+        default=True, description="False where the words are known in English only, whatever was asked for."
+    )
 
 
 class WidgetMessage(Model):
@@ -391,7 +397,7 @@ class WidgetMessage(Model):
 
 
 class Help(Model):
-    """Words for every parameter of a recipe."""
+    """Words for every parameter of a recipe and of the plug-ins in it."""
 
     language: Language
     entries: list[HelpEntry]

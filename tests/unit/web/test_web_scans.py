@@ -146,7 +146,7 @@ def test_spectra_have_windows() -> None:
     view = ScanView("s", "memory", "memory", Scan.from_array(data), memory=10**7)
     found = view.whole_virtual(Window(first=7, last=31))
     np.testing.assert_allclose(found.values, data[..., 7:32].sum(axis=-1))
-    np.testing.assert_allclose(view.summaries().pattern["mean"], data.mean(axis=(0, 1)))
+    np.testing.assert_allclose(view.summaries("mean").pattern["mean"], data.mean(axis=(0, 1)))
 
 
 def test_large_region_is_sampled_while_it_is_dragged_and_says_so() -> None:
