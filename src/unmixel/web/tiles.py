@@ -9,7 +9,7 @@ sums of bins alone, so that every image is there as a whole after one read.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,7 @@ CHEAP = 48_000_000
 EARLY = ("sum", "mean")
 """Statistics that are there with the sums over bins, before the tiles."""
 
+_Run = tuple[NDArray[np.intp], NDArray[Any]]
 _Work = Callable[[slice, NDArray[Any]], None]
 
 
@@ -174,24 +175,28 @@ class TileStore:
 
     def fill(self) -> None:
         """Read the whole scan, or until it is closed."""
-        at_once: tuple[_Work, ...] = (self._sum, self._measure, self._cut)
-        passes = [at_once]
-        if self.drawer is not None and self.drawer.where == "scratch":
-            passes = [at_once[:1], at_once[1:]]
-        for works in passes:
-            start = 0
-            for positions, values in self._runs():
-                if self.closed:
-                    return
-                columns = slice(start, start + len(positions))
-                self._positions[columns] = positions
-                for work in works:
-                    work(columns, values)
-                start = columns.stop
-                with self._news:
-                    self.summed = max(self.summed, start)
-                    self.filled = start if works[-1] == self._cut else self.filled
-                    self._news.notify_all()
+        works: tuple[_Work, ...] = (self._sum, self._measure, self._cut)
+        if self.drawer is None or self.drawer.where == "memory":
+            self._pass(self._runs(), works)
+        else:
+            self._pass(self._blocks(), works[:1])
+            self._pass(self._runs(), works[1:])
+
+    def _pass(self, runs: Iterable[_Run], works: tuple[_Work, ...]) -> None:
+        """Do some works on all positions; tiles come last of all."""
+        start = 0
+        for positions, values in runs:
+            if self.closed:
+                return
+            columns = slice(start, start + len(positions))
+            self._positions[columns] = positions
+            for work in works:
+                work(columns, values)
+            start = columns.stop
+            with self._news:
+                self.summed = max(self.summed, start)
+                self.filled = start if works[-1] == self._cut else self.filled
+                self._news.notify_all()
 
     def _fill_quietly(self) -> None:
         try:
@@ -201,21 +206,24 @@ class TileStore:
         with self._news:
             self._news.notify_all()
 
-    def _runs(self) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
-        """Yield positions (b,) and their values (b, n_pixels), as many at once as a tile is to hold."""
-        scan, n_scan = self.scan, len(self.scan.scan_axes)
-        row = max(1, scan.n_pixels * np.dtype(scan.data.dtype).itemsize)
+    def _blocks(self) -> Iterator[_Run]:
+        """Yield positions (b,) and their values (b, n_pixels), as they are read."""
+        n_scan = len(self.scan.scan_axes)
+        for block in read_once(as_array(self.scan.data, n_scan), n_scan, self.budget // 4):
+            yield block.positions, block.values
+
+    def _runs(self) -> Iterator[_Run]:
+        """Yield the same in the same order, as many at once as a tile is to hold."""
+        row = max(1, self.scan.n_pixels * np.dtype(self.scan.data.dtype).itemsize)
         wanted = min(MOST_POSITIONS, max(1, self.budget // 8 // row))
-        positions, values, held = [], [], 0
-        for block in read_once(as_array(scan.data, n_scan), n_scan, self.budget // 4):
-            positions.append(block.positions)
-            values.append(block.values)
-            held += len(block.positions)
-            if held >= wanted:
-                yield np.concatenate(positions), values[0] if len(values) == 1 else np.concatenate(values)
-                positions, values, held = [], [], 0
+        held: list[_Run] = []
+        for run in self._blocks():
+            held.append(run)
+            if sum(len(positions) for positions, _ in held) >= wanted:
+                yield _joined(held)
+                held = []
         if held:
-            yield np.concatenate(positions), np.concatenate(values)
+            yield _joined(held)
 
     def _sum(self, columns: slice, values: NDArray[Any]) -> None:
         """Add values (b, n_pixels) up over bins, over pixels and over positions."""
@@ -324,6 +332,14 @@ class TileStore:
         for positions, values in frames(self.scan, self.budget // 4, columns):
             sums[positions] = values @ weights[columns]
         return sums.reshape(self.scan.scan_shape)
+
+
+def _joined(runs: list[_Run]) -> _Run:
+    """Return runs as one, not copied where it is one already."""
+    if len(runs) == 1:
+        return runs[0]
+    positions, values = zip(*runs, strict=True)
+    return np.concatenate(positions), np.concatenate(values)
 
 
 def _weighted(weights: Float, sums: NDArray[Any]) -> Float:

@@ -76,13 +76,13 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
       <section class="form" aria-labelledby="calibrate-title">
         <h2 id="calibrate-title">{t("calibrate")}</h2>
         <Choice word="known-phase" hint={t("known-phase-help")} value={request.phase} options={[["", t("choose")] as const, ...phases.map((phase) => [phase, phase] as const)]} onChange={(phase) => change({ phase })} />
-        <Choice word="shows" value={request.of} options={[["mean", t("of-mean")], ["max", t("of-max")]]} onChange={(of) => change({ of })} />
+        <Choice word="shows" hint={t("calibrate-of-help")} value={request.of} options={[["mean", t("of-mean")], ["max", t("of-max")]]} onChange={(of) => change({ of })} />
         <h3>{t("by-hand")}</h3>
         <NumberField word="center-row" value={center[0]} step={0.25} hint={t("center-help")} onChange={(v) => change({ center: [v, center[1]] })} />
-        <NumberField word="center-column" value={center[1]} step={0.25} onChange={(u) => change({ center: [center[0], u] })} />
+        <NumberField word="center-column" hint={t("center-help")} value={center[1]} step={0.25} onChange={(u) => change({ center: [center[0], u] })} />
         <NumberField word="scale-step" hint={t("scale-step-help")} value={step} min={1e-6} onChange={(step) => change({ step })} />
         <NumberField word="ellipse" hint={t("ellipse-help")} value={request.ellipse} min={1} max={2} step={0.005} onChange={(ellipse) => change({ ellipse })} />
-        <NumberField word="ellipse-angle" value={request.ellipse_angle_deg} min={-180} max={180} step={1} onChange={(ellipse_angle_deg) => change({ ellipse_angle_deg })} />
+        <NumberField word="ellipse-angle" hint={t("ellipse-angle-help")} value={request.ellipse_angle_deg} min={-180} max={180} step={1} onChange={(ellipse_angle_deg) => change({ ellipse_angle_deg })} />
         <Check word="fit-rotation" hint={t("fit-rotation-help")} value={request.rotation} onChange={(rotation) => (asked.value = { ...request, rotation })} />
         <div class="buttons">
           <button type="button" disabled={!request.phase} onClick={() => change({})}>

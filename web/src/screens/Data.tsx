@@ -318,8 +318,8 @@ function DetectorNumbers() {
   if (shape.kind === "window") {
     return (
       <div class="tools">
-        <NumberField word="first-channel" value={shape.first} min={0} max={shape.last} step={1} onChange={(first) => set({ first })} />
-        <NumberField word="last-channel" value={shape.last} min={shape.first} step={1} onChange={(last) => set({ last })} />
+        <NumberField word="first-channel" hint={t("window-help")} value={shape.first} min={0} max={shape.last} step={1} onChange={(first) => set({ first })} />
+        <NumberField word="last-channel" hint={t("window-help")} value={shape.last} min={shape.first} step={1} onChange={(last) => set({ last })} />
       </div>
     );
   }
@@ -327,14 +327,14 @@ function DetectorNumbers() {
   const [row, column] = shape.center;
   return (
     <div class="tools">
-      <NumberField word="center-row" value={row} step={0.5} onChange={(value) => set({ center: [value, column] })} />
-      <NumberField word="center-column" value={column} step={0.5} onChange={(value) => set({ center: [row, value] })} />
+      <NumberField word="center-row" hint={t("detector-numbers-help")} value={row} step={0.5} onChange={(value) => set({ center: [value, column] })} />
+      <NumberField word="center-column" hint={t("detector-numbers-help")} value={column} step={0.5} onChange={(value) => set({ center: [row, value] })} />
       {shape.kind === "disk" ? (
-        <NumberField word="radius" value={shape.radius} min={0.5} step={0.5} onChange={(radius) => set({ radius })} />
+        <NumberField word="radius" hint={t("detector-numbers-help")} value={shape.radius} min={0.5} step={0.5} onChange={(radius) => set({ radius })} />
       ) : (
         <>
-          <NumberField word="inner-radius" value={shape.inner} min={0} max={shape.outer - 0.5} step={0.5} onChange={(inner) => set({ inner })} />
-          <NumberField word="outer-radius" value={shape.outer} min={shape.inner + 0.5} step={0.5} onChange={(outer) => set({ outer })} />
+          <NumberField word="inner-radius" hint={t("detector-numbers-help")} value={shape.inner} min={0} max={shape.outer - 0.5} step={0.5} onChange={(inner) => set({ inner })} />
+          <NumberField word="outer-radius" hint={t("detector-numbers-help")} value={shape.outer} min={shape.inner + 0.5} step={0.5} onChange={(outer) => set({ outer })} />
         </>
       )}
     </div>

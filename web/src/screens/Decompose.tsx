@@ -94,6 +94,7 @@ function Candidates() {
       <summary>
         {t("candidate-phases")} {candidates.value.join(", ")}
       </summary>
+      <p class="words">{t("candidates-help")}</p>
       <ul class="ticks">
         {known.map((phase) => (
           <li key={phase}>

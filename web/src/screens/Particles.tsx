@@ -49,6 +49,7 @@ function Found({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
         <div class="tools">
           <Choice
             word="group"
+            hint={t("group-help")}
             value={String(which)}
             options={counts.map((particles, index) => [String(index), t("group-with", { n: index + 1, particles })] as const)}
             onChange={(value) => (group.value = value)}
