@@ -1,9 +1,10 @@
 import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { type Message, api } from "../api";
+import { drawnAs } from "../contrast";
 import { useLoaded } from "../loaded";
 import { Newest } from "../newest";
-import { type AxisModel, shown, toIndex } from "../scales";
+import { type AxisModel, shown as number, toIndex } from "../scales";
 import { card, patternContrast, scanId, session, tell } from "../state";
 import { Actions } from "../views/Actions";
 import { Check, Choice, ContrastControls, NumberField } from "../views/controls";
@@ -70,7 +71,9 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
   const step = request.step ?? reply?.scale.value ?? (vertical.unit === "1/angstrom" ? Math.abs(vertical.scale) : 0.01);
   // where the axes do not say what a pixel is worth, the number that is shown does
   const told = (wanted: Request): Request => ({ ...wanted, step: wanted.step ?? (vertical.unit === "px" ? step : null) });
-  const shownFit = { ...told(request), fit: true };
+  const isFitted = reply !== null && reply.residuals.length > 0;
+  const shown = { ...told(request), center, fit: isFitted };
+  const plain = { view: "summary" as const, opened: id, statistic: request.of };
   return (
     <div class="form-and-result">
       <section class="form" aria-labelledby="calibrate-title">
@@ -100,8 +103,8 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
         {reply && <Numbers reply={reply} />}
         <Actions
           name={`${facts.title}-calibration`}
-          snippet={{ view: "calibrate", opened: id, calibrate: shownFit }}
-          figure={reply && reply.residuals.length > 0 ? { view: "calibrate", opened: id, calibrate: shownFit } : null}
+          snippet={request.phase ? { view: "calibrate", opened: id, calibrate: shown } : plain}
+          figure={request.phase ? { view: "calibrate", opened: id, calibrate: shown } : { ...plain, ...drawnAs(patternContrast.value) }}
         />
       </section>
       <section class="column" aria-labelledby="rings-title">
@@ -147,7 +150,7 @@ function Numbers({ reply }: { reply: Reply }) {
           <Row term={t("ellipse")} text={fitted(reply.ellipse, 4)} />
           <Row term={t("ellipse-angle")} text={`${fitted(reply.ellipse_angle_deg, 1)}°`} />
           <Row term={t("rotation")} text={reply.rotation === null ? t("not-known") : `${fitted(reply.rotation, 1)}°`} />
-          {reply.rms_percent !== null && <Row term={t("rms")} text={`${shown(reply.rms_percent)} %`} />}
+          {reply.rms_percent !== null && <Row term={t("rms")} text={`${number(reply.rms_percent)} %`} />}
         </tbody>
       </table>
     </>

@@ -173,6 +173,7 @@ function Growing() {
       <Convergence objective={now.objective} />
       {found && <Tiles maps={found.maps} patterns={found.patterns} />}
       {!found && <p class="advice">{t("pictures-soon")}</p>}
+      {now.run && <Actions name="convergence" snippet={{ view: "run", opened: now.run }} figure={{ view: "convergence", opened: now.run }} />}
     </section>
   );
 }
@@ -206,7 +207,7 @@ function Finished({ run: found }: { run: Message<"RunSummary"> }) {
       {component && <ComponentWords component={component} />}
       <p class="words">{sentence(found.convergence.reason)}</p>
       {maps && patterns && <Tiles maps={maps} patterns={patterns} components={found.components} />}
-      <Actions name={`${found.name}-${index + 1}`} figure={{ view: "component", opened: id, index }} />
+      <Actions name={`${found.name}-${index + 1}`} snippet={{ view: "run", opened: id }} figure={{ view: "component", opened: id, index }} />
     </section>
   );
 }

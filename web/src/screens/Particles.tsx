@@ -5,9 +5,9 @@ import { imageShape, indexOf, rowAndColumn } from "../frames";
 import { useLoaded } from "../loaded";
 import { outlines } from "../outlines";
 import { niceTicks, shown, toIndex, unitText } from "../scales";
-import { cursor, mapLook, moveCursor, run, runId, tell } from "../state";
+import { cursor, mapLook, moveCursor, run, runId } from "../state";
 import { Absent } from "../views/Absent";
-import { Actions, download } from "../views/Actions";
+import { Actions } from "../views/Actions";
 import { Choice } from "../views/controls";
 import { MapPicture } from "../views/Picture";
 import { useBox } from "../views/useBox";
@@ -76,21 +76,19 @@ function Found({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
             </g>
           )}
         />
-        <Actions name={`${found.name}-particles`} snippet={{ view: "particles", opened: id }} figure={{ view: "particles", opened: id }} />
+        <Actions name={`${found.name}-particles`} snippet={{ view: "particles", opened: id }} figure={{ view: "particles", opened: id, index: which }} />
       </section>
       <section aria-labelledby="sizes-title">
         <h2 id="sizes-title">{t("sizes-title")}</h2>
         <Sentence reply={reply} />
         <HistogramPlot histogram={reply.histogram} unit={reply.unit} />
         <Table particles={shownNow} unit={reply.unit} onChoose={choose} />
-        <div class="actions">
-          <button type="button" onClick={async () => {
-            const blob = await tell(api.blob(`runs/${id}/particles.csv`));
-            if (blob) download(blob, `${found.name}-particles.csv`);
-          }}>
-            {t("save-csv")}
-          </button>
-        </div>
+        <Actions
+          name={`${found.name}-sizes`}
+          snippet={{ view: "particles", opened: id }}
+          figure={{ view: "histogram", opened: id }}
+          table={() => api.blob(`runs/${id}/particles.csv`)}
+        />
         <details>
           <summary>{t("assumed")}</summary>
           <ul>{reply.notes.map((note) => <li key={note}>{note}</li>)}</ul>

@@ -66,7 +66,7 @@ function Named({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
           overlay={(geometry) => <Overlay answer={answer} match={match} reply={reply} geometry={geometry} />}
         />
         <Legend />
-        <Actions name={`${found.name}-phases`} snippet={{ view: "phases", opened: id }} figure={{ view: "phases", opened: id, index: answer.group }} />
+        <Actions name={`${found.name}-phases`} snippet={{ view: "phases", opened: id }} figure={{ view: "phases", opened: id, index: answer.group, candidate: candidate.value }} />
       </section>
       <section aria-labelledby="candidates-title">
         <h2 id="candidates-title">{t("candidates")}</h2>
