@@ -248,7 +248,10 @@ def history(folder: Path, opened: Mapping[str, RunView]) -> list[HistoryRow]:
 
 
 def _row(place: Path, run: RunView | None) -> HistoryRow:
-    record = told(record_of(RunFolder(place)) or {}) if place.is_dir() else {}
+    if place.is_dir():
+        record = told(record_of(RunFolder(place)) or {})
+    else:
+        record = {} if run is None else told(run.result.record)
     factors = None if run is None else run.result.factors
     return HistoryRow(
         id=None if run is None else run.id,

@@ -150,7 +150,7 @@ function HistogramPlot({ histogram, unit }: { histogram: Message<"Histogram">; u
 
 function Table({ particles, unit, onChoose }: { particles: readonly Particle[]; unit: string; onChoose: (particle: Particle) => void }) {
   return (
-    <div class="table" tabIndex={0} role="region" aria-label={t("table")}>
+    <div class="table" tabindex={0} role="region" aria-label={t("table")}>
       <table>
         <thead>
           <tr>

@@ -76,7 +76,7 @@ export function Actions({ snippet, figure, table, name }: Props) {
               ×
             </button>
           </p>
-          <pre tabIndex={0}>{text}</pre>
+          <pre tabindex={0}>{text}</pre>
         </div>
       )}
     </div>

@@ -118,7 +118,7 @@ export function ImageView(props: Props) {
           class="overlay"
           width={width}
           height={height}
-          tabIndex={0}
+          tabindex={0}
           role="group"
           aria-label={`${label}: ${t("zoom-keys")}`}
           aria-keyshortcuts="+ - 0"
