@@ -174,8 +174,8 @@ def _said(doc: str) -> dict[str, tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """Return words without the marks of the documentation and its line breaks."""
-    return " ".join(text.replace("`", "").split())
+    """Return words without the marks of the documentation and its line breaks, values as a recipe writes them."""
+    return re.sub(r"\bNone\b", "null", " ".join(text.replace("`", "").split()))
 
 
 def page() -> str:

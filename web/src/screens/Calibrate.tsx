@@ -42,7 +42,7 @@ async function calibrate(id: string, request: Request): Promise<void> {
   if (request.fit) busy.value = false;
   if (!reply) return;
   fitted.value = { scan: id, reply };
-  if (request.fit) {
+  if (request.fit && reply.trusted) {
     const { center_v, center_u, scale, ellipse, ellipse_angle_deg } = reply;
     asked.value = {
       ...request,
@@ -142,6 +142,7 @@ function Numbers({ reply }: { reply: Reply }) {
         {reply.trusted ? "✓ " : "⚠ "}
         {reply.words}
       </p>
+      {!reply.trusted && <p class="words">{t(reply.degrees_of_freedom > 0 || reply.residuals.length > 0 ? "fit-advice" : "rings-advice")}</p>}
       <table class="numbers">
         <tbody>
           <Row term={t("center-row")} text={`${fitted(reply.center_v, 2)} px`} />

@@ -7,7 +7,7 @@ import { rowAndColumn } from "../frames";
 import { growing, job, resume, start, stop, takeUp, works } from "../jobs";
 import { useLoaded } from "../loaded";
 import { numbersOf, sentence, shown } from "../scales";
-import { complain, cursor, mapLook, patternLook, run, runId, scanId, session, tell } from "../state";
+import { candidatesOpen, complain, cursor, mapLook, patternLook, run, runId, scanId, session, tell } from "../state";
 import { Actions } from "../views/Actions";
 import { Curve } from "../views/Curve";
 import { MapPicture, PatternPicture } from "../views/Picture";
@@ -90,7 +90,7 @@ function Candidates() {
     candidates.value = wanted ? [...candidates.value, phase] : candidates.value.filter((other) => other !== phase);
   };
   return (
-    <details>
+    <details open={candidatesOpen.value} onToggle={(event) => (candidatesOpen.value = event.currentTarget.open)}>
       <summary>
         {t("candidate-phases")} {candidates.value.join(", ")}
       </summary>

@@ -8,7 +8,7 @@ interface Props {
   readonly geometry: Geometry;
 }
 
-const ROOM = 34; // CSS pixels between two names at least
+const ROOM = 48; // CSS pixels between two names at least
 
 /** Rings over a pattern, named where names have room. */
 export function Rings({ rings, names, geometry }: Props) {
