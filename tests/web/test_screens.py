@@ -100,7 +100,9 @@ def test_every_control_has_help(all_of_it: Any) -> None:
     assert "Radius of the disk" in page.locator(".parameters").inner_text()
 
 
-def test_the_wheel_and_keys_zoom_while_scale_cursor_and_detector_stay_right(all_of_it: Any, tmp_path: Path) -> None:
+def test_the_wheel_and_keys_zoom_while_scale_cursor_and_detector_stay_right(
+    all_of_it: Any, tmp_path: Path
+) -> None:
     page = all_of_it
     ready(page, "Data")
     drawn(page, "Pattern", (48, 48))
@@ -159,7 +161,8 @@ def test_no_screen_breaks_a_rule_of_access(all_of_it: Any, sources: Path, langua
             """async () => {
               const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
               const found = await axe.run(document, { runOnly: { type: "tag", values: tags } });
-              return found.violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)}`));
+              const told = (rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)}`);
+              return found.violations.flatMap(told);
             }"""
         )
         broken += [f"{SCREENS[place]}: {one}" for one in found]
@@ -173,8 +176,8 @@ def test_every_control_is_reached_by_the_keyboard_and_seen_there(all_of_it: Any,
     page.evaluate("() => document.activeElement.blur()")
     wanted = page.evaluate(
         """() => {
-          const controls = [...document.querySelectorAll("button:not(:disabled), select, input, summary, [tabindex='0']")]
-            .filter((one) => one.checkVisibility());
+          const kinds = "button:not(:disabled), select, input, summary, [tabindex='0']";
+          const controls = [...document.querySelectorAll(kinds)].filter((one) => one.checkVisibility());
           controls.forEach((one, place) => (one.dataset.place = place));
           return controls.length;
         }"""

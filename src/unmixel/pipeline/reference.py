@@ -1,4 +1,4 @@
-"""The words of the recipe's fields and of the plug-ins in it, for the command line, the viewer and the reference page."""
+"""The words of the recipe's fields and plug-ins, for the command line, the viewer and the reference page."""
 
 from __future__ import annotations
 
@@ -164,12 +164,12 @@ def _said(doc: str) -> dict[str, tuple[str, str]]:
     for indented, run in groupby(lines, lambda line: line.startswith(" ")):
         if indented:
             meaning = _plain(" ".join(run))
-            said |= {name: (valid, meaning) for name in names}
+            said |= dict.fromkeys(names, (valid, meaning))
             continue
         for line in run:
             head, _, kind = line.partition(" : ")
             names, valid = [name.strip() for name in head.split(",")], _plain(kind)
-            said |= {name: (valid, "") for name in names}
+            said |= dict.fromkeys(names, (valid, ""))
     return said
 
 

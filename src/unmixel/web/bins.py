@@ -69,7 +69,9 @@ class Bins:
         found = np.empty((len(values), len(self)), kind)
         last = self._last.astype(kind)
         step = max(1, AT_ONCE // max(1, values.shape[1]))
-        room = np.empty((step, values.shape[1]), kind)  # the same pages again and again: new ones cost more than sums
+        room = np.empty(
+            (step, values.shape[1]), kind
+        )  # the same pages again and again: new ones cost more than sums
         for first in range(0, len(values), step):
             some = values[first : first + step]
             room[: len(some)] = some

@@ -376,20 +376,6 @@ class FigureRequest(Model):
     title: Annotated[str, Field(max_length=200)] = ""
 
 
-class HelpEntry(Model):
-    """A parameter in plain words, from the schema of the recipe."""
-
-    key: str = Field(description="Dotted key, as --set takes it.")
-    meaning: str
-    unit: str
-    range: str
-    why: str = Field(description="Reason for the default.")
-    default: str
-    translated: bool = Field(
-        default=True, description="False where the words are known in English only, whatever was asked for."
-    )
-
-
 class WidgetMessage(Model):
     """What the page says to the kernel where it is a Jupyter widget: a request, or about a socket."""
 
@@ -400,10 +386,3 @@ class WidgetMessage(Model):
         default="", description="Below `api/`, with its query."
     )
     text: str = Field(default="", description="Body of a request, or message for a socket.")
-
-
-class Help(Model):
-    """Words for every parameter of a recipe and of the plug-ins in it."""
-
-    language: Language
-    entries: list[HelpEntry]

@@ -128,7 +128,9 @@ class TileStore:
         kind = np.float32 if small and per_bin <= 256 else np.float64
         self._sums = np.zeros((len(self.bins), scan.n_positions), kind)
         self._positions = np.zeros(scan.n_positions, np.intp)
-        self._of_pixels = np.zeros((4, scan.n_pixels))  # sum; sum of squares, largest, sum of those with tiles
+        self._of_pixels = np.zeros(
+            (4, scan.n_pixels)
+        )  # sum; sum of squares, largest, sum of those with tiles
         self._of_positions = np.zeros((3, scan.n_positions))
         self._of_pixels[2] = self._of_positions[2] = -np.inf
         self.drawer = drawer_for(scan.n_bytes, self.budget // 4, scratch=self.scratch)
@@ -363,7 +365,7 @@ def _cut_pixels(cover: Cover, part: _Part, drawer: Drawer) -> Float:
 
 
 def _statistics(found: Float, counts: tuple[int, int]) -> dict[str, Float]:
-    """Return statistics of sums, sums of squares, largest values and sums again: of so many, the last three of so many."""
+    """Return statistics of sums of so many, and of squares, largest values and sums of so many others."""
     total, squares, largest, same = found
     return {
         "sum": total.copy(),

@@ -8,8 +8,31 @@ import json
 from functools import cache
 from importlib.resources import files
 
+from pydantic import Field
+
 from unmixel.pipeline.reference import default_text, fields, parameters, plugins, summary, words_of
-from unmixel.web.models import Help, HelpEntry, Language
+from unmixel.web.models import Language, Model
+
+
+class HelpEntry(Model):
+    """A parameter in plain words, from the schema of the recipe."""
+
+    key: str = Field(description="Dotted key, as --set takes it.")
+    meaning: str
+    unit: str
+    range: str
+    why: str = Field(description="Reason for the default.")
+    default: str
+    translated: bool = Field(
+        default=True, description="False where the words are known in English only, whatever was asked for."
+    )
+
+
+class Help(Model):
+    """Words for every parameter of a recipe and of the plug-ins in it."""
+
+    language: Language
+    entries: list[HelpEntry]
 
 
 @cache
@@ -41,7 +64,7 @@ def words(language: Language) -> Help:
     return Help(language=language, entries=entries)
 
 
-def _of_plugin(  # noqa: PLR0913
+def _of_plugin(
     key: str,
     meaning: str,
     translated: dict[str, dict[str, str]],

@@ -115,7 +115,9 @@ def test_image_of_a_scan_that_is_being_read_is_right_where_it_is(
     store.fill()
     assert (store.done, seen[-1]) == (1, (35, 35, True))
     whole_at = next(index for index, (summed, _, _) in enumerate(seen) if summed == 35)
-    assert (whole_at < len(seen) - 1) == (where == "scratch")  # every image is whole before the tiles are there
+    assert (whole_at < len(seen) - 1) == (
+        where == "scratch"
+    )  # every image is whole before the tiles are there
     assert all(exact == (summed == filled) for summed, filled, exact in seen)
 
 

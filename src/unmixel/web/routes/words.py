@@ -8,12 +8,12 @@ from fastapi import APIRouter, Response
 
 from unmixel.core.errors import InputError
 from unmixel.web.jobs import NotOpened
-from unmixel.web.models import FigureRequest, Help, Language, Snippet, SnippetRequest
+from unmixel.web.models import FigureRequest, Language, Snippet, SnippetRequest
 from unmixel.web.routes.opened import TheViewer
 from unmixel.web.run_view import history
 from unmixel.web.snippets import comparison_snippet, history_snippet, run_snippet, scan_snippet
 from unmixel.web.viewer import Viewer
-from unmixel.web.words import words
+from unmixel.web.words import Help, words
 
 router = APIRouter(tags=["words"])
 
