@@ -98,9 +98,8 @@ def _typed(path: Path) -> str:
 def _groups(run: RunView, request: SnippetRequest) -> list[str]:
     if request.height is None:
         return ["print(result.groups.labels, result.groups.rotation_deg)"]
-    entry = (run.result.recipe.get("interpret") or {}).get("group") or "rotation"
-    name, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
-    given = {**(settings or {}), "cut": request.height}
+    name, settings = run.clusterer
+    given = {**settings, "cut": request.height}
     return [
         "from unmixel.core import registry",
         "",
