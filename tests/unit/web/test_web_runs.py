@@ -169,6 +169,7 @@ def test_figure_of_a_calibration_tells_its_numbers(client: TestClient) -> None:
     assert "Rings of Al" in drawn
 
 
+@pytest.mark.slow
 def test_figures_show_the_cut_and_the_candidate_that_are_looked_at(client: TestClient) -> None:
     for view, changed in (
         ("dendrogram", {"height": 0.99}),
