@@ -124,12 +124,16 @@ async def measure(
         _, found["first_pattern_ms"] = await live.ask(what="pattern", position=[0, 0])
         begin = time.perf_counter()
         head, _ = await live.ask(what="virtual", detector=disk(detector, 16, 0), exact=True)
-        while head["done"] < 1:
+        while True:
+            now = time.perf_counter() - begin
             if head["done"] > 0:
-                found.setdefault("first_part_s", time.perf_counter() - begin)
+                found.setdefault("first_part_s", now)
+            if head["done"] >= 1:
+                found.setdefault("first_whole_s", now)
+            if head["final"]:
+                break
             head = await live.next()
-        found["first_whole_s"] = time.perf_counter() - begin
-        found.setdefault("first_part_s", found["first_whole_s"])
+        found["first_exact_s"] = now
         for name, positions in (
             ("pattern_near_ms", [[i % 8, i // 8 % 8] for i in range(CURSORS)]),
             ("pattern_far_ms", [[37 * i % scan[0], 91 * i % scan[1]] for i in range(CURSORS)]),

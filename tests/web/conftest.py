@@ -23,6 +23,7 @@ QUIET = (
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
+ROOT = Path(__file__).parents[2]
 GLASS = "demo:glass?scan=32x32&detector=48x48&dose=20000&seed=1"
 
 
@@ -39,6 +40,23 @@ def browser() -> Iterator[Any]:
         opened = player.chromium.launch(executable_path=found, args=list(QUIET))
         yield opened
         opened.close()
+
+
+def call(*command: str, cwd: Path) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the page's sources with what they are built and tested with."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("there is no node here: what ships is checked by its digests all the same")
+    web = tmp_path_factory.mktemp("sources") / "web"
+    shutil.copytree(ROOT / "web", web, ignore=shutil.ignore_patterns("node_modules", "schema.ts"))
+    call(npm, "ci", cwd=web)
+    return web
 
 
 @contextmanager

@@ -62,7 +62,7 @@ export function App() {
         <Languages />
       </header>
       <Trouble />
-      <main id="screen" tabIndex={-1}>
+      <main id="screen" tabindex={-1}>
         {session.value && <Screen />}
       </main>
     </>

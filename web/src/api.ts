@@ -57,10 +57,25 @@ async function arrayOf(reply: Response): Promise<NdArray> {
   return decode(bytes, reply.headers.get("X-Shape") ?? "", reply.headers.get("X-Dtype") ?? "");
 }
 
+/** An array with what its headers say of it. */
+export interface Picture {
+  readonly array: NdArray;
+  /** Whether it is what reading all data gives; false for sums of bins. */
+  readonly exact: boolean;
+  /** Share of the scan that is in it, 0 to 1. */
+  readonly done: number;
+}
+
+async function pictureOf(reply: Response): Promise<Picture> {
+  const number = (name: string) => Number(reply.headers.get(name) ?? 1);
+  return { array: await arrayOf(reply), exact: number("X-Exact") === 1, done: number("X-Done") };
+}
+
 export const api = {
   get: async <T>(path: string): Promise<T> => (await ask(path)).json(),
   post: async <T>(path: string, body: unknown): Promise<T> => (await ask(path, posted(body))).json(),
   array: async (path: string): Promise<NdArray> => arrayOf(await ask(path)),
+  picture: async (path: string): Promise<Picture> => pictureOf(await ask(path)),
   postArray: async (path: string, body: unknown): Promise<NdArray> => arrayOf(await ask(path, posted(body))),
   blob: async (path: string): Promise<Blob> => (await ask(path)).blob(),
   postBlob: async (path: string, body: unknown): Promise<Blob> => (await ask(path, posted(body))).blob(),

@@ -1,7 +1,9 @@
+import { type Zoom, whole } from "./zoom";
+
 /** Returns a length as CSS writes it. */
 export const px = (length: number): string => `${length}px`;
 
-/** Where an image of rows x columns lies inside a box of the page, and how pixels turn into places. */
+/** Where an image of rows x columns, or what is seen of it, lies inside a box of the page; pixels turn into places. */
 export interface Geometry {
   readonly left: number;
   readonly top: number;
@@ -17,6 +19,8 @@ export interface Geometry {
   readonly y: (row: number) => number;
   /** Row and column under a place. */
   readonly at: (x: number, y: number) => [number, number];
+  /** Whether only a part of the image is seen. */
+  readonly zoomed: boolean;
 }
 
 export interface Margins {
@@ -28,11 +32,12 @@ export interface Margins {
 
 const LONGEST = 10; // an image longer than this is drawn wider than it is, and says so
 
-/** Fits an image into a box, whole and as large as it goes. */
+/** Fits an image, or what is seen of it, into a box, as large as it goes. */
 export function fit(
   [rows, columns]: readonly [number, number],
   [boxWidth, boxHeight]: readonly [number, number],
   margins: Margins,
+  zoom: Zoom = whole,
 ): Geometry {
   const roomX = Math.max(1, boxWidth - margins.left - margins.right);
   const roomY = Math.max(1, boxHeight - margins.top - margins.bottom);
@@ -42,8 +47,8 @@ export function fit(
   const height = width / ratio;
   const left = margins.left + (roomX - width) / 2;
   const { top } = margins; // so that images side by side begin at one height
-  const across = width / columns;
-  const down = height / rows;
+  const across = (zoom.factor * width) / columns;
+  const down = (zoom.factor * height) / rows;
   return {
     left,
     top,
@@ -52,8 +57,9 @@ export function fit(
     across,
     down,
     toScale: ratio === ownRatio,
-    x: (column) => left + (column + 0.5) * across,
-    y: (row) => top + (row + 0.5) * down,
-    at: (x, y) => [(y - top) / down - 0.5, (x - left) / across - 0.5],
+    x: (column) => left + (column + 0.5 - zoom.column) * across,
+    y: (row) => top + (row + 0.5 - zoom.row) * down,
+    at: (x, y) => [(y - top) / down - 0.5 + zoom.row, (x - left) / across - 0.5 + zoom.column],
+    zoomed: zoom.factor > 1,
   };
 }

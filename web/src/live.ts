@@ -1,4 +1,4 @@
-import { type Message, Refused, api } from "./api";
+import { type Message, type Picture, Refused, api } from "./api";
 import { type NdArray, decode } from "./arrays";
 import type { Socket } from "./transport";
 
@@ -6,13 +6,6 @@ export type LiveRequest =
   | Omit<Message<"LivePattern">, "seq">
   | Omit<Message<"LiveVirtual">, "seq">
   | Omit<Message<"LiveRegion">, "seq">;
-
-/** What came back: the array, whether it is exact, and how much of the scan is in it. */
-export interface Picture {
-  readonly array: NdArray;
-  readonly exact: boolean;
-  readonly done: number;
-}
 
 interface Waiting {
   readonly request: LiveRequest;
@@ -36,6 +29,8 @@ export class Live {
   private seq = 0;
   private readonly path: string;
   private readonly underWay = new Map<number, Waiting>();
+  /** Questions that have an answer already, which is still growing: they hold nobody up. */
+  private readonly growing = new Map<number, Waiting>();
   private readonly next = new Map<string, Waiting>();
 
   constructor(scan: string) {
@@ -50,6 +45,7 @@ export class Live {
   close(): void {
     this.next.clear();
     this.underWay.clear();
+    this.growing.clear();
     this.socket?.close();
     this.socket = null;
   }
@@ -61,6 +57,7 @@ export class Live {
     for (const [what, waiting] of this.next) {
       if (busy.has(waiting.request.what)) continue;
       this.next.delete(what);
+      for (const [seq, old] of this.growing) if (old.request.what === what) this.growing.delete(seq);
       this.underWay.set(++this.seq, waiting);
       socket.send(JSON.stringify({ ...waiting.request, seq: this.seq }));
     }
@@ -74,8 +71,9 @@ export class Live {
     socket.onclose = () => {
       if (this.socket !== socket) return;
       this.socket = null;
-      const lost = [...this.underWay.values()];
+      const lost = [...this.underWay.values(), ...this.growing.values()];
       this.underWay.clear();
+      this.growing.clear();
       for (const waiting of lost) waiting.fail(new Error("closed"));
     };
     this.socket = socket;
@@ -89,8 +87,11 @@ export class Live {
       this.underWay.delete(seq);
     } else {
       const { head, array } = unpack(data);
-      this.underWay.get(head.seq)?.take({ array, exact: head.exact, done: head.done });
-      if (head.done >= 1) this.underWay.delete(head.seq);
+      const asked = this.underWay.get(head.seq) ?? this.growing.get(head.seq);
+      asked?.take({ array, exact: head.exact, done: head.done });
+      this.underWay.delete(head.seq);
+      if (asked && !head.final) this.growing.set(head.seq, asked);
+      else this.growing.delete(head.seq);
     }
     this.send();
   }

@@ -11,8 +11,8 @@ export function outlines(labels: NdArray, geometry: Geometry): string {
   for (let row = 0; row <= rows; row++) {
     for (let column = 0; column <= columns; column++) {
       const here = label(row, column);
-      const x = (geometry.left + column * geometry.across).toFixed(1);
-      const y = (geometry.top + row * geometry.down).toFixed(1);
+      const x = geometry.x(column - 0.5).toFixed(1);
+      const y = geometry.y(row - 0.5).toFixed(1);
       if (here !== label(row, column - 1)) parts.push(`M${x} ${y}v${geometry.down.toFixed(2)}`);
       if (here !== label(row - 1, column)) parts.push(`M${x} ${y}h${geometry.across.toFixed(2)}`);
     }

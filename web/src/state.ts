@@ -38,6 +38,9 @@ export const scanContrast = signal<Contrast>({ stretch: "linear", low: 0.5, high
 export const patternLook = signal<Contrast>({ stretch: "sqrt", low: 0, high: 99.9, colours: "viridis" });
 export const mapLook: Contrast = { stretch: "linear", low: 0, high: 99.8, colours: "viridis" };
 
+/** Whether the list of candidate phases is unfolded. */
+export const candidatesOpen = signal(false);
+
 /** What went wrong last, in words; shown until it is put away. */
 export const problem = signal<string>("");
 

@@ -4,6 +4,7 @@ import { stepped } from "../src/frames";
 import { niceTicks, scaleBar, shown } from "../src/scales";
 import { type Shape, fresh, grown, handles, moved, pulled, spanned } from "../src/shapes";
 import { brackets } from "../src/tree";
+import { type Zoom, showing, whole, zoomed, zoomedBy } from "../src/zoom";
 
 const size = [31, 26] as const;
 const kinds = ["disk", "annulus", "rectangle"] as const;
@@ -64,6 +65,57 @@ describe("geometry", () => {
     expect(column).toBeCloseTo(columns - 1);
     expect(geometry.toScale).toBe(Math.max(rows / columns, columns / rows) <= 10);
     if (geometry.toScale) expect(geometry.across).toBeCloseTo(geometry.down);
+  });
+});
+
+describe("zoom", () => {
+  const image = [40, 70] as const;
+  const margins = { left: 50, top: 5, right: 70, bottom: 40 };
+  const seen = (zoom: Zoom) => {
+    const { left, top, width, height, at } = fit(image, [700, 500], margins, zoom);
+    return [at(left, top), at(left + width, top + height)] as const;
+  };
+  const within = (zoom: Zoom) => {
+    const [first, last] = seen(zoom);
+    for (const along of [0, 1] as const) {
+      expect(first[along]).toBeGreaterThanOrEqual(-0.5 - 1e-9);
+      expect(last[along]).toBeLessThanOrEqual(image[along] - 0.5 + 1e-9);
+      expect(last[along] - first[along]).toBeCloseTo(image[along] / zoom.factor);
+    }
+  };
+  test("about a place leaves that place where it is, and never shows what is not there", () => {
+    const at = [20.3, 31.7] as const;
+    const before = fit(image, [700, 500], margins);
+    const zoom = zoomed(whole, 3, at, image);
+    const after = fit(image, [700, 500], margins, zoom);
+    expect(after.x(at[1])).toBeCloseTo(before.x(at[1]));
+    expect(after.y(at[0])).toBeCloseTo(before.y(at[0]));
+    expect(after.across).toBeCloseTo(3 * before.across);
+    let now = whole;
+    let seed = 5;
+    const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+    for (let turn = 0; turn < 300; turn++) {
+      now = zoomed(now, 0.5 + 1.5 * random(), [random() * 40, random() * 70], image);
+      now = zoomedBy(["+", "-", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"][turn % 6] as string, now, image) ?? now;
+      within(now);
+    }
+  });
+  test("in and out again is the whole image, and so is 0", () => {
+    expect(zoomed(zoomed(whole, 4, [3, 5], image), 1 / 4, [30, 60], image)).toEqual(whole);
+    expect(zoomedBy("0", zoomed(whole, 4, [3, 5], image), image)).toEqual(whole);
+    expect(zoomedBy("ArrowUp", whole, image)).toBeNull();
+    expect(zoomedBy("w", whole, image)).toBeNull();
+  });
+  test("follows a cursor that leaves what is seen, and no other", () => {
+    const zoom = zoomed(whole, 4, [10, 10], image);
+    for (const place of [[0, 0], [39, 69], [20, 3]] as const) {
+      const [first, last] = seen(showing(zoom, place, image));
+      for (const along of [0, 1] as const) {
+        expect(place[along]).toBeGreaterThanOrEqual(first[along] + 0.5 - 1e-9);
+        expect(place[along]).toBeLessThanOrEqual(last[along] - 0.5 + 1e-9);
+      }
+    }
+    expect(showing(zoom, [10, 10], image)).toEqual(zoom);
   });
 });
 

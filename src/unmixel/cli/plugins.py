@@ -38,6 +38,31 @@ def show(kind: str | None, *, laws: bool, as_json: bool) -> None:
         raise typer.Exit(BROKEN)
 
 
+def describe(kind: str, name: str, *, as_json: bool) -> None:
+    """Print what one plug-in is, and its parameters in its own words."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from unmixel.core import registry
+    from unmixel.lab.plugins import installed
+    from unmixel.pipeline.reference import parameters, summary
+
+    group = next((one.kind for one in installed(kind)), kind)
+    plugin = registry.load(group, name)
+    found = parameters(plugin)
+    if as_json:
+        told = [dict(vars(one)) for one in found]
+        print_json({"kind": group, "name": name, "meaning": summary(plugin), "parameters": told})
+        return
+    out().print(f"{name}: {summary(plugin)}", markup=False)
+    table = Table(box=None, pad_edge=False)
+    for heading, fold in (("parameter", False), ("default", True), ("values", True), ("meaning", True)):
+        table.add_column(heading, no_wrap=not fold, overflow="fold" if fold else "ellipsis")
+    for one in found:
+        table.add_row(*map(Text, (one.name, one.default, one.valid, one.meaning)))
+    out().print(table)
+
+
 def _plain(plugin: Plugin, checked: Checked | None) -> dict[str, Any]:
     told = dict(vars(plugin))
     if checked is not None:

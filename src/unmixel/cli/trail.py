@@ -154,15 +154,21 @@ def plugins(
     kind: Annotated[
         str | None, typer.Argument(metavar="[KIND]", help="Such as constraints; all kinds by default.")
     ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Such as sparse: what it is, and its parameters.")
+    ] = None,
     laws: Annotated[
         bool, typer.Option("--laws", help="Hold each to the laws of its kind, in a process of its own.")
     ] = False,
     json: Json = False,
 ) -> None:
     """List the plug-ins that are installed: of which kind, from which package, and whether they keep their laws."""
-    from unmixel.cli.plugins import show
+    from unmixel.cli.plugins import describe, show
 
-    show(kind, laws=laws, as_json=json)
+    if kind is not None and name is not None:
+        describe(kind, name, as_json=json)
+    else:
+        show(kind, laws=laws, as_json=json)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -315,24 +315,30 @@ def _judged(
     n_rings = len(np.unique(spots.expected[spots.used]))
     faults = []
     if n_used < FEWEST:
-        faults.append(f"only {n_used} spots lie on rings of {fit.phase} ({FEWEST} are needed)")
+        lie = "1 spot lies" if n_used == 1 else f"{n_used or 'no'} spots lie"
+        faults.append(f"{'only ' if n_used else ''}{lie} on rings of {fit.phase} ({FEWEST} are needed)")
     if fit.explained < LEAST_EXPLAINED or luck > BY_CHANCE:
         faults.append(
             f"{fit.phase} explains {fit.explained:.0%} of {n_judged} spots, where chance reaches {fit.chance:.0%}: "
             "another phase, several phases, too few rings, or a start that is further off than 5 %"
         )
-    told = [
-        f"{n_used} of {len(spots.used)} spots lie on {n_rings} rings of {fit.phase}, rms {fit.rms_px:.2f} px "
-        f"({fit.rms_percent:.2f} %)"
-    ]
+    told = [f"{n_used} of {len(spots.used)} spots lie on {n_rings} rings of {fit.phase}"]
+    if n_used:
+        told[0] += f", rms {fit.rms_px:.2f} px ({fit.rms_percent:.2f} %)"
     if n_used and n_rings == 1:
         told.append("all of them on one ring: nothing checks that it is this one")
     if rivals:
         others = ", ".join(f"{way.where.scale:.5g}" for way in rivals)
         told.append(f"the scale is not determined: {others} 1/angstrom a pixel fits about as well")
-    for name, variance in zip(NAMES, np.diag(fit.covariance), strict=True):
-        if not np.isfinite(variance) and not (rivals and name == "the scale"):
-            told.append(f"{name} is not determined and stays as it was")
+    unknown = [
+        name
+        for name, variance in zip(NAMES, np.diag(fit.covariance), strict=True)
+        if not np.isfinite(variance) and not (rivals and name == "the scale")
+    ]
+    if len(unknown) == len(NAMES):
+        told.append("centre, scale and ellipse are not determined and stay as they were")
+    else:
+        told += [f"{name} is not determined and stays as it was" for name in unknown]
     head = f"Not to be trusted: {'; '.join(faults)}. " if faults else ""
     words = head + "; ".join(told) + ". " + " ".join(notes)
     return replace(fit, trusted=not faults, words=words.strip())

@@ -35,8 +35,12 @@ class Naming:
         None takes that of the scan.
     spot_size : float or None
         Standard deviation of a spot, in pixels; None measures it.
-    scale_tolerance, largest, least
-        See `unmixel.identify`.
+    scale_tolerance : float, 0 to 0.2
+        How wrong the calibration of the detector may be.
+    largest : int, >= 1
+        Largest index of a zone axis.
+    least : float, 0 to 1
+        Score below which the answer is "unknown".
     distortion : mapping or None
         Parameters of a `Lens`, {} for its defaults: one calibration is fitted for all groups, distortions beyond the
         ellipse included. None leaves the calibration as it is.

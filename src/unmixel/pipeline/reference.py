@@ -1,16 +1,60 @@
-"""The words of the recipe's fields, for the command line and the reference page."""
+"""The words of the recipe's fields and plug-ins, for the command line, the viewer and the reference page."""
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from itertools import groupby
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from unmixel.core import registry
+from unmixel.pipeline.fields import as_identify, as_match, as_measure
 from unmixel.pipeline.recipe import Factorize, Interpret, Read, Recipe
 from unmixel.pipeline.yamlfile import value_text
 
 _SECTIONS: dict[str, type[BaseModel]] = {"read": Read, "factorize": Factorize, "interpret": Interpret}
+
+PLUGINS = {
+    "prepare": "steps",
+    "factorize.constraints": "constraints",
+    "factorize.refine": "refinements",
+    "interpret.group": "clusterers",
+}
+"""Fields of a recipe that hold plug-ins with parameters, and the group that their names come from."""
+
+_SETTINGS: dict[str, partial[Any]] = {
+    "interpret.measure": as_measure,
+    "interpret.identify": as_identify,
+    "interpret.match": as_match,
+}
+"""Fields that hold the parameters of one class."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a plug-in, in the words of the plug-in's own docstring.
+
+    Parameters
+    ----------
+    name : str
+    meaning : str
+    valid : str
+        Kind and range of its values.
+    default : str
+        As a recipe writes it; empty where it has to be given.
+    """
+
+    name: str
+    meaning: str
+    valid: str
+    default: str
 
 
 def fields() -> dict[str, FieldInfo]:
@@ -60,6 +104,78 @@ def default_text(field: FieldInfo) -> str:
     if isinstance(default, tuple):
         default = [getattr(item, "name", item) for item in default]
     return value_text(default)
+
+
+def plugins() -> Iterator[tuple[str, type[Any]]]:
+    """Yield the dotted key and the class of everything in a recipe that has parameters of its own.
+
+    Examples
+    --------
+    >>> [key for key, _ in plugins() if key.endswith("sparse")]
+    ['factorize.constraints.sparse']
+    """
+    for field, group in PLUGINS.items():
+        for name in registry.names(group):
+            yield f"{field}.{name}", registry.load(group, name)
+    for field, checked in _SETTINGS.items():
+        module, _, kind = checked.args[1].partition(":")
+        yield field, getattr(import_module(module), kind)
+
+
+def summary(plugin: type[Any]) -> str:
+    """Return the first sentence of a plug-in's docstring.
+
+    Examples
+    --------
+    >>> summary(registry.load("steps", "bin"))
+    'Sum bins of samples; counts stay counts, and whole numbers never overflow.'
+    """
+    return _plain((inspect.getdoc(plugin) or "").partition("\n\n")[0])
+
+
+def parameters(plugin: type[Any]) -> tuple[Parameter, ...]:
+    """Return the parameters of a plug-in's constructor, told by the section "Parameters" of its docstring.
+
+    One that the docstring does not speak of has no words.
+
+    Examples
+    --------
+    >>> [(one.name, one.default) for one in parameters(registry.load("constraints", "sparse"))]
+    [('weight', '2.0'), ('side', 'maps'), ('spare', '0')]
+    """
+    said = _said(inspect.getdoc(plugin) or "")
+    found = []
+    for one in inspect.signature(plugin).parameters.values():
+        if one.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            continue
+        valid, meaning = said.get(one.name, ("", ""))
+        default = "" if one.default is inspect.Parameter.empty else value_text(one.default)
+        found.append(Parameter(one.name, meaning, valid, default))
+    return tuple(found)
+
+
+def _said(doc: str) -> dict[str, tuple[str, str]]:
+    """Return kind and meaning of each parameter by its name, from a docstring as numpydoc has it."""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+$|\Z)", doc, re.DOTALL | re.MULTILINE)
+    said: dict[str, tuple[str, str]] = {}
+    names: list[str] = []
+    valid = ""
+    lines = [line for line in section[1].splitlines() if line.strip()] if section else []
+    for indented, run in groupby(lines, lambda line: line.startswith(" ")):
+        if indented:
+            meaning = _plain(" ".join(run))
+            said |= dict.fromkeys(names, (valid, meaning))
+            continue
+        for line in run:
+            head, _, kind = line.partition(" : ")
+            names, valid = [name.strip() for name in head.split(",")], _plain(kind)
+            said |= dict.fromkeys(names, (valid, ""))
+    return said
+
+
+def _plain(text: str) -> str:
+    """Return words without the marks of the documentation and its line breaks, values as a recipe writes them."""
+    return re.sub(r"\bNone\b", "null", " ".join(text.replace("`", "").split()))
 
 
 def page() -> str:

@@ -84,8 +84,13 @@ def overlay_panel(result: Result, group: int) -> Panel:
     return replace(panel, colours="gray", title=f"Group {group}: {answer_words(answer)}", remark=shown)
 
 
-def figure_overlay(result: Result, group: int, *, width: float = 4.4, tallest: float = 3.9) -> Figure:
-    """Return a group's pattern with measured spots as circles and expected ones as crosses or arcs, with indices."""
+def figure_overlay(
+    result: Result, group: int, *, candidate: int = 0, width: float = 4.4, tallest: float = 3.9
+) -> Figure:
+    """Return a group's pattern with measured spots as circles and expected ones as crosses or arcs, with indices.
+
+    Expected are those of the best candidate; with `candidate` 1 those of the runner-up, and so on.
+    """
     panel = overlay_panel(result, group)
     figure = sheet(width, 0.1 + panel.height(width - 0.1, tallest=tallest))
     axes = panel.draw(figure, 0.05, 0.05, width - 0.1, tallest=tallest)
@@ -98,7 +103,7 @@ def figure_overlay(result: Result, group: int, *, width: float = 4.4, tallest: f
         axes.plot(places[:, 1], places[:, 0], "o", ms=9, mfc="none", mec=MEASURED, mew=1.1, linestyle="none")
     for ring in answer.halo:
         _circle(axes, phases, ring.position, color=MEASURED, lw=1.0, ls=(0, (4, 4)))
-    match = answer.best
+    match = answer.ranked[candidate] if candidate < len(answer.ranked) else None
     if isinstance(match, (PhaseMatch, PlaceMatch)):
         _mark_spots(axes, phases, match)
     elif isinstance(match, RingMatch):

@@ -6,11 +6,15 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
+
+AT_ONCE = 250_000
+"""Values that are added up at once: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,29 @@ class Bins:
         members = [numbers[place].ravel() for place in self.places]
         return np.concatenate(members), np.cumsum([0, *map(len, members)])[:-1]
 
+    @cached_property
+    def _last(self) -> NDArray[np.float64]:
+        """Which sample of the last axis lies in which bin of it, 0 or 1."""
+        bin_of = np.arange(self.shape[-1]) // self.side[-1]
+        return np.asarray(bin_of[:, None] == np.arange(bin_of[-1] + 1), np.float64)
+
+    def sums(self, values: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
+        """Return the sums of patterns (b, n_pixels) over all bins, shape (b, number of bins), of a kind of float."""
+        found = np.empty((len(values), len(self)), kind)
+        last = self._last.astype(kind)
+        step = max(1, AT_ONCE // max(1, values.shape[1]))
+        room = np.empty(
+            (step, values.shape[1]), kind
+        )  # the same pages again and again: new ones cost more than sums
+        for first in range(0, len(values), step):
+            some = values[first : first + step]
+            room[: len(some)] = some
+            part = room[: len(some)].reshape(-1, *self.shape)
+            for axis, side in enumerate(self.side[:-1], start=1):
+                part = _folded(part, axis, side)
+            found[first : first + step] = (part @ last).reshape(len(part), -1)
+        return found
+
     def cover(self, shares: Float, *, exact: bool) -> Cover:
         """Return a detector as weights of whole bins and of single pixels.
 
@@ -79,6 +106,16 @@ class Bins:
             rows = np.flatnonzero(part != whole[number])
             cut.append(Cut(int(number), rows, part[rows] - whole[number]))
         return Cover(whole, tuple(cut))
+
+
+def _folded(values: NDArray[Any], axis: int, side: int) -> NDArray[Any]:
+    """Return sums over runs of `side` samples along an axis; the last run may be shorter."""
+    before = (slice(None),) * axis
+    total = values[(*before, slice(0, None, side))].copy()
+    for first in range(1, side):  # three times as fast as numpy's reduceat
+        more = values[(*before, slice(first, None, side))]
+        total[(*before, slice(0, more.shape[axis]))] += more
+    return total
 
 
 @dataclass(frozen=True, eq=False)

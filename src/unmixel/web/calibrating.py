@@ -46,7 +46,7 @@ def calibrated(view: ScanView, crystal: Crystal, request: CalibrateRequest) -> C
         When the scan holds no patterns, or neither its axes nor the request say what a pixel is worth.
     """
     _check_patterns(view)
-    summaries = view.summaries()
+    summaries = view.summaries(request.of)
     seen = np.asarray(summaries.pattern[request.of]), _used(view)
     start = _start(view, *seen, request)
     fit = _fitted(view, seen, crystal, start) if request.fit else None
@@ -55,7 +55,7 @@ def calibrated(view: ScanView, crystal: Crystal, request: CalibrateRequest) -> C
         phase=crystal.name,
         trusted=fit is not None and fit.trusted,
         words="Not fitted: rings as the numbers say." if fit is None else fit.words,
-        done=summaries.done,
+        done=summaries.share(request.of),
         center_v=_number(where.center[0], None if fit is None else fit.center_error[0]),
         center_u=_number(where.center[1], None if fit is None else fit.center_error[1]),
         scale=_number(where.scale, None if fit is None else fit.scale_error),
@@ -82,7 +82,7 @@ def fitted(
     """
     _check_patterns(view)
     view.read_all()
-    seen = np.asarray(view.summaries().pattern[request.of]), _used(view)
+    seen = np.asarray(view.summaries(request.of).pattern[request.of]), _used(view)
     return _fitted(view, seen, crystal, _start(view, *seen, request)), seen[0]
 
 

@@ -25,6 +25,9 @@ METHODS = ("pca", "plain", "constrained")
 MOST_BYTES = 2_000_000_000
 """Bytes of the prepared data as float32 up to which PCA, which holds them all, is offered."""
 
+MOST_DRAWN = 8
+"""Components of each in the figure: smaller pictures could not be looked at."""
+
 WORDS = {
     "pca": "Directions in which patterns differ most: patterns and maps of both signs, which is no diffraction.",
     "plain": "Nothing is negative; noise may be modelled, and patterns may have dips.",
@@ -54,7 +57,7 @@ def compare(address: str, overrides: Sequence[str], folder: Path, tell: Callable
     recipe, _ = settle(request.recipe_for(scan)[0], scan)
     ready = stages.prepare(scan, recipe, tell)
     tell("pca")
-    _keep(folder, "pca", *_pca(ready, recipe))
+    found = {"pca": _pca(ready, recipe)}
     plain = Recipe.from_dict(
         {
             **recipe.to_dict(),
@@ -64,7 +67,27 @@ def compare(address: str, overrides: Sequence[str], folder: Path, tell: Callable
     for method, one in (("plain", plain), ("constrained", recipe)):
         tell(method)
         factors: Factors = stages.model_of(ready, one).factorize(ready)
-        _keep(folder, method, factors.maps, factors.patterns, factors.convergence.relative_error)
+        found[method] = factors.maps, factors.patterns, factors.convergence.relative_error
+    for method, arrays in found.items():
+        _keep(folder, method, *arrays)
+    _draw(folder, ready, found)
+
+
+def _draw(folder: Path, scan: Scan, found: dict[str, tuple[NDArray[Any], NDArray[Any], float]]) -> None:
+    """Write the figure of all methods: the first components of each, a row for each."""
+    from unmixel.report.canvas import png, svg
+    from unmixel.report.side_by_side import figure_side_by_side
+
+    most = min(MOST_DRAWN, *(len(maps) for maps, _, _ in found.values()))
+    figure = figure_side_by_side(
+        {name: (maps[:most], patterns[:most]) for name, (maps, patterns, _) in found.items()},
+        scan_axes=scan.scan_axes,
+        pattern_axes=scan.pattern_axes,
+        used_pixels=None if scan.pixel_weights is None else scan.pixel_weights > 0,
+        columns=[f"{k + 1}" for k in range(most)],
+    )
+    (folder / "methods.svg").write_bytes(svg(figure))
+    (folder / "methods.png").write_bytes(png(figure))
 
 
 def _pca(scan: Scan, recipe: Recipe) -> tuple[NDArray[Any], NDArray[Any], float]:

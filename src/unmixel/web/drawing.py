@@ -21,9 +21,9 @@ from unmixel.report.panels import Panel
 from unmixel.report.particles import figure_particle_map, figure_size_histogram
 from unmixel.report.phases import figure_overlay
 from unmixel.report.residual import figure_residual
-from unmixel.report.scales import Scale
+from unmixel.report.scales import Scale, sqrt_scale
 from unmixel.report.side_by_side import figure_side_by_side
-from unmixel.web.calibrating import fitted
+from unmixel.web.calibrating import calibrated, fitted
 from unmixel.web.models import CalibrateRequest, FigureRequest, PrepareRequest
 from unmixel.web.preparing import pictures, steps_done
 from unmixel.web.run_view import RunView, lacking
@@ -61,6 +61,24 @@ def calibration_figure(view: ScanView, crystal: Crystal, request: CalibrateReque
     """Return the figure of a fitted calibration: rings over the pattern, and what is left."""
     fit, pattern = fitted(view, crystal, request)
     return figure_calibration(fit, pattern)
+
+
+def rings_figure(view: ScanView, crystal: Crystal, request: CalibrateRequest) -> Any:
+    """Return the figure of rings as they are drawn by hand, nothing fitted."""
+    reply = calibrated(view, crystal, request)
+    pattern = view.summaries(request.of).pattern[request.of]
+    panel = Panel(
+        pattern, view.scan.pattern_axes, "counts", scale=sqrt_scale(pattern), title=f"Rings of {crystal.name}"
+    )
+    figure = sheet(WIDTH, 0.1 + panel.height(WIDTH - 0.1, tallest=4.2))
+    axes = panel.draw(figure, 0.05, 0.05, WIDTH - 0.1, tallest=4.2)
+    assert axes is not None  # a pattern with two axes is a picture  # nosec B101
+    for ring in reply.rings:
+        v, u = zip(*ring.points, strict=True)
+        axes.plot(u, v, color="#d55e00", linewidth=0.7)
+    rows, columns = pattern.shape
+    axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+    return figure
 
 
 def step_figure(view: ScanView, request: FigureRequest) -> Any:
@@ -150,10 +168,11 @@ def run_figure(run: RunView, request: FigureRequest) -> bytes:
             image if request.side == "map" else pattern, title=request.title or f"Component {index}"
         )
         return file_of(figure_panel(chosen, width=WIDTH, tallest=4.2), request)
+    cut = result if request.height is None else replace(result, groups=run.regrouped(request.height))
     figures = {
-        "groups": lambda: figure_groups(result),
-        "dendrogram": lambda: figure_dendrogram(result),
-        "phases": lambda: figure_overlay(result, index),
+        "groups": lambda: figure_groups(cut),
+        "dendrogram": lambda: figure_dendrogram(cut),
+        "phases": lambda: figure_overlay(result, index, candidate=request.candidate),
         "particles": lambda: figure_particle_map(result, index),
         "histogram": lambda: figure_size_histogram(result),
         "residual": lambda: figure_residual(result),
@@ -177,7 +196,8 @@ def _shown(view: ScanView, request: FigureRequest) -> tuple[NDArray[Any], bool, 
         return view.whole_virtual(request.shape).values, True, "counts"
     if request.view in ("summary", "map"):
         view.read_all()
-        found, statistic = view.summaries(), request.statistic or "sum"
+        statistic = request.statistic or "sum"
+        found = view.summaries(statistic)
         values = found.pattern if request.view == "summary" else found.map
         quantity = {"variance": "variance of counts", "max": "largest counts", "mean": "mean counts"}
         return values[statistic], request.view == "map", quantity.get(statistic, "counts")

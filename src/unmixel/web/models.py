@@ -187,6 +187,9 @@ class ArrayHead(Model):
     done: float = Field(
         default=1.0, ge=0, le=1, description="Share of the scan that is in it; NaN stands elsewhere."
     )
+    final: bool = Field(
+        default=True, description="False while the scan is being read and a better answer follows."
+    )
 
 
 class LiveProblem(Model):
@@ -320,9 +323,11 @@ class SnippetRequest(Model):
 
     view: Literal[
         "pattern", "region", "virtual", "summary", "map", "calibrate", "prepare", "run", "rank",
-        "groups", "phases", "particles", "compare",
+        "groups", "phases", "particles", "compare", "methods", "history",
     ]  # fmt: skip
-    opened: Name = Field(description="Id of the scan or run.")
+    opened: Name = Field(
+        default="history", description="Id of the scan or run; of the history of runs nothing is needed."
+    )
     other: Name | None = Field(default=None, description="Of a comparison: id of the second run.")
     language: Literal["python", "command"] = "python"
     position: list[Index] | None = Field(default=None, max_length=4)
@@ -348,11 +353,11 @@ class FigureRequest(Model):
     view: Literal[
         "pattern", "region", "virtual", "summary", "map",
         "component", "residual", "groups", "dendrogram", "phases", "particles", "histogram", "convergence", "rank",
-        "calibrate", "prepare", "compare",
+        "calibrate", "prepare", "compare", "methods",
     ]  # fmt: skip
     other: Name | None = Field(default=None, description="Of a comparison: id of the second run.")
     calibrate: CalibrateRequest | None = Field(
-        default=None, description="Of a calibration: it is fitted again."
+        default=None, description="Of a calibration: it is fitted again, or its rings are drawn as it says."
     )
     steps: list[StepEntry] | None = Field(default=None, max_length=20, description="As for `PrepareRequest`.")
     format: Literal["svg", "png"] = "svg"
@@ -360,22 +365,15 @@ class FigureRequest(Model):
     shape: Shape | None = None
     statistic: Statistic | None = None
     index: Index = Field(default=0, description="Component, group or step.")
+    candidate: Index = Field(default=0, description="Of phases: 0 the best, 1 the runner-up, ...")
+    height: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = Field(
+        default=None, description="Of groups and their tree: another cut than the run's."
+    )
     side: Literal["map", "pattern"] = "pattern"
     log: bool = False
     percentiles: tuple[Percent, Percent] = (0.0, 100.0)
     colormap: Literal["gray", "viridis", "magma", "cividis", "inferno"] = "gray"
     title: Annotated[str, Field(max_length=200)] = ""
-
-
-class HelpEntry(Model):
-    """A parameter in plain words, from the schema of the recipe."""
-
-    key: str = Field(description="Dotted key, as --set takes it.")
-    meaning: str
-    unit: str
-    range: str
-    why: str = Field(description="Reason for the default.")
-    default: str
 
 
 class WidgetMessage(Model):
@@ -388,10 +386,3 @@ class WidgetMessage(Model):
         default="", description="Below `api/`, with its query."
     )
     text: str = Field(default="", description="Body of a request, or message for a socket.")
-
-
-class Help(Model):
-    """Words for every parameter of a recipe."""
-
-    language: Language
-    entries: list[HelpEntry]

@@ -168,13 +168,21 @@ class RunView:
         ).tolist()
         return labels
 
+    @property
+    def clusterer(self) -> tuple[str, dict[str, Any]]:
+        """Name and settings of the clusterer of the run; the usual one where its recipe leaves that open."""
+        entry = (self.result.recipe.get("interpret") or {}).get("group")
+        if entry in (None, "auto"):
+            entry = "rotation" if len(self.result.factors.pattern_axes) == 2 else "spectrum"
+        name, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
+        return name, dict(settings or {})
+
     def regrouped(self, height: float) -> Groups:
         """Return the groups that the clusterer of the run makes at another cut, patterns aligned."""
         from unmixel.core import registry
 
-        entry = (self.result.recipe.get("interpret") or {}).get("group") or "rotation"
-        name, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
-        clusterer = registry.load("clusterers", name)(**{**(settings or {}), "cut": height})
+        name, settings = self.clusterer
+        clusterer = registry.load("clusterers", name)(**{**settings, "cut": height})
         seed = int((self.result.recipe.get("factorize") or {}).get("seed", 0))
         found: Groups = clusterer.group(self.result.factors, seed=seed)
         return found
@@ -248,7 +256,10 @@ def history(folder: Path, opened: Mapping[str, RunView]) -> list[HistoryRow]:
 
 
 def _row(place: Path, run: RunView | None) -> HistoryRow:
-    record = told(record_of(RunFolder(place)) or {}) if place.is_dir() else {}
+    if place.is_dir():
+        record = told(record_of(RunFolder(place)) or {})
+    else:
+        record = {} if run is None else told(run.result.record)
     factors = None if run is None else run.result.factors
     return HistoryRow(
         id=None if run is None else run.id,

@@ -161,18 +161,20 @@ class ScanView:
         self.read_all()
         return self.store.image(wanted, exact=exact)
 
-    def summaries(self) -> Summaries:
-        """Return statistics of what has been read, which begins now; waits for the first part."""
-        self.store.begin()
-        self.store.wait(0, 600.0)
-        return self.store.summaries()
+    def summaries(self, statistic: str) -> Summaries:
+        """Return statistics of what has been read, which begins now; waits for the first part of one of them."""
+        store = self.store
+        store.begin()
+        while not (found := store.summaries()).share(statistic) and not store.ended:
+            store.wait((store.summed, 0), 600.0)
+        return found
 
     def read_all(self) -> None:
         """Wait until the store holds the whole scan."""
         store = self.store
         store.begin()
         while not store.ended:
-            store.wait(store.filled, 600.0)
+            store.wait((store.summed, store.filled), 600.0)
 
     def region(self, region: Shape, *, sampled: bool = False) -> tuple[Float, bool]:
         """Return the mean pattern of a region and whether all of its positions are in it.

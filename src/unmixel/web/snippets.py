@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from unmixel.core.errors import InputError
@@ -72,6 +72,21 @@ def comparison_snippet(first: RunView, second: RunView, request: SnippetRequest)
     return Snippet(text="\n".join([*lines, "print(page)"]) + "\n")
 
 
+def history_snippet(names: Sequence[str], request: SnippetRequest) -> Snippet:
+    """Return the list of runs as text: their records, or all of them opened."""
+    if request.language == "command":
+        return Snippet(text=shlex.join(["unmixel", "open", *names]) + "\n")
+    lines = [
+        "import json",
+        "from pathlib import Path",
+        "",
+        "for path in sorted(Path().glob('*/record.json')):",
+        "    record = json.loads(path.read_text(encoding='utf-8'))",
+        "    print(path.parent.name, record['status'], record['started'], record['input']['path'])",
+    ]
+    return Snippet(text="\n".join(lines) + "\n")
+
+
 def _typed(path: Path) -> str:
     """Return a path as short as it can be typed from where the viewer was started."""
     try:
@@ -83,9 +98,8 @@ def _typed(path: Path) -> str:
 def _groups(run: RunView, request: SnippetRequest) -> list[str]:
     if request.height is None:
         return ["print(result.groups.labels, result.groups.rotation_deg)"]
-    entry = (run.result.recipe.get("interpret") or {}).get("group") or "rotation"
-    name, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
-    given = {**(settings or {}), "cut": request.height}
+    name, settings = run.clusterer
+    given = {**settings, "cut": request.height}
     return [
         "from unmixel.core import registry",
         "",
@@ -211,6 +225,18 @@ def _rank(view: ScanView, request: SnippetRequest) -> list[str]:
     ]
 
 
+def _methods(view: ScanView, request: SnippetRequest) -> list[str]:
+    overrides = [*view.reading, *request.overrides]
+    return [
+        "from pathlib import Path",
+        "from unmixel.web.compare import compare",
+        "",
+        "folder = Path('methods')  # PCA, plain and constrained: arrays, errors, and a figure",
+        "folder.mkdir()",
+        f"compare({view.address!r}, {overrides!r}, folder, print)",
+    ]
+
+
 _PYTHON: dict[str, Callable[[ScanView, SnippetRequest], list[str]]] = {
     "pattern": _pattern,
     "region": _region,
@@ -221,6 +247,7 @@ _PYTHON: dict[str, Callable[[ScanView, SnippetRequest], list[str]]] = {
     "prepare": _prepare,
     "run": _run,
     "rank": _rank,
+    "methods": _methods,
 }
 
 

@@ -1,20 +1,17 @@
 """The store behind virtual images: sums over bins of pixels in memory, and the pixels themselves, tile by tile.
 
-One pass over the scan cuts it into tiles: some positions by the pixels of one bin, a row for each pixel, at the
-smallest type that holds them. An image then adds up whole bins from memory, and reads only the pixels of bins that the
-border of the detector cuts.
+A pass over the scan cuts it into tiles: some positions by the pixels of one bin, a row for each pixel, at the smallest
+type that holds them. An image then adds up whole bins from memory, and reads only the pixels of bins that the border of
+the detector cuts. Where tiles go to the disk, which takes several times as long as reading, a pass before it fills the
+sums of bins alone, so that every image is there as a whole after one read.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal, Protocol
-from weakref import finalize
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +21,23 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import compact_dtype, read_once
 from unmixel.engines.lazy import as_array
 from unmixel.prepare.detectors import frames
-from unmixel.web.bins import Cover, bins_for
+from unmixel.web.bins import AT_ONCE, Cover, bins_for
+from unmixel.web.drawers import Drawer, drawer_for
 
 Float = NDArray[np.float64]
-Where = Literal["memory", "scratch", "file"]
 
 MOST_POSITIONS = 4096
 """Positions of a tile: more would make a row longer than what is worth reading at once."""
 
-SPARE_DISK = 2_000_000_000
-"""Bytes of the disk that a temporary file leaves free."""
-
 CHEAP = 48_000_000
 """Bytes of pixels that are read for an exact image even while something is dragged."""
+
+
+EARLY = ("sum", "mean")
+"""Statistics that are there with the sums over bins, before the tiles."""
+
+_Run = tuple[NDArray[np.intp], NDArray[Any]]
+_Work = Callable[[slice, NDArray[Any]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,77 +59,6 @@ class Image:
     done: float
 
 
-class Drawer(Protocol):
-    """Where tiles lie."""
-
-    where: Where
-    n_bytes: int
-
-    def put(self, tile: NDArray[Any]) -> int:
-        """Keep a tile and return its key."""
-        ...
-
-    def rows(self, key: int, rows: slice, like: tuple[np.dtype[Any], int]) -> NDArray[Any]:
-        """Return rows of a tile of a type and a width."""
-        ...
-
-
-class InMemory:
-    """Keeps tiles as they are."""
-
-    where: Where = "memory"
-
-    def __init__(self) -> None:
-        self.n_bytes = 0
-        self._tiles: list[NDArray[Any]] = []
-
-    def put(self, tile: NDArray[Any]) -> int:
-        """Keep a tile and return its key."""
-        self._tiles.append(tile)
-        self.n_bytes += tile.nbytes
-        return len(self._tiles) - 1
-
-    def rows(self, key: int, rows: slice, like: tuple[np.dtype[Any], int]) -> NDArray[Any]:
-        """Return rows of a tile."""
-        return self._tiles[key][rows]
-
-
-class Scratch:
-    """Writes tiles to a temporary file, which goes when this does, or when the process ends."""
-
-    where: Where = "scratch"
-
-    def __init__(self) -> None:
-        self.n_bytes = 0
-        self._lock = threading.Lock()
-
-    @cached_property
-    def _file(self) -> Any:
-        file = tempfile.TemporaryFile(buffering=0, prefix="unmixel-")  # noqa: SIM115 - open as long as this is
-        finalize(self, file.close)
-        return file
-
-    def put(self, tile: NDArray[Any]) -> int:
-        """Write a tile and return where it begins."""
-        start = self.n_bytes
-        with self._lock:
-            self._file.seek(start)
-            rest = tile.data.cast("B")
-            while rest:  # a write may take less than it is given
-                rest = rest[self._file.write(rest) :]
-        self.n_bytes += tile.nbytes
-        return start
-
-    def rows(self, key: int, rows: slice, like: tuple[np.dtype[Any], int]) -> NDArray[Any]:
-        """Read rows of a tile."""
-        kind, width = like
-        values = np.empty((rows.stop - rows.start, width), kind)
-        with self._lock:
-            self._file.seek(key + rows.start * width * kind.itemsize)
-            self._file.readinto(values.data)
-        return values
-
-
 @dataclass(frozen=True, eq=False)
 class _Part:
     """Some positions of the scan: where their tiles are."""
@@ -148,12 +78,18 @@ class Summaries:
         ``sum``, ``mean``, ``max``, ``variance``.
     map : dict of str to ndarray, shape scan_shape
         The same; NaN where nothing has been read yet.
-    done : float
+    done, summed : float
+        Share of the scan that is in them, and in those that are there early: ``sum`` and ``mean``.
     """
 
     pattern: dict[str, Float]
     map: dict[str, Float]
     done: float
+    summed: float
+
+    def share(self, statistic: str) -> float:
+        """Return which share of the scan is in a statistic."""
+        return self.summed if statistic in EARLY else self.done
 
 
 @dataclass
@@ -173,8 +109,10 @@ class TileStore:
     scan: Scan
     budget: int
     scratch: bool = True
+    summed: int = field(default=0, init=False)
+    """Positions whose sums over bins are there."""
     filled: int = field(default=0, init=False)
-    """Positions that have been read."""
+    """Positions whose tiles and statistics are there, too."""
     failed: Exception | None = field(default=None, init=False)
     closed: bool = field(default=False, init=False)
     _parts: list[_Part] = field(default_factory=list, init=False)
@@ -190,21 +128,22 @@ class TileStore:
         kind = np.float32 if small and per_bin <= 256 else np.float64
         self._sums = np.zeros((len(self.bins), scan.n_positions), kind)
         self._positions = np.zeros(scan.n_positions, np.intp)
-        self._of_pixels = np.zeros((3, scan.n_pixels))  # sum, sum of squares, largest
+        self._of_pixels = np.zeros(
+            (4, scan.n_pixels)
+        )  # sum; sum of squares, largest, sum of those with tiles
         self._of_positions = np.zeros((3, scan.n_positions))
         self._of_pixels[2] = self._of_positions[2] = -np.inf
-        self.drawer = self._drawer()
-
-    def _drawer(self) -> Drawer | None:
-        if self.scan.n_bytes <= self.budget // 4:
-            return InMemory()
-        room = shutil.disk_usage(tempfile.gettempdir()).free - SPARE_DISK
-        return Scratch() if self.scratch and self.scan.n_bytes <= room else None
+        self.drawer = drawer_for(scan.n_bytes, self.budget // 4, scratch=self.scratch)
 
     @property
     def done(self) -> float:
-        """Share of the scan that has been read."""
+        """Share of the scan whose tiles and statistics are there."""
         return self.filled / max(1, self.scan.n_positions)
+
+    @property
+    def progress(self) -> tuple[int, bool]:
+        """What images depend on: positions whose sums are there, and whether the tiles of all of these are."""
+        return self.summed, self.filled == self.summed
 
     @property
     def ended(self) -> bool:
@@ -231,17 +170,35 @@ class TileStore:
         if self._thread is not None:
             self._thread.join(timeout=10)
 
-    def wait(self, filled: int, timeout: float) -> bool:
-        """Wait until more than `filled` positions have been read; whether there are more."""
+    def wait(self, seen: tuple[int, int], timeout: float) -> bool:
+        """Wait until another number of positions than `seen` is summed and filled; whether more has been read."""
         with self._news:
-            return self._news.wait_for(lambda: self.filled > filled or self.ended, timeout)
+            return self._news.wait_for(lambda: (self.summed, self.filled) != seen or self.ended, timeout)
 
     def fill(self) -> None:
         """Read the whole scan, or until it is closed."""
-        for positions, values in self._runs():
+        works: tuple[_Work, ...] = (self._sum, self._measure, self._cut)
+        if self.drawer is None or self.drawer.where == "memory":
+            self._pass(self._runs(), works)
+        else:
+            self._pass(self._blocks(), works[:1])
+            self._pass(self._runs(), works[1:])
+
+    def _pass(self, runs: Iterable[_Run], works: tuple[_Work, ...]) -> None:
+        """Do some works on all positions; tiles come last of all."""
+        start = 0
+        for positions, values in runs:
             if self.closed:
                 return
-            self._take(positions, values)
+            columns = slice(start, start + len(positions))
+            self._positions[columns] = positions
+            for work in works:
+                work(columns, values)
+            start = columns.stop
+            with self._news:
+                self.summed = max(self.summed, start)
+                self.filled = start if works[-1] == self._cut else self.filled
+                self._news.notify_all()
 
     def _fill_quietly(self) -> None:
         try:
@@ -251,54 +208,59 @@ class TileStore:
         with self._news:
             self._news.notify_all()
 
-    def _runs(self) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
-        """Yield positions (b,) and their values (b, n_pixels), as many at once as a tile is to hold."""
-        scan, n_scan = self.scan, len(self.scan.scan_axes)
-        row = max(1, scan.n_pixels * np.dtype(scan.data.dtype).itemsize)
-        wanted = min(MOST_POSITIONS, max(1, self.budget // 8 // row))
-        positions, values, held = [], [], 0
-        for block in read_once(as_array(scan.data, n_scan), n_scan, self.budget // 4):
-            positions.append(block.positions)
-            values.append(block.values)
-            held += len(block.positions)
-            if held >= wanted:
-                yield np.concatenate(positions), values[0] if len(values) == 1 else np.concatenate(values)
-                positions, values, held = [], [], 0
-        if held:
-            yield np.concatenate(positions), np.concatenate(values)
+    def _blocks(self) -> Iterator[_Run]:
+        """Yield positions (b,) and their values (b, n_pixels), as they are read."""
+        n_scan = len(self.scan.scan_axes)
+        for block in read_once(as_array(self.scan.data, n_scan), n_scan, self.budget // 4):
+            yield block.positions, block.values
 
-    def _take(self, positions: NDArray[np.intp], values: NDArray[Any]) -> None:
-        """Cut values (b, n_pixels) into tiles and add them to all sums."""
-        columns = slice(self.filled, self.filled + len(positions))
+    def _runs(self) -> Iterator[_Run]:
+        """Yield the same in the same order, as many at once as a tile is to hold."""
+        row = max(1, self.scan.n_pixels * np.dtype(self.scan.data.dtype).itemsize)
+        wanted = min(MOST_POSITIONS, max(1, self.budget // 8 // row))
+        held: list[_Run] = []
+        for run in self._blocks():
+            held.append(run)
+            if sum(len(positions) for positions, _ in held) >= wanted:
+                yield _joined(held)
+                held = []
+        if held:
+            yield _joined(held)
+
+    def _sum(self, columns: slice, values: NDArray[Any]) -> None:
+        """Add values (b, n_pixels) up over bins, over pixels and over positions."""
+        sums = self.bins.sums(values, self._sums.dtype)
+        self._sums[:, columns] = sums.T
+        self._of_positions[0, columns] = sums.sum(axis=1, dtype=np.float64)
+        self._of_pixels[0] += values.sum(axis=0, dtype=np.float64)
+
+    def _measure(self, columns: slice, values: NDArray[Any]) -> None:
+        """Take squares and largest values in."""
+        self._of_positions[2, columns] = values.max(axis=1)
+        self._of_pixels[2] = np.maximum(self._of_pixels[2], values.max(axis=0))
+        step = max(1, AT_ONCE // max(1, values.shape[1]))
+        for first in range(0, len(values), step):
+            squares = values[first : first + step].astype(np.float64)
+            self._of_pixels[3] += squares.sum(axis=0)
+            squares *= squares
+            place = slice(columns.start + first, columns.start + first + len(squares))
+            self._of_positions[1, place] = squares.sum(axis=1)
+            self._of_pixels[1] += squares.sum(axis=0)
+
+    def _cut(self, columns: slice, values: NDArray[Any]) -> None:
+        """Cut values into tiles and put them into the drawer."""
+        if self.drawer is None:
+            return
         folded = values.reshape(len(values), *self.scan.pattern_shape)
         shrink = compact_dtype(values).kind == "u"
         keys, kinds = [], []
-        numbers = np.arange(self.scan.n_pixels).reshape(self.scan.pattern_shape)
-        for number, place in enumerate(self.bins.places):
+        for place in self.bins.places:
             tile = np.ascontiguousarray(folded[(slice(None), *place)].reshape(len(values), -1).T)
-            self._add(number, numbers[place].ravel(), columns, tile)
-            if self.drawer is None:
-                continue
             kind = np.min_scalar_type(int(tile.max())) if shrink else tile.dtype
             keys.append(self.drawer.put(tile.astype(kind, copy=False)))
             kinds.append(kind)
-        self._positions[columns] = positions
         with self._news:
             self._parts.append(_Part(columns, tuple(keys), tuple(kinds)))
-            self.filled = columns.stop
-            self._news.notify_all()
-
-    def _add(self, number: int, pixels: NDArray[np.intp], columns: slice, tile: NDArray[Any]) -> None:
-        """Add a tile (pixels, positions) to sums, sums of squares and largest values."""
-        sums = tile.sum(axis=0, dtype=np.float64)
-        self._sums[number, columns] = sums
-        squares: Any = {"dtype": np.float64, "casting": "unsafe"}
-        self._of_positions[0, columns] += sums
-        self._of_positions[1, columns] += np.einsum("ij,ij->j", tile, tile, **squares)
-        self._of_pixels[0, pixels] += tile.sum(axis=1, dtype=np.float64)
-        self._of_pixels[1, pixels] += np.einsum("ij,ij->i", tile, tile, **squares)
-        self._of_positions[2, columns] = np.maximum(self._of_positions[2, columns], tile.max(axis=0))
-        self._of_pixels[2, pixels] = np.maximum(self._of_pixels[2, pixels], tile.max(axis=1))
 
     def _check(self) -> None:
         """Tell whoever asks why the scan could not be read."""
@@ -314,10 +276,16 @@ class TileStore:
         """Return the statistics of what has been read."""
         self._check()
         with self._news:
-            n = self.filled
-        pattern = _statistics(self._of_pixels, max(1, n), self.scan.pattern_shape)
-        flat = _statistics(self._of_positions[:, :n], self.scan.n_pixels, (n,))
-        return Summaries(pattern, {name: self._on_scan(values) for name, values in flat.items()}, self.done)
+            summed, filled = self.summed, self.filled
+        of_pixels = _statistics(self._of_pixels, (max(1, summed), max(1, filled)))
+        of_positions = _statistics(self._of_positions[[0, 1, 2, 0]], (self.scan.n_pixels,) * 2)
+        maps = {
+            name: self._on_scan(values[: summed if name in EARLY else filled])
+            for name, values in of_positions.items()
+        }
+        patterns = {name: values.reshape(self.scan.pattern_shape) for name, values in of_pixels.items()}
+        n = max(1, self.scan.n_positions)
+        return Summaries(patterns, maps, filled / n, summed / n)
 
     def _on_scan(self, values: Float) -> Float:
         image = np.full(self.scan.n_positions, np.nan)
@@ -341,20 +309,22 @@ class TileStore:
         """
         self._check()
         with self._news:
-            parts, n = list(self._parts), self.filled
+            n, cuttable = self.summed, self.filled == self.summed
+            parts = [part for part in self._parts if part.columns.stop <= n]
+        done = n / max(1, self.scan.n_positions)
         cover = self.bins.cover(shares, exact=True)
         size = cover.n_rows * n * np.dtype(self.scan.data.dtype).itemsize
         cheap = self.drawer is not None and size <= CHEAP
-        if cover.cut and not (exact or cheap):
+        if cover.cut and not (cuttable and (exact or cheap)):
             cover = self.bins.cover(shares, exact=False)
-            return Image(self._on_scan(_weighted(cover.whole, self._sums[:, :n])), False, self.done)
+            return Image(self._on_scan(_weighted(cover.whole, self._sums[:, :n])), False, done)
         if cover.cut and self.drawer is None:
             return Image(self._by_pass(shares), True, 1.0)
         values = _weighted(cover.whole, self._sums[:, :n])
-        if self.drawer is not None:
+        if self.drawer is not None and cover.cut:
             for part in parts:
                 values[part.columns] += _cut_pixels(cover, part, self.drawer)
-        return Image(self._on_scan(values), True, n / max(1, self.scan.n_positions))
+        return Image(self._on_scan(values), True, done)
 
     def _by_pass(self, shares: Float) -> Float:
         """Return the exact image by reading the data."""
@@ -364,6 +334,14 @@ class TileStore:
         for positions, values in frames(self.scan, self.budget // 4, columns):
             sums[positions] = values @ weights[columns]
         return sums.reshape(self.scan.scan_shape)
+
+
+def _joined(runs: list[_Run]) -> _Run:
+    """Return runs as one, not copied where it is one already."""
+    if len(runs) == 1:
+        return runs[0]
+    positions, values = zip(*runs, strict=True)
+    return np.concatenate(positions), np.concatenate(values)
 
 
 def _weighted(weights: Float, sums: NDArray[Any]) -> Float:
@@ -386,13 +364,12 @@ def _cut_pixels(cover: Cover, part: _Part, drawer: Drawer) -> Float:
     return total
 
 
-def _statistics(sums: Float, count: int, shape: tuple[int, ...]) -> dict[str, Float]:
-    """Return statistics of sums, sums of squares and largest values over `count` samples."""
-    mean = sums[0] / count
-    found = {
-        "sum": sums[0],
-        "mean": mean,
-        "max": sums[2],
-        "variance": np.maximum(sums[1] / count - mean**2, 0.0),
+def _statistics(found: Float, counts: tuple[int, int]) -> dict[str, Float]:
+    """Return statistics of sums of so many, and of squares, largest values and sums of so many others."""
+    total, squares, largest, same = found
+    return {
+        "sum": total.copy(),
+        "mean": total / counts[0],
+        "max": largest.copy(),
+        "variance": np.maximum(squares / counts[1] - (same / counts[1]) ** 2, 0.0),
     }
-    return {name: np.array(values).reshape(shape) for name, values in found.items()}

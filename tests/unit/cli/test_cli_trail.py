@@ -80,6 +80,17 @@ def test_plugins_are_listed(ledger: Ledger) -> None:
     assert "laws" not in told[0]
 
 
+def test_one_plugin_is_told_with_its_parameters(ledger: Ledger) -> None:
+    text = call("plugins", "constraints", "sparse").output
+    assert "L1 penalty" in text
+    assert "standard deviations" in text
+    told = json.loads(call("plugins", "step", "bin", "--json").stdout)
+    assert (told["kind"], [one["name"] for one in told["parameters"]]) == ("steps", ["scan", "pattern"])
+    wrong = call("plugins", "constraints", "spars")
+    assert wrong.exit_code == 2
+    assert "Did you mean 'sparse'" in wrong.output
+
+
 def test_a_new_package_is_written_and_not_twice(ledger: Ledger) -> None:
     done = call("new", "package", "unmixel-rim")
     assert "pip install -e" in done.output

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from unmixel.core.errors import RecipeError
 from unmixel.factorize.model import NMF
 from unmixel.pipeline.recipe import Factorize, Recipe
-from unmixel.pipeline.reference import described, fields, listing, page
+from unmixel.pipeline.reference import described, fields, listing, page, parameters, plugins, summary
 from unmixel.pipeline.resolve import SHIPPED, shipped
 from unmixel.pipeline.written import plain, write
 from unmixel.pipeline.yamlfile import parse, value_of
@@ -222,6 +222,22 @@ def test_every_field_says_what_it_is() -> None:
             assert extra["words"][part], f"{key}.{part}"
         assert extra["words"]["meaning"] in described(key)
     assert len(listing()) == len(fields()) - 1
+
+
+def test_every_parameter_of_a_plugin_says_what_it_is() -> None:
+    told = {f"{key}.{one.name}": one for key, plugin in plugins() for one in parameters(plugin)}
+    assert len(told) > 100
+    assert [key for key, one in told.items() if not (one.meaning and one.valid)] == []
+    assert [key for key, plugin in plugins() if not summary(plugin)] == []
+    assert told["prepare.bin.pattern"].meaning == told["prepare.bin.scan"].meaning  # told in one line
+    assert told["factorize.constraints.resolution.fwhm"].default == ""  # has to be given
+
+
+def test_parameters_that_a_docstring_does_not_speak_of_have_no_words() -> None:
+    class Bare:
+        def __init__(self, width: int = 3, **rest: int) -> None: ...
+
+    assert [(one.name, one.meaning, one.default) for one in parameters(Bare)] == [("width", "", "3")]
 
 
 def test_written_recipes_explain_themselves() -> None:

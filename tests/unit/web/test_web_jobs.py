@@ -117,6 +117,8 @@ def test_rank_and_comparison(viewer: Viewer) -> None:
     assert methods["plain"]["negative_share"] == methods["constrained"]["negative_share"] == 0
     # PCA is the best of its rank, plain NMF is the best of those two that are not negative
     assert methods["pca"]["relative_error"] <= methods["plain"]["relative_error"] * (1 + 1e-5)
+    figure = client.post("/api/figure", json={"opened": job["id"], "view": "methods"}).text
+    assert all(name in figure for name in ("pca", "plain", "constrained"))
     reply = client.get(f"/api/jobs/{job['id']}/compare/pca/maps")
     maps = np.frombuffer(reply.content, reply.headers["X-Dtype"])
     assert maps.min() < 0

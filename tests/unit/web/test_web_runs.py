@@ -165,3 +165,27 @@ def test_figure_of_a_calibration_tells_its_numbers(client: TestClient) -> None:
     text = client.post("/api/figure", json=asked).text
     assert f"{told['scale']['value']:.6f}" in text
     assert client.post("/api/figure", json={**asked, "calibrate": None}).status_code == 422
+    drawn = client.post("/api/figure", json={**asked, "calibrate": {**asked["calibrate"], "fit": False}}).text
+    assert "Rings of Al" in drawn
+
+
+@pytest.mark.slow
+def test_figures_show_the_cut_and_the_candidate_that_are_looked_at(client: TestClient) -> None:
+    for view, changed in (
+        ("dendrogram", {"height": 0.99}),
+        ("groups", {"height": 0.99}),
+        ("phases", {"candidate": 1}),
+    ):
+        plain, other = (
+            client.post("/api/figure", json={"opened": "r1", "view": view, **more}) for more in ({}, changed)
+        )
+        assert plain.status_code == other.status_code == 200, other.text
+        assert plain.content != other.content, view
+
+
+def test_history_as_text_and_a_table(client: TestClient) -> None:
+    command = client.post("/api/snippet", json={"view": "history", "language": "command"}).json()["text"]
+    assert command.startswith("unmixel open ")
+    assert "all.nxs" in command
+    text = client.post("/api/snippet", json={"view": "history"}).json()["text"]
+    exec(compile(text, "snippet", "exec"), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from unmixel.engines.lazy import wrap
 from unmixel.web.models import Disk, Mask, Rectangle, Ring, Window
 from unmixel.web.scan_view import MOST_SAMPLED, Patterns, ScanView
 from unmixel.web.shapes import shares
+from unmixel.web.tiles import TileStore
 from unmixel.web.viewer import Viewer
 
 DISK = {"kind": "disk", "center": [9.3, 7.6], "radius": 4.2}
@@ -146,7 +148,7 @@ def test_spectra_have_windows() -> None:
     view = ScanView("s", "memory", "memory", Scan.from_array(data), memory=10**7)
     found = view.whole_virtual(Window(first=7, last=31))
     np.testing.assert_allclose(found.values, data[..., 7:32].sum(axis=-1))
-    np.testing.assert_allclose(view.summaries().pattern["mean"], data.mean(axis=(0, 1)))
+    np.testing.assert_allclose(view.summaries("mean").pattern["mean"], data.mean(axis=(0, 1)))
 
 
 def test_large_region_is_sampled_while_it_is_dragged_and_says_so() -> None:
@@ -266,6 +268,36 @@ def test_newest_request_wins(viewer: Viewer, client: TestClient, monkeypatch: py
         while seen[-1] < 49:
             seen.append(_message(socket.receive_bytes())[0]["seq"])
     assert len(seen) <= 4  # the first, what came while it was answered, and the last
+
+
+@pytest.mark.slow
+def test_another_detector_does_not_wait_for_the_end_of_reading(
+    client: TestClient, viewer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = viewer.scan("s1")
+    store = TileStore(view.scan, 10**8)
+    go = threading.Event()
+    fill = store.fill
+
+    def later() -> None:
+        go.wait(60)
+        fill()
+
+    monkeypatch.setattr(store, "fill", later)
+    monkeypatch.setitem(vars(view), "store", store)
+    with client.websocket_connect("/api/scans/s1/live") as socket:
+        for seq, radius in ((1, 3.0), (2, 5.0)):
+            wanted = {**DISK, "radius": radius}
+            socket.send_json({"seq": seq, "what": "virtual", "detector": wanted, "exact": True})
+            head, values = _message(socket.receive_bytes())
+            assert (head["seq"], head["done"], head["final"]) == (seq, 0, False)
+            assert np.isnan(values).all()
+        go.set()
+        while not head["final"]:
+            head, values = _message(socket.receive_bytes())
+            assert head["seq"] == 2
+        assert (head["done"], head["exact"]) == (1, True)
+        assert np.isfinite(values).all()
 
 
 def _message(message: bytes) -> tuple[dict[str, Any], np.ndarray]:

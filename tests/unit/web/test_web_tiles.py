@@ -14,7 +14,8 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import wrap
 from unmixel.web import tiles
 from unmixel.web.bins import Bins, bins_for
-from unmixel.web.tiles import InMemory, Scratch, TileStore
+from unmixel.web.drawers import InMemory, Scratch
+from unmixel.web.tiles import TileStore
 
 SHAPE = (5, 7, 19, 21)
 DRAWERS = {"memory": InMemory, "scratch": Scratch, "file": lambda: None}
@@ -82,19 +83,42 @@ def test_quick_image_says_that_it_is_not_exact_and_keeps_the_sum_of_even_pattern
     assert store.image(bins, exact=False).exact
 
 
-def test_image_of_a_scan_that_is_being_read_is_right_where_it_is() -> None:
+@pytest.mark.parametrize("where", ["memory", "scratch"])
+def test_image_of_a_scan_that_is_being_read_is_right_where_it_is(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = cube("counts")
     store = TileStore(Scan.from_array(wrap(data, (2, 3, 19, 21))), budget=60_000)
-    parts = list(store._runs())
-    assert len(parts) > 1
-    for part in parts:
-        store._take(*part)
-        image = store.image(np.ones(SHAPE[2:]))
-        there = np.isfinite(image.values)
-        assert there.sum() == store.filled
-        assert image.done == pytest.approx(store.filled / 35)
-        np.testing.assert_array_equal(image.values[there], data.sum(axis=(2, 3))[there])
-    assert store.done == 1
+    store.drawer = DRAWERS[where]()
+    assert len(list(store._runs())) > 1
+    corner = np.pad([[1.0]], ((3, 15), (2, 18)))  # cuts a bin
+    seen = []
+
+    def look() -> None:
+        for mask in (np.ones(SHAPE[2:]), corner):
+            image = store.image(mask)
+            there = np.isfinite(image.values)
+            assert there.sum() == store.summed
+            assert image.done == pytest.approx(store.summed / 35)
+            if image.exact:
+                truth = np.tensordot(data.astype(np.float64), mask, axes=2)
+                np.testing.assert_allclose(image.values[there], truth[there], rtol=3e-7)
+        seen.append((store.summed, store.filled, image.exact))
+        found = store.summaries()
+        sums = found.map["sum"]
+        assert np.isfinite(sums).sum() == store.summed
+        if store.filled:  # the variance over what was measured so far, in the order in which it was read
+            part = data.reshape(35, *SHAPE[2:])[store._positions[: store.filled]].astype(np.float64)
+            np.testing.assert_allclose(found.pattern["variance"], part.var(axis=0), rtol=1e-6)
+
+    monkeypatch.setattr(store._news, "notify_all", look)
+    store.fill()
+    assert (store.done, seen[-1]) == (1, (35, 35, True))
+    whole_at = next(index for index, (summed, _, _) in enumerate(seen) if summed == 35)
+    assert (whole_at < len(seen) - 1) == (
+        where == "scratch"
+    )  # every image is whole before the tiles are there
+    assert all(exact == (summed == filled) for summed, filled, exact in seen)
 
 
 def test_budget_chooses_where_tiles_lie_and_how_fine_bins_are() -> None:
@@ -114,7 +138,7 @@ def test_reader_that_fails_is_told_to_whoever_asks() -> None:
 
     store = TileStore(Scan.from_array(wrap(Broken(), SHAPE)), budget=10**6)
     store.begin()
-    store.wait(0, 20.0)
+    store.wait((0, 0), 20.0)
     with pytest.raises(ReadError, match="the disk is gone"):
         store.image(np.ones(SHAPE[2:]))
 

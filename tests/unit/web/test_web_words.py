@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from unmixel.cli.main import app as command_line
-from unmixel.pipeline.reference import fields
+from unmixel.pipeline.reference import fields, plugins
 from unmixel.web.words import japanese, words
 
 DISK = {"kind": "disk", "center": [9.3, 7.6], "radius": 4.2}
@@ -108,8 +109,18 @@ def test_help_has_every_parameter_in_both_languages(client: TestClient) -> None:
     assert set(japanese()) == set(fields())
     for language in ("en", "ja"):
         entries = client.get(f"/api/help/{language}").json()["entries"]
-        assert [entry["key"] for entry in entries] == list(fields())
-        assert all(entry["meaning"] and entry["why"] and entry["range"] for entry in entries)
+        keys = [entry["key"] for entry in entries]
+        own = entries[: len(fields())]
+        assert keys[: len(own)] == list(fields())
+        assert all(entry["meaning"] and entry["why"] and entry["range"] for entry in own)
+        assert all(entry["translated"] for entry in own)
+        parts = {entry["key"]: entry for entry in entries[len(own) :]}
+        assert len(keys) == len(set(keys))
+        for key, plugin in plugins():
+            assert {f"{key}.{name}" for name in signature(plugin).parameters} <= set(parts), key
+        assert all(entry["meaning"] for entry in parts.values())
+        # what is there in English only says so
+        assert {entry["translated"] for entry in parts.values()} == {language == "en"}
     assert client.get("/api/help/fr").status_code == 422
 
 

@@ -1,9 +1,10 @@
 import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { type Message, api } from "../api";
+import { drawnAs } from "../contrast";
 import { useLoaded } from "../loaded";
 import { Newest } from "../newest";
-import { type AxisModel, shown, toIndex } from "../scales";
+import { type AxisModel, shown as number, toIndex } from "../scales";
 import { card, patternContrast, scanId, session, tell } from "../state";
 import { Actions } from "../views/Actions";
 import { Check, Choice, ContrastControls, NumberField } from "../views/controls";
@@ -41,7 +42,7 @@ async function calibrate(id: string, request: Request): Promise<void> {
   if (request.fit) busy.value = false;
   if (!reply) return;
   fitted.value = { scan: id, reply };
-  if (request.fit) {
+  if (request.fit && reply.trusted) {
     const { center_v, center_u, scale, ellipse, ellipse_angle_deg } = reply;
     asked.value = {
       ...request,
@@ -70,19 +71,21 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
   const step = request.step ?? reply?.scale.value ?? (vertical.unit === "1/angstrom" ? Math.abs(vertical.scale) : 0.01);
   // where the axes do not say what a pixel is worth, the number that is shown does
   const told = (wanted: Request): Request => ({ ...wanted, step: wanted.step ?? (vertical.unit === "px" ? step : null) });
-  const shownFit = { ...told(request), fit: true };
+  const isFitted = reply !== null && reply.residuals.length > 0;
+  const shown = { ...told(request), center, fit: isFitted };
+  const plain = { view: "summary" as const, opened: id, statistic: request.of };
   return (
     <div class="form-and-result">
       <section class="form" aria-labelledby="calibrate-title">
         <h2 id="calibrate-title">{t("calibrate")}</h2>
         <Choice word="known-phase" hint={t("known-phase-help")} value={request.phase} options={[["", t("choose")] as const, ...phases.map((phase) => [phase, phase] as const)]} onChange={(phase) => change({ phase })} />
-        <Choice word="shows" value={request.of} options={[["mean", t("of-mean")], ["max", t("of-max")]]} onChange={(of) => change({ of })} />
+        <Choice word="shows" hint={t("calibrate-of-help")} value={request.of} options={[["mean", t("of-mean")], ["max", t("of-max")]]} onChange={(of) => change({ of })} />
         <h3>{t("by-hand")}</h3>
         <NumberField word="center-row" value={center[0]} step={0.25} hint={t("center-help")} onChange={(v) => change({ center: [v, center[1]] })} />
-        <NumberField word="center-column" value={center[1]} step={0.25} onChange={(u) => change({ center: [center[0], u] })} />
+        <NumberField word="center-column" hint={t("center-help")} value={center[1]} step={0.25} onChange={(u) => change({ center: [center[0], u] })} />
         <NumberField word="scale-step" hint={t("scale-step-help")} value={step} min={1e-6} onChange={(step) => change({ step })} />
         <NumberField word="ellipse" hint={t("ellipse-help")} value={request.ellipse} min={1} max={2} step={0.005} onChange={(ellipse) => change({ ellipse })} />
-        <NumberField word="ellipse-angle" value={request.ellipse_angle_deg} min={-180} max={180} step={1} onChange={(ellipse_angle_deg) => change({ ellipse_angle_deg })} />
+        <NumberField word="ellipse-angle" hint={t("ellipse-angle-help")} value={request.ellipse_angle_deg} min={-180} max={180} step={1} onChange={(ellipse_angle_deg) => change({ ellipse_angle_deg })} />
         <Check word="fit-rotation" hint={t("fit-rotation-help")} value={request.rotation} onChange={(rotation) => (asked.value = { ...request, rotation })} />
         <div class="buttons">
           <button type="button" disabled={!request.phase} onClick={() => change({})}>
@@ -100,8 +103,8 @@ function Rulers({ id, facts }: { id: string; facts: Message<"Card"> }) {
         {reply && <Numbers reply={reply} />}
         <Actions
           name={`${facts.title}-calibration`}
-          snippet={{ view: "calibrate", opened: id, calibrate: shownFit }}
-          figure={reply && reply.residuals.length > 0 ? { view: "calibrate", opened: id, calibrate: shownFit } : null}
+          snippet={request.phase ? { view: "calibrate", opened: id, calibrate: shown } : plain}
+          figure={request.phase ? { view: "calibrate", opened: id, calibrate: shown } : { ...plain, ...drawnAs(patternContrast.value) }}
         />
       </section>
       <section class="column" aria-labelledby="rings-title">
@@ -139,6 +142,7 @@ function Numbers({ reply }: { reply: Reply }) {
         {reply.trusted ? "✓ " : "⚠ "}
         {reply.words}
       </p>
+      {!reply.trusted && <p class="words">{t(reply.degrees_of_freedom > 0 || reply.residuals.length > 0 ? "fit-advice" : "rings-advice")}</p>}
       <table class="numbers">
         <tbody>
           <Row term={t("center-row")} text={`${fitted(reply.center_v, 2)} px`} />
@@ -147,7 +151,7 @@ function Numbers({ reply }: { reply: Reply }) {
           <Row term={t("ellipse")} text={fitted(reply.ellipse, 4)} />
           <Row term={t("ellipse-angle")} text={`${fitted(reply.ellipse_angle_deg, 1)}°`} />
           <Row term={t("rotation")} text={reply.rotation === null ? t("not-known") : `${fitted(reply.rotation, 1)}°`} />
-          {reply.rms_percent !== null && <Row term={t("rms")} text={`${shown(reply.rms_percent)} %`} />}
+          {reply.rms_percent !== null && <Row term={t("rms")} text={`${number(reply.rms_percent)} %`} />}
         </tbody>
       </table>
     </>

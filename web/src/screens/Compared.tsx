@@ -6,6 +6,7 @@ import { useLoaded } from "../loaded";
 import { sentence, shown } from "../scales";
 import { Actions } from "../views/Actions";
 import { Curve, type Line } from "../views/Curve";
+import { overrides } from "../views/Overrides";
 import { Thumb } from "../views/Thumb";
 import { type Word, t } from "../words";
 
@@ -67,6 +68,7 @@ export function Compared({ job }: { job: Job }) {
     <section class="column" aria-labelledby="compare-title">
       <h2 id="compare-title">{t("compare-title")}</h2>
       <p class="words">{t("signed-look")}</p>
+      <Actions name="methods" snippet={{ view: "methods", opened: job.scan, overrides: overrides.value }} figure={{ view: "methods", opened: job.id }} />
       <div class="methods">
         {found.methods.map((method) => (
           <Method key={method.method} job={job.id} method={method} />

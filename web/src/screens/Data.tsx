@@ -1,8 +1,7 @@
 import { signal, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { type Message, api } from "../api";
+import { type Message, type Picture, api } from "../api";
 import { imageShape, indexOf, isImage, rowAndColumn } from "../frames";
-import type { Picture } from "../live";
 import { shown, toValue, unitText } from "../scales";
 import { type ShapeKind, fresh, spanned } from "../shapes";
 import {
@@ -39,7 +38,22 @@ const pattern = signal<Picture | null>(null);
 const scanImage = signal<Picture | null>(null);
 const latency = signal<number | null>(null);
 
-const exactly = (array: Picture["array"]): Picture => ({ array, exact: true, done: 1 });
+const AGAIN = 500; // ms between two looks at a statistic of a scan that is being read
+
+/** Shows a statistic, and again as more of the scan is in it; returns what ends that. */
+function follow(path: string, take: (picture: Picture) => void): () => void {
+  let wanted = true;
+  const look = (): Promise<void> =>
+    api.picture(path).then((picture) => {
+      if (!wanted) return;
+      take(picture);
+      if (picture.done < 1) setTimeout(() => wanted && look().catch(complain), AGAIN);
+    });
+  look().catch(complain);
+  return () => {
+    wanted = false;
+  };
+}
 
 /** Screen 1: scan image and pattern side by side, linked by the cursor, a detector and a region. */
 export function Data() {
@@ -58,7 +72,7 @@ export function Data() {
     if (of === "cursor") connection.ask({ what: "pattern", position: [...cursor.value] }, take, complain);
     else if (of === "region") {
       if (region.value) connection.ask({ what: "region", region: region.value, exact: !draggingRegion.value }, take, complain);
-    } else api.array(`scans/${id}/summary/${of}`).then((array) => take(exactly(array)), complain);
+    } else return follow(`scans/${id}/summary/${of}`, take);
   });
 
   useSignalEffect(() => {
@@ -71,7 +85,7 @@ export function Data() {
     };
     if (of === "virtual") {
       if (detector.value) connection.ask({ what: "virtual", detector: detector.value, exact: !dragging.value }, take, complain);
-    } else api.array(`scans/${id}/map/${of}`).then((array) => take(exactly(array)), complain);
+    } else return follow(`scans/${id}/map/${of}`, take);
   });
 
   if (!card.value) return <p class="advice">{t("no-scan")}</p>;
@@ -304,8 +318,8 @@ function DetectorNumbers() {
   if (shape.kind === "window") {
     return (
       <div class="tools">
-        <NumberField word="first-channel" value={shape.first} min={0} max={shape.last} step={1} onChange={(first) => set({ first })} />
-        <NumberField word="last-channel" value={shape.last} min={shape.first} step={1} onChange={(last) => set({ last })} />
+        <NumberField word="first-channel" hint={t("window-help")} value={shape.first} min={0} max={shape.last} step={1} onChange={(first) => set({ first })} />
+        <NumberField word="last-channel" hint={t("window-help")} value={shape.last} min={shape.first} step={1} onChange={(last) => set({ last })} />
       </div>
     );
   }
@@ -313,14 +327,14 @@ function DetectorNumbers() {
   const [row, column] = shape.center;
   return (
     <div class="tools">
-      <NumberField word="center-row" value={row} step={0.5} onChange={(value) => set({ center: [value, column] })} />
-      <NumberField word="center-column" value={column} step={0.5} onChange={(value) => set({ center: [row, value] })} />
+      <NumberField word="center-row" hint={t("detector-numbers-help")} value={row} step={0.5} onChange={(value) => set({ center: [value, column] })} />
+      <NumberField word="center-column" hint={t("detector-numbers-help")} value={column} step={0.5} onChange={(value) => set({ center: [row, value] })} />
       {shape.kind === "disk" ? (
-        <NumberField word="radius" value={shape.radius} min={0.5} step={0.5} onChange={(radius) => set({ radius })} />
+        <NumberField word="radius" hint={t("detector-numbers-help")} value={shape.radius} min={0.5} step={0.5} onChange={(radius) => set({ radius })} />
       ) : (
         <>
-          <NumberField word="inner-radius" value={shape.inner} min={0} max={shape.outer - 0.5} step={0.5} onChange={(inner) => set({ inner })} />
-          <NumberField word="outer-radius" value={shape.outer} min={shape.inner + 0.5} step={0.5} onChange={(outer) => set({ outer })} />
+          <NumberField word="inner-radius" hint={t("detector-numbers-help")} value={shape.inner} min={0} max={shape.outer - 0.5} step={0.5} onChange={(inner) => set({ inner })} />
+          <NumberField word="outer-radius" hint={t("detector-numbers-help")} value={shape.outer} min={shape.inner + 0.5} step={0.5} onChange={(outer) => set({ outer })} />
         </>
       )}
     </div>

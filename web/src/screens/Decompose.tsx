@@ -7,7 +7,7 @@ import { rowAndColumn } from "../frames";
 import { growing, job, resume, start, stop, takeUp, works } from "../jobs";
 import { useLoaded } from "../loaded";
 import { numbersOf, sentence, shown } from "../scales";
-import { complain, cursor, mapLook, patternLook, run, runId, scanId, session, tell } from "../state";
+import { candidatesOpen, complain, cursor, mapLook, patternLook, run, runId, scanId, session, tell } from "../state";
 import { Actions } from "../views/Actions";
 import { Curve } from "../views/Curve";
 import { MapPicture, PatternPicture } from "../views/Picture";
@@ -90,10 +90,11 @@ function Candidates() {
     candidates.value = wanted ? [...candidates.value, phase] : candidates.value.filter((other) => other !== phase);
   };
   return (
-    <details>
+    <details open={candidatesOpen.value} onToggle={(event) => (candidatesOpen.value = event.currentTarget.open)}>
       <summary>
         {t("candidate-phases")} {candidates.value.join(", ")}
       </summary>
+      <p class="words">{t("candidates-help")}</p>
       <ul class="ticks">
         {known.map((phase) => (
           <li key={phase}>
@@ -172,6 +173,7 @@ function Growing() {
       <Convergence objective={now.objective} />
       {found && <Tiles maps={found.maps} patterns={found.patterns} />}
       {!found && <p class="advice">{t("pictures-soon")}</p>}
+      {now.run && <Actions name="convergence" snippet={{ view: "run", opened: now.run }} figure={{ view: "convergence", opened: now.run }} />}
     </section>
   );
 }
@@ -205,7 +207,7 @@ function Finished({ run: found }: { run: Message<"RunSummary"> }) {
       {component && <ComponentWords component={component} />}
       <p class="words">{sentence(found.convergence.reason)}</p>
       {maps && patterns && <Tiles maps={maps} patterns={patterns} components={found.components} />}
-      <Actions name={`${found.name}-${index + 1}`} figure={{ view: "component", opened: id, index }} />
+      <Actions name={`${found.name}-${index + 1}`} snippet={{ view: "run", opened: id }} figure={{ view: "component", opened: id, index }} />
     </section>
   );
 }

@@ -51,6 +51,7 @@ function Grouped({ id, run: found }: { id: string; run: Message<"RunSummary"> })
   if (!reply || !now) return <section />;
   const index = Math.min(chosenGroup.value, now.groups.length - 1);
   const group = now.groups[index];
+  const asked = { view: "groups" as const, opened: id, height: now.height === reply.cut ? null : now.height };
   const move = (height: number, ended: boolean) => {
     cut.value = { ...now, height };
     newest.current.ask({ height, ended });
@@ -72,12 +73,13 @@ function Grouped({ id, run: found }: { id: string; run: Message<"RunSummary"> })
             </button>
           )}
         </p>
-        <Actions name={`${found.name}-groups`} snippet={{ view: "groups", opened: id, height: now.height }} figure={{ view: "dendrogram", opened: id }} />
+        <Actions name={`${found.name}-tree`} snippet={asked} figure={{ ...asked, view: "dendrogram" }} />
       </section>
       <section class="column" aria-labelledby="groups-title">
         <h2 id="groups-title">{t("groups-title")}</h2>
         <PatternLook />
         <GroupTiles now={now} index={index} />
+        <Actions name={`${found.name}-groups`} snippet={asked} figure={asked} />
         {group && (
           <div class="two-small">
             <figure>

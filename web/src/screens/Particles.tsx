@@ -5,9 +5,9 @@ import { imageShape, indexOf, rowAndColumn } from "../frames";
 import { useLoaded } from "../loaded";
 import { outlines } from "../outlines";
 import { niceTicks, shown, toIndex, unitText } from "../scales";
-import { cursor, mapLook, moveCursor, run, runId, tell } from "../state";
+import { cursor, mapLook, moveCursor, run, runId } from "../state";
 import { Absent } from "../views/Absent";
-import { Actions, download } from "../views/Actions";
+import { Actions } from "../views/Actions";
 import { Choice } from "../views/controls";
 import { MapPicture } from "../views/Picture";
 import { useBox } from "../views/useBox";
@@ -49,6 +49,7 @@ function Found({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
         <div class="tools">
           <Choice
             word="group"
+            hint={t("group-help")}
             value={String(which)}
             options={counts.map((particles, index) => [String(index), t("group-with", { n: index + 1, particles })] as const)}
             onChange={(value) => (group.value = value)}
@@ -75,21 +76,19 @@ function Found({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
             </g>
           )}
         />
-        <Actions name={`${found.name}-particles`} snippet={{ view: "particles", opened: id }} figure={{ view: "particles", opened: id }} />
+        <Actions name={`${found.name}-particles`} snippet={{ view: "particles", opened: id }} figure={{ view: "particles", opened: id, index: which }} />
       </section>
       <section aria-labelledby="sizes-title">
         <h2 id="sizes-title">{t("sizes-title")}</h2>
         <Sentence reply={reply} />
         <HistogramPlot histogram={reply.histogram} unit={reply.unit} />
         <Table particles={shownNow} unit={reply.unit} onChoose={choose} />
-        <div class="actions">
-          <button type="button" onClick={async () => {
-            const blob = await tell(api.blob(`runs/${id}/particles.csv`));
-            if (blob) download(blob, `${found.name}-particles.csv`);
-          }}>
-            {t("save-csv")}
-          </button>
-        </div>
+        <Actions
+          name={`${found.name}-sizes`}
+          snippet={{ view: "particles", opened: id }}
+          figure={{ view: "histogram", opened: id }}
+          table={() => api.blob(`runs/${id}/particles.csv`)}
+        />
         <details>
           <summary>{t("assumed")}</summary>
           <ul>{reply.notes.map((note) => <li key={note}>{note}</li>)}</ul>
@@ -151,7 +150,7 @@ function HistogramPlot({ histogram, unit }: { histogram: Message<"Histogram">; u
 
 function Table({ particles, unit, onChoose }: { particles: readonly Particle[]; unit: string; onChoose: (particle: Particle) => void }) {
   return (
-    <div class="table" tabIndex={0} role="region" aria-label={t("table")}>
+    <div class="table" tabindex={0} role="region" aria-label={t("table")}>
       <table>
         <thead>
           <tr>

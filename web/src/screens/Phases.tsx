@@ -5,7 +5,7 @@ import { groupColour } from "../colours";
 import type { Geometry } from "../geometry";
 import { useLoaded } from "../loaded";
 import { sentence, shown } from "../scales";
-import { mapLook, patternLook, run, runId } from "../state";
+import { candidatesOpen, mapLook, patternLook, run, runId, scanId, screen } from "../state";
 import { Absent } from "../views/Absent";
 import { PatternLook } from "../views/controls";
 import { Actions } from "../views/Actions";
@@ -23,8 +23,28 @@ const candidate = signal(0);
 /** Screen 6: measured against expected spots of each group, and the runner-up one click away. */
 export function Phases() {
   const found = run.value;
-  if (!found || !found.has.includes("phases")) return <Absent what="no-phases" run={found} />;
+  if (!found || !found.has.includes("phases")) return <ToCandidates run={found} />;
   return <Named key={runId.value} id={runId.value as string} run={found} />;
+}
+
+/** What to do where no phases were named: the way to the list of candidates. */
+function ToCandidates({ run: found }: { run: Message<"RunSummary"> | null }) {
+  const go = () => {
+    candidatesOpen.value = true;
+    screen.value = "decompose";
+  };
+  return (
+    <section class="absent">
+      <p class="advice">{t(found ? "no-phases" : "no-phases-yet")}</p>
+      {scanId.value && (
+        <div class="buttons">
+          <button type="button" class="main" onClick={go}>
+            {t("choose-candidates")}
+          </button>
+        </div>
+      )}
+    </section>
+  );
 }
 
 function Named({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
@@ -66,11 +86,12 @@ function Named({ id, run: found }: { id: string; run: Message<"RunSummary"> }) {
           overlay={(geometry) => <Overlay answer={answer} match={match} reply={reply} geometry={geometry} />}
         />
         <Legend />
-        <Actions name={`${found.name}-phases`} snippet={{ view: "phases", opened: id }} figure={{ view: "phases", opened: id, index: answer.group }} />
+        <Actions name={`${found.name}-phases`} snippet={{ view: "phases", opened: id }} figure={{ view: "phases", opened: id, index: answer.group, candidate: candidate.value }} />
       </section>
       <section aria-labelledby="candidates-title">
         <h2 id="candidates-title">{t("candidates")}</h2>
         <p class="words">{sentence(answer.reason)}</p>
+        {answer.phase === "unknown" && <p class="advice">{t("unknown-advice")}</p>}
         <Candidates answer={answer} />
         {match && <MatchWords match={match} />}
         <figure class="low">

@@ -3,7 +3,9 @@ import { type Message, api } from "../api";
 import { drawnAs } from "../contrast";
 import { useLoaded } from "../loaded";
 import { card, patternContrast, scanContrast, scanId } from "../state";
+import { sentence } from "../scales";
 import { Actions } from "../views/Actions";
+import { HelpWords, useHelp } from "../views/Overrides";
 import { MapPicture, PatternPicture } from "../views/Picture";
 import { t } from "../words";
 
@@ -44,7 +46,7 @@ function Steps({ id }: { id: string }) {
         <Actions
           name={`prepare-${step?.name ?? "nothing"}`}
           snippet={{ view: "prepare", opened: id, steps: entries }}
-          figure={step ? { view: "prepare", opened: id, steps: entries, index: reply.steps.indexOf(step), ...drawnAs(patternContrast.value) } : null}
+          figure={step ? { view: "prepare", opened: id, steps: entries, index: reply.steps.indexOf(step), ...drawnAs(patternContrast.value) } : { view: "summary", opened: id, statistic: "mean", ...drawnAs(patternContrast.value) }}
         />
       </section>
       {step ? <BeforeAndAfter key={step.pattern_after} step={step} before={reply.steps[reply.steps.indexOf(step) - 1]} /> : <p class="advice">{t("no-steps")}</p>}
@@ -57,13 +59,11 @@ function BeforeAndAfter({ step, before }: { step: Step; before: Step | undefined
   const [patternBefore, patternAfter, mapBefore, mapAfter] = [step.pattern_before, step.pattern_after, step.map_before, step.map_after].map((key) =>
     useLoaded(() => api.array(`arrays/${key}`), [key]),
   );
-  const parameters = Object.entries(step.parameters).filter(([, value]) => value !== null);
   return (
     <section class="column" aria-labelledby="step-title">
       <h2 id="step-title">{step.name}</h2>
-      <p class="words">
-        {step.effect} {parameters.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(" · ")}
-      </p>
+      <p class="words">{sentence(step.effect)}</p>
+      <Parameters step={step} />
       {step.warnings.map((warning) => (
         <p key={warning} class="warning">
           ⚠ {warning}
@@ -88,5 +88,36 @@ function BeforeAndAfter({ step, before }: { step: Step; before: Step | undefined
         </figure>
       </div>
     </section>
+  );
+}
+
+/** What the step is and its parameters, each with its value and what it means. */
+function Parameters({ step }: { step: Step }) {
+  const help = useHelp();
+  const key = `prepare.${step.name}`;
+  const about = help?.entries.find((entry) => entry.key === key);
+  const entries = help?.entries.filter((entry) => entry.key.startsWith(`${key}.`)) ?? [];
+  return (
+    <details class="parameters">
+      <summary>{t("parameters-of", { name: step.name })}</summary>
+      {about && <HelpWords entry={about} />}
+      <dl>
+        {entries.map((entry) => {
+          const name = entry.key.slice(key.length + 1);
+          return (
+            <div key={name}>
+              <dt>
+                <code>
+                  {name}: {JSON.stringify(step.parameters[name] ?? null)}
+                </code>
+              </dt>
+              <dd>
+                <HelpWords entry={entry} />
+              </dd>
+            </div>
+          );
+        })}
+      </dl>
+    </details>
   );
 }

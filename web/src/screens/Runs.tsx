@@ -48,7 +48,7 @@ export function Runs() {
             </tbody>
           </table>
         </div>
-        {runId.value && <Actions name="run" snippet={{ view: "run", opened: runId.value }} />}
+        <Actions name="runs" snippet={runId.value ? { view: "run", opened: runId.value } : { view: "history" }} table={async () => asCsv(rows)} />
       </section>
       {first && second && <Difference key={`${first}-${second}`} first={first} second={second} />}
     </div>
@@ -156,3 +156,11 @@ const nameOf = (id: string): string => session.value?.opened.find((one) => one.i
 const without = (stack: NdArray, paired: readonly number[]): number[] => [...Array(stack.shape[0] ?? 0).keys()].filter((n) => !paired.includes(n));
 
 const percent = (share: number | null): string => (share == null ? "–" : `${shown(100 * share)} %`);
+
+/** The history as a table of values parted by commas (RFC 4180). */
+function asCsv(rows: readonly Row[]): Blob {
+  const columns = ["name", "status", "started", "input", "components", "relative_error"] as const;
+  const cell = (value: unknown) => (/[",\n]/.test(String(value ?? "")) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
+  const lines = [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((line) => line.map(cell).join(","));
+  return new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" });
+}

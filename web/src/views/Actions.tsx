@@ -3,17 +3,19 @@ import { type Message, api } from "../api";
 import { tell } from "../state";
 import { t } from "../words";
 
-type SnippetRequest = Partial<Message<"SnippetRequest">> & Pick<Message<"SnippetRequest">, "view" | "opened">;
+type SnippetRequest = Partial<Message<"SnippetRequest">> & Pick<Message<"SnippetRequest">, "view">;
 type FigureRequest = Partial<Message<"FigureRequest">> & Pick<Message<"FigureRequest">, "view" | "opened">;
 
 interface Props {
   readonly snippet?: SnippetRequest | null | undefined;
   readonly figure?: FigureRequest | null | undefined;
+  /** A table as CSV. */
+  readonly table?: (() => Promise<Blob>) | undefined;
   readonly name: string;
 }
 
 /** "Copy as Python", "copy as command", "save figure": what is seen, as text or picture that does the same. */
-export function Actions({ snippet, figure, name }: Props) {
+export function Actions({ snippet, figure, table, name }: Props) {
   const [text, setText] = useState("");
   const [copied, setCopied] = useState(false);
 
@@ -28,6 +30,10 @@ export function Actions({ snippet, figure, name }: Props) {
     } catch {
       setCopied(false); // the text below can be copied by hand
     }
+  };
+  const saveTable = async () => {
+    const blob = table && (await tell(table()));
+    if (blob) download(blob, `${name}.csv`);
   };
   const save = async (format: "svg" | "png") => {
     if (!figure) return;
@@ -57,6 +63,11 @@ export function Actions({ snippet, figure, name }: Props) {
           </button>
         </>
       )}
+      {table && (
+        <button type="button" onClick={saveTable}>
+          {t("save-csv")}
+        </button>
+      )}
       {text && (
         <div class="snippet" role="status">
           <p>
@@ -65,7 +76,7 @@ export function Actions({ snippet, figure, name }: Props) {
               ×
             </button>
           </p>
-          <pre tabIndex={0}>{text}</pre>
+          <pre tabindex={0}>{text}</pre>
         </div>
       )}
     </div>
@@ -73,7 +84,7 @@ export function Actions({ snippet, figure, name }: Props) {
 }
 
 /** Hands a file to the browser's downloads. */
-export function download(blob: Blob, name: string): void {
+function download(blob: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

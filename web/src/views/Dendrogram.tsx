@@ -69,27 +69,34 @@ export function Dendrogram({ tree, leaves, labels, cut, onCut, chosen, onChoose 
             />
           ))}
           {leaves.map((leaf, place) => (
-            <g
-              key={leaf}
-              class="leaf"
-              tabIndex={0}
-              role="button"
-              aria-pressed={leaf === chosen}
-              aria-label={t("leaf", { n: leaf + 1, group: (labels[leaf] ?? 0) + 1 })}
-              onClick={() => onChoose(leaf)}
-              onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && onChoose(leaf)}
-            >
-              <rect x={x(place) - wide / 2} y={height - BOTTOM + 5} width={wide} height={20} rx={4} fill={groupColour(labels[leaf] ?? 0)} />
-              {place % spare === 0 && (
-                <>
-                  <text class="on-badge" x={x(place)} y={height - BOTTOM + 20} text-anchor="middle">
-                    {(labels[leaf] ?? 0) + 1}
-                  </text>
-                  <text x={x(place)} y={height - BOTTOM + 40} text-anchor="middle" class={leaf === chosen ? "strong" : ""}>
-                    {leaf + 1}
-                  </text>
-                </>
-              )}
+            <g key={leaf}>
+              <rect
+                class="leaf"
+                tabindex={0}
+                role="button"
+                aria-pressed={leaf === chosen}
+                aria-label={t("leaf", { n: leaf + 1, group: (labels[leaf] ?? 0) + 1 })}
+                onClick={() => onChoose(leaf)}
+                onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && onChoose(leaf)}
+                x={x(place) - wide / 2}
+                y={height - BOTTOM + 5}
+                width={wide}
+                height={40}
+                fill="transparent"
+              />
+              <g aria-hidden="true" pointer-events="none">
+                <rect x={x(place) - wide / 2} y={height - BOTTOM + 5} width={wide} height={20} rx={4} fill={groupColour(labels[leaf] ?? 0)} />
+                {place % spare === 0 && (
+                  <>
+                    <text class="on-badge" x={x(place)} y={height - BOTTOM + 20} text-anchor="middle">
+                      {(labels[leaf] ?? 0) + 1}
+                    </text>
+                    <text x={x(place)} y={height - BOTTOM + 40} text-anchor="middle" class={leaf === chosen ? "strong" : ""}>
+                      {leaf + 1}
+                    </text>
+                  </>
+                )}
+              </g>
             </g>
           ))}
           <text x={LEFT + room / 2} y={height - 3} text-anchor="middle">
@@ -100,7 +107,7 @@ export function Dendrogram({ tree, leaves, labels, cut, onCut, chosen, onChoose 
           </text>
           <g
             class="cut"
-            tabIndex={0}
+            tabindex={0}
             role="slider"
             aria-orientation="vertical"
             aria-label={t("cut")}

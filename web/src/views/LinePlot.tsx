@@ -94,7 +94,7 @@ export function LinePlot({ label, values, axis, quantity, log, cursor, onMove, w
               <rect
                 key={edge}
                 class="edge"
-                tabIndex={0}
+                tabindex={0}
                 role="slider"
                 aria-label={`${label}: ${edge}`}
                 aria-valuenow={window[edge]}

@@ -4,13 +4,17 @@ import { type Message, api } from "../api";
 import { useLoaded } from "../loaded";
 import { language } from "../state";
 import { t } from "../words";
+import { Hint } from "./controls";
 
 /** Changed values of the recipe, as `--set` takes them: key=value. */
 export const overrides = signal<string[]>([]);
 
+/** Words for every parameter of a recipe and of what is in it, from the recipe's own schema. */
+export const useHelp = () => useLoaded(() => api.get<Message<"Help">>(`help/${language.value}`), [language.value]);
+
 /** Any parameter of the recipe, found by name or words, with its plain-language help, and the list of those changed. */
 export function Overrides() {
-  const help = useLoaded(() => api.get<Message<"Help">>(`help/${language.value}`), [language.value]);
+  const help = useHelp();
   const [key, setKey] = useState("");
   const [value, setValue] = useState("");
   const list = useId();
@@ -23,7 +27,9 @@ export function Overrides() {
   };
   return (
     <fieldset>
-      <legend>{t("parameters")}</legend>
+      <legend>
+        {t("parameters")} <Hint text={t("parameters-help")} />
+      </legend>
       <label for={`${list}k`}>{t("parameter")}</label>
       <input id={`${list}k`} list={list} value={key} placeholder={t("type-to-search")} onInput={(event) => setKey(event.currentTarget.value)} />
       <datalist id={list}>
@@ -57,7 +63,8 @@ export function Overrides() {
 export function HelpWords({ entry }: { entry: Message<"HelpEntry"> }) {
   return (
     <div class="help-words">
-      <p>{entry.meaning}</p>
+      <p lang={entry.translated ? undefined : "en"}>{entry.meaning}</p>
+      {!entry.translated && <p class="words">{t("english-only")}</p>}
       <dl>
         {entry.unit && <Pair term={t("unit")} text={entry.unit} />}
         {entry.range && <Pair term={t("range")} text={entry.range} />}

@@ -1,3 +1,4 @@
+import { useId } from "preact/hooks";
 import type { Geometry } from "../geometry";
 
 interface Props {
@@ -7,18 +8,19 @@ interface Props {
   readonly geometry: Geometry;
 }
 
-const ROOM = 34; // CSS pixels between two names at least
+const ROOM = 48; // CSS pixels between two names at least
 
 /** Rings over a pattern, named where names have room. */
 export function Rings({ rings, names, geometry }: Props) {
   const { left, top, width, height } = geometry;
+  const clip = useId();
   let last = -Infinity;
   return (
     <g class="rings" pointer-events="none">
-      <clipPath id="inside">
+      <clipPath id={clip}>
         <rect x={left} y={top} width={width} height={height} />
       </clipPath>
-      <g clip-path="url(#inside)">
+      <g clip-path={`url(#${clip})`}>
         {rings.map((points, index) => {
           const path = `M${points.map(([row, column]) => `${geometry.x(column).toFixed(1)} ${geometry.y(row).toFixed(1)}`).join("L")}Z`;
           return (
@@ -32,7 +34,7 @@ export function Rings({ rings, names, geometry }: Props) {
       {rings.map((points, index) => {
         const rightmost = points.reduce((a, b) => (b[1] > a[1] ? b : a), points[0] ?? [0, 0]);
         const x = geometry.x(rightmost[1]);
-        if (x > left + width - 16 || x - last < ROOM) return null;
+        if (x > left + width - 16 || x < left || x - last < ROOM) return null;
         last = x;
         return (
           <text key={index} class="mark" x={x} y={geometry.y(rightmost[0])} dy="0.35em" text-anchor="middle">

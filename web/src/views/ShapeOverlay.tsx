@@ -60,7 +60,7 @@ export function ShapeOverlay({ shape, size, geometry, label, onChange }: Props) 
   const listen = (name: Grip["name"]) => ({ onPointerDown: grab(name), onPointerMove: drag, onPointerUp: drop });
 
   return (
-    <g class="shape" tabIndex={0} role="group" aria-label={`${label}: ${described(shape)}`} onKeyDown={key}>
+    <g class="shape" tabindex={0} role="group" aria-label={`${label}: ${described(shape)}`} onKeyDown={key}>
       <path d={outline(shape, geometry)} class="halo" />
       <path d={outline(shape, geometry)} class="line" fill-rule="evenodd" data-testid="shape" {...listen("whole")} />
       {handles(shape).map(({ name, at }) => (

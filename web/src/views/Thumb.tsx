@@ -34,7 +34,7 @@ export function Thumb({ image, label, contrast, range, colours, cursor, onMove }
   return (
     <span class="thumb" style={{ aspectRatio: `${columns} / ${rows}` }} onClick={onMove && click}>
       <canvas ref={canvas} class="pixels" role="img" aria-label={label} />
-      {cursor && (
+      {cursor && cursor[0] < rows && cursor[1] < columns && (
         <i
           class="dot"
           style={{ left: `${(100 * (cursor[1] + 0.5)) / columns}%`, top: `${(100 * (cursor[0] + 0.5)) / rows}%` }}

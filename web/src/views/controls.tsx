@@ -33,7 +33,7 @@ export function Hint({ text }: { text: string }) {
 
 interface FieldProps {
   readonly word: Word;
-  readonly hint?: string | undefined;
+  readonly hint: string;
   readonly children: (id: string) => ComponentChildren;
 }
 
@@ -44,14 +44,14 @@ export function Field({ word, hint, children }: FieldProps) {
     <div class="field">
       <label for={id}>{t(word)}</label>
       {children(id)}
-      {hint && <Hint text={hint} />}
+      <Hint text={hint} />
     </div>
   );
 }
 
 interface ChoiceProps<Value extends string> {
   readonly word: Word;
-  readonly hint?: string | undefined;
+  readonly hint: string;
   readonly value: Value;
   readonly options: readonly (readonly [Value, string])[];
   readonly onChange: (value: Value) => void;
@@ -75,7 +75,7 @@ export function Choice<Value extends string>({ word, hint, value, options, onCha
 
 interface NumberProps {
   readonly word: Word;
-  readonly hint?: string | undefined;
+  readonly hint: string;
   readonly value: number;
   readonly min?: number;
   readonly max?: number;
@@ -107,7 +107,7 @@ export function NumberField({ word, hint, value, min, max, step, onChange }: Num
 
 interface CheckProps {
   readonly word: Word;
-  readonly hint?: string | undefined;
+  readonly hint: string;
   readonly value: boolean;
   readonly onChange: (value: boolean) => void;
 }
@@ -160,6 +160,7 @@ export function ContrastControls({ value, onChange }: { value: Contrast; onChang
       />
       <NumberField
         word="darkest"
+        hint={t("percentile-help")}
         value={value.low}
         min={0}
         max={50}

@@ -17,6 +17,7 @@ class NonNegative:
     Parameters
     ----------
     side : "maps" or "patterns"
+        Whose free variable it is.
 
     References
     ----------

@@ -22,6 +22,7 @@ class Pinned:
     values : ndarray, shape (p, *grid.shape) or (*grid.shape,), >= 0
         Known patterns (a matrix, the vacuum) or maps; their scale does not matter.
     side : "maps" or "patterns"
+        Whether patterns or maps are known.
 
     Examples
     --------

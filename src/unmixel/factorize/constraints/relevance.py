@@ -32,6 +32,7 @@ class Relevance(Sparing):
     weight : float, >= 0
         In multiples of the noise edge; 0.1 is mild, 1 leaves only what is as strong as noise, 0 switches it off.
     side : "maps" or "patterns"
+        What is penalised.
     spare : int, >= 0, or "auto"
         Number of leading components that are left alone; "auto": as many as fill the scan.
 

@@ -26,6 +26,8 @@ class Resolution:
         Full width at half maximum of the probe.
     unit : str
         ``"px"`` (scan steps) or a length such as ``"nm"`` (the scan must be calibrated then).
+    side : "maps" or "patterns"
+        What is convolved: the probe widens maps.
 
     References
     ----------

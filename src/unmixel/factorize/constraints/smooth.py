@@ -20,6 +20,7 @@ class Smooth:
     weight : float, >= 0
         Relative to the data's own curvature of 1 per unit-norm partner; 0.1 is mild, 10 strong.
     side : "maps" or "patterns"
+        What is smoothed.
 
     References
     ----------

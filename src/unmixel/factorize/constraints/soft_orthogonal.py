@@ -24,6 +24,7 @@ class SoftOrthogonal(Sparing):
     weight : float, >= 0
         Relative to the data's own curvature of 1 per unit-norm partner; 0.1 is mild, 1 is strong.
     side : "maps" or "patterns"
+        What is kept apart.
     spare : int, >= 0, or "auto"
         Number of leading components that may overlap with all others (a matrix that is everywhere); "auto": as many
         as fill the scan.

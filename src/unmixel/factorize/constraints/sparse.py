@@ -24,6 +24,7 @@ class Sparse(Sparing):
     weight : float, >= 0
         In standard deviations of the gradient's noise; 2 is a good start for maps, 0 switches it off.
     side : "maps" or "patterns"
+        What is penalised.
     spare : int, >= 0, or "auto"
         Number of leading components that are left alone (a matrix that is everywhere), default 0; "auto": as many as
         fill the scan.

@@ -27,6 +27,8 @@ class SpotShape:
     kernel : ndarray, odd size along each pattern axis, >= 0, or float
         Shape of the direct beam (measured: step ``measure_beam``), or the standard deviation in pixels of a
         Gaussian one.
+    side : "maps" or "patterns"
+        What is convolved: the beam widens patterns.
 
     References
     ----------

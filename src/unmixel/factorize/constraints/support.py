@@ -26,6 +26,7 @@ class Support:
     places : ndarray of bool, shape (p, *grid.shape) or (*grid.shape,)
         Where each may be present; components after these may be anywhere.
     side : "maps" or "patterns"
+        Whether the places are of maps or of patterns.
 
     References
     ----------

@@ -3,7 +3,7 @@
 ``api/scans/{id}/live``: text messages are a `LiveRequest`; binary replies are an `ArrayHead` and values
 (`unmixel.web.arrays.message`), a request that cannot be answered gives a `LiveProblem` as text. The newest request
 of each kind wins: older ones that nobody has begun on get no reply. While the scan is being read, a virtual image
-gets several replies, as more of it is there.
+gets several replies, as more of it is there; the last one says that it is final.
 
 ``api/jobs/{id}/events``: text messages of the server are a `JobEvent`.
 """
@@ -35,6 +35,7 @@ from unmixel.web.problems import problem
 from unmixel.web.routes.opened import TheViewer
 from unmixel.web.run_models import JobEvent
 from unmixel.web.scan_view import ScanView
+from unmixel.web.tiles import TileStore
 from unmixel.web.viewer import Viewer
 
 router = APIRouter()
@@ -45,8 +46,8 @@ UNKNOWN, NOT_TEXT, MALFORMED, TOO_LARGE = 4404, 1003, 1007, 1009
 Request = LivePattern | LiveVirtual | LiveRegion
 _REQUESTS: TypeAdapter[Request] = TypeAdapter(LiveRequest)
 _KINDS = ("pattern", "virtual", "region")
-AGAIN_S = 0.3
-"""Seconds between two images of a scan that is being read."""
+AGAIN_S = 0.25
+"""Seconds between two images of a scan that is being read; a newer request does not wait for longer."""
 
 
 class Refused(Exception):  # noqa: N818 - it says what is so
@@ -130,28 +131,44 @@ async def _answer(socket: WebSocket, lock: asyncio.Lock, view: ScanView, box: Ma
             continue
         async with lock:
             await socket.send_bytes(message(values, head))
-        if head.done < 1 and box.waiting is None:
-            await asyncio.sleep(AGAIN_S)
-            await run_in_threadpool(view.store.wait, view.store.filled, 10.0)
+        if not head.final:
+            await _growth(view.store, box)
             if box.waiting is None and not view.store.closed:
                 box.put(request)
 
 
+async def _growth(store: TileStore, box: Mailbox) -> None:
+    """Wait until there is more to be seen, or another request."""
+    seen = store.progress
+    while box.waiting is None and not store.ended:
+        await asyncio.sleep(AGAIN_S)
+        if store.progress != seen:
+            return
+
+
 def _picture(view: ScanView, request: Request) -> tuple[NDArray[Any], ArrayHead]:
     """Return the picture that a request asks for, and its head."""
-    exact, done = True, 1.0
+    exact, done, final = True, 1.0, True
     values: NDArray[Any]
     if isinstance(request, LivePattern):
         values = view.patterns.at(tuple(request.position))
     elif isinstance(request, LiveRegion):
         values, exact = view.region(request.region, sampled=not request.exact)
     else:
+        ended = view.store.ended  # asked first: what ends later gives one more reply
         found = view.virtual(request.detector, exact=request.exact)
         values, exact, done = found.values, found.exact, found.done
+        final = ended or (done >= 1 and (exact or not request.exact))
     array = travelling(values)
     kind: Any = array.dtype.name
     return array, ArrayHead(
-        seq=request.seq, what=request.what, shape=list(array.shape), dtype=kind, exact=exact, done=done
+        seq=request.seq,
+        what=request.what,
+        shape=list(array.shape),
+        dtype=kind,
+        exact=exact,
+        done=done,
+        final=final,
     )
 
 

@@ -47,15 +47,15 @@ def region(view: TheScan, request: RegionRequest) -> Response:
 @router.get("/summary/{statistic}", response_class=Response, responses=BYTES)
 def summary(view: TheScan, statistic: Statistic) -> Response:
     """Return a statistic of each detector pixel over all positions that have been read, shape pattern_shape."""
-    found = view.summaries()
-    return reply(found.pattern[statistic], done=found.done)
+    found = view.summaries(statistic)
+    return reply(found.pattern[statistic], done=found.share(statistic))
 
 
 @router.get("/map/{statistic}", response_class=Response, responses=BYTES)
 def summed(view: TheScan, statistic: Statistic) -> Response:
     """Return a statistic of each position over all pixels, shape scan_shape; NaN where it has not been read yet."""
-    found = view.summaries()
-    return reply(found.map[statistic], done=found.done)
+    found = view.summaries(statistic)
+    return reply(found.map[statistic], done=found.share(statistic))
 
 
 @router.post("/virtual", response_class=Response, responses=BYTES)

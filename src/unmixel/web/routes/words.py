@@ -8,11 +8,12 @@ from fastapi import APIRouter, Response
 
 from unmixel.core.errors import InputError
 from unmixel.web.jobs import NotOpened
-from unmixel.web.models import FigureRequest, Help, Language, Snippet, SnippetRequest
+from unmixel.web.models import FigureRequest, Language, Snippet, SnippetRequest
 from unmixel.web.routes.opened import TheViewer
-from unmixel.web.snippets import comparison_snippet, run_snippet, scan_snippet
+from unmixel.web.run_view import history
+from unmixel.web.snippets import comparison_snippet, history_snippet, run_snippet, scan_snippet
 from unmixel.web.viewer import Viewer
-from unmixel.web.words import words
+from unmixel.web.words import Help, words
 
 router = APIRouter(tags=["words"])
 
@@ -23,6 +24,8 @@ _PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {} for kind
 @router.post("/snippet")
 def snippet(viewer: TheViewer, request: SnippetRequest) -> Snippet:
     """Return the present view as Python or as a command that does the same."""
+    if request.view == "history":
+        return history_snippet([row.name for row in history(viewer.folder, viewer.runs)], request)
     if request.view == "compare":
         return comparison_snippet(viewer.run(request.opened), viewer.run(request.other or ""), request)
     if request.opened in viewer.runs:
@@ -33,8 +36,8 @@ def snippet(viewer: TheViewer, request: SnippetRequest) -> Snippet:
 @router.post("/figure", response_class=Response, responses=_PICTURE)
 def figure(viewer: TheViewer, request: FigureRequest) -> Response:
     """Return what is shown as a picture with scale bar."""
-    if request.view == "rank":
-        picture = viewer.jobs.get(request.opened).folder / f"rank.{request.format}"
+    if request.view in ("rank", "methods"):
+        picture = viewer.jobs.get(request.opened).folder / f"{request.view}.{request.format}"
         if not picture.is_file():
             raise NotOpened("this figure: the job has not finished")
         return Response(picture.read_bytes(), media_type=_TYPES[request.format])
@@ -57,7 +60,8 @@ def _drawn(viewer: Viewer, request: FigureRequest) -> bytes:
     if request.calibrate is None:
         raise InputError("calibrate", expected="a phase", got="none", hint="send what the screen shows")
     crystal = viewer.structure(request.calibrate.phase)
-    return drawing.file_of(drawing.calibration_figure(view, crystal, request.calibrate), request)
+    draw = drawing.calibration_figure if request.calibrate.fit else drawing.rings_figure
+    return drawing.file_of(draw(view, crystal, request.calibrate), request)
 
 
 @router.get("/help/{language}")
