@@ -73,7 +73,7 @@ class Wrong(Frobenius):
     def __init__(self, fault: str) -> None:
         object.__setattr__(self, "fault", fault)
 
-    def weigh(self, matrix, *, budget):
+    def weigh(self, matrix, *, engine, budget):
         extra = 1.0 if self.fault == "weigh" else 0.0
         return replace(matrix, pixel_weights=matrix.pixel_weights + extra)
 

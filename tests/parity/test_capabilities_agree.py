@@ -25,7 +25,9 @@ from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.interpret.matcher import PositionMatcher
 from unmixel.interpret.positions import match_positions
 from unmixel.pipeline.overview import overview
-from unmixel.prepare.statistics import pattern_statistics, walked_by
+from unmixel.prepare.artefacts import inspect_detector
+from unmixel.prepare.passes import walked_by
+from unmixel.prepare.statistics import pattern_statistics
 from unmixel.testing import metrics, phantoms
 from unmixel.testing.crystals import View, groups_of, zirconium_alloys
 
@@ -209,6 +211,66 @@ def test_overviews_agree(scans, two) -> None:
     assert set(there) == set(here)
     for name, image in here.items():
         np.testing.assert_allclose(there[name], image, rtol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def electrons(scan, tmp_path_factory):
+    """Return single electrons, few enough that they are kept as entries, in float64."""
+    counts = np.random.default_rng(3).binomial(np.asarray(scan.data).astype(int), 0.02)
+    path = tmp_path_factory.mktemp("electrons") / "electrons.zarr"
+    stored = zarr.create_array(path, shape=counts.shape, chunks=(4, 8, *DETECTOR), dtype="float64")
+    stored[...] = counts
+    return unmixel.open(path)
+
+
+@pytest.mark.parametrize(
+    ("engine", "constraints"),
+    # maps that are coupled settle in hundreds of passes: two minutes of a cluster's answers (tried: they agree)
+    [("torch", ("resolution",)), *((where, ()) for where in ("torch", "dask 1", "dask 2", "dask 4"))],
+    indirect=["engine"],
+)
+def test_likelihoods_of_single_electrons_agree(electrons, engine, constraints) -> None:
+    settings = {"loss": "kl", "constraints": constraints}
+    agree(fitted(electrons, NumpyEngine(1), **settings), fitted(electrons, engine, **settings))
+
+
+STEPS = {
+    "background": {"level": "minimum"},
+    "measure_beam": {"source": "vacuum"},
+    "descan": {},
+    "center": {},
+    "repair": {},
+    "poisson_weights": {"positions": True},
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_steps_agree(scans, two, name: str) -> None:
+    lazy, step = scans["uint16"], registry.load("steps", name)(**STEPS[name])
+    here = step.apply(replace(lazy, data=np.asarray(lazy.data)))
+    with walked_by(two, BUDGET):
+        there = step.apply(lazy)
+    one, other = (found.history[-1] for found in (here, there))
+    assert other.effect == one.effect
+    for key, value in one.values.items():
+        assert other.values[key] == (pytest.approx(value, rel=1e-5) if isinstance(value, float) else value)
+    for part in ("position_weights", "pixel_weights", *here.extras):
+        one, other = (
+            found.extras[part] if part in here.extras else getattr(found, part) for found in (here, there)
+        )
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
+
+
+def test_looks_at_the_detector_agree(scans, two) -> None:
+    lazy = scans["uint16"]
+    here = inspect_detector(replace(lazy, data=np.asarray(lazy.data)))
+    with walked_by(two, BUDGET):
+        there = inspect_detector(lazy)
+    assert there.rows == here.rows
+    assert there.margins == here.margins
+    np.testing.assert_array_equal(there.use, here.use)
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float64"])

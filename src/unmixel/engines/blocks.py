@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import pairwise, product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,17 +178,26 @@ def _read_piece(data: Any, pieces: list[_Piece], p: int) -> NDArray[Any]:
     return read(data, pieces[p].tile).reshape(pieces[p].positions.size, -1)
 
 
-class _Source:
-    """The blocks of a source that is not in memory (or is: then they are views), read ahead of those who ask.
+class ReadOnce:
+    """The blocks of a source for one pass: read ahead of those who ask (views where it is in memory), never kept.
 
     Parameters
     ----------
-    data : array, shape (*scan_shape, *pattern_shape)
+    data : array, shape (*scan_shape, *pattern_shape), or scipy sparse (n, m)
     n_scan_axes : int
     budget : int
+        Bytes of memory for one block and the copies that are made of it; a block takes a sixteenth.
+
+    Examples
+    --------
+    >>> blocks = ReadOnce(np.ones((2, 3)), 1)
+    >>> [blocks.load(i).positions.tolist() for i in range(len(blocks))]
+    [[0, 1]]
     """
 
-    def __init__(self, data: Any, n_scan_axes: int, budget: int) -> None:
+    kept_as: ClassVar[str] = "nothing: it is read once"
+
+    def __init__(self, data: Any, n_scan_axes: int, budget: int = DEFAULT_BUDGET) -> None:
         self.data = data
         self.pieces = _pieces(data, n_scan_axes, budget)
         self.places = [(p, share) for p, piece in enumerate(self.pieces) for share in range(len(piece.rows))]
@@ -196,7 +205,22 @@ class _Source:
         self._read = partial(_read_piece, data, self.pieces)
         self._ahead = ReadAhead(self._read, [len(piece.rows) for piece in self.pieces], only_in_order(data))
 
-    def block(self, i: int) -> Block:
+    def __len__(self) -> int:
+        """Return the number of blocks."""
+        return len(self.places)
+
+    @property
+    def n_positions(self) -> int:
+        """Number of positions in all blocks."""
+        return sum(piece.positions.size for piece in self.pieces)
+
+    def positions(self, i: int) -> NDArray[np.intp]:
+        """Return the flat positions of block `i`, which is not read for it."""
+        p, share = self.places[i]
+        piece = self.pieces[p]
+        return piece.positions[piece.rows[share]]
+
+    def load(self, i: int) -> Block:
         """Return block `i`."""
         p, share = self.places[i]
         piece = self.pieces[p]
@@ -225,16 +249,16 @@ def read_once(data: Any, n_scan_axes: int, budget: int = DEFAULT_BUDGET) -> Iter
     data : array, shape (*scan_shape, *pattern_shape), or scipy sparse (n, m)
     n_scan_axes : int
     budget : int
-        Bytes of memory for one block and the copies that are made of it; a block takes a sixteenth.
+        As of `ReadOnce`.
 
     Examples
     --------
     >>> [block.positions.tolist() for block in read_once(np.ones((2, 3)), 1)]
     [[0, 1]]
     """
-    source = _Source(data, n_scan_axes, budget)
-    for i in range(len(source.places)):
-        yield source.block(i)
+    source = ReadOnce(data, n_scan_axes, budget)
+    for i in range(len(source)):
+        yield source.load(i)
 
 
 @dataclass
@@ -273,12 +297,12 @@ class BlockReader:
     _lock: Any = field(default_factory=threading.Lock, init=False, repr=False)
 
     @cached_property
-    def _source(self) -> _Source:
-        return _Source(self.data, self.n_scan_axes, self.budget)
+    def _source(self) -> ReadOnce:
+        return ReadOnce(self.data, self.n_scan_axes, self.budget)
 
     def __len__(self) -> int:
         """Return the number of blocks."""
-        return len(self._source.places)
+        return len(self._source)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is sent to another process: where the data are, not what was read of them."""
@@ -299,16 +323,14 @@ class BlockReader:
 
     def positions(self, i: int) -> NDArray[np.intp]:
         """Return the flat positions of block `i`, which is not read for it."""
-        p, share = self._source.places[i]
-        piece = self._source.pieces[p]
-        return piece.positions[piece.rows[share]]
+        return self._source.positions(i)
 
     def load(self, i: int) -> Block:
         """Return block `i`, from memory where it was kept, else from the source."""
         kept = self._kept.get(i)
         if kept is not None:
             return kept
-        block = self._source.block(i)
+        block = self._source.load(i)
         with self._lock:
             self.loads += 1
         if not (in_memory(self.data) or self._too_big):

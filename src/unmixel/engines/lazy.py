@@ -189,6 +189,21 @@ def as_array(data: Any, n_scan_axes: int) -> Any:
     return wrap(data, tuple("auto" if axis < n_scan_axes else -1 for axis in range(len(data.shape))))
 
 
+def stacked(parts: list[Any]) -> Any:
+    """Return arrays of one shape along a new first axis: lazily where they are lazy.
+
+    Examples
+    --------
+    >>> stacked([np.ones(3), np.zeros(3)]).shape, stacked([wrap(np.ones(3), 3)]).shape
+    ((2, 3), (1, 3))
+    """
+    if not is_lazy(parts[0]):
+        return np.stack(parts)
+    import dask.array as da
+
+    return da.stack(parts)
+
+
 def chunk_lengths(data: Any, axis: int) -> tuple[int, ...]:
     """Return the lengths of the chunks along an axis; one chunk for arrays in memory."""
     if is_lazy(data):

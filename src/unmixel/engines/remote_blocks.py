@@ -19,11 +19,15 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.engines.base import Blocks
 from unmixel.engines.blocks import Block, BlockReader
 from unmixel.engines.cluster import Cluster
 from unmixel.engines.lazy import in_memory
 from unmixel.engines.shipping import MOST_SENT, Parcel, packed
 from unmixel.engines.walk import Found, Places, Task
+
+Form = Callable[[Blocks, Any], Blocks]
+"""Makes other blocks of the same positions, for the engine of whoever has them."""
 
 RUNS = 8, 128
 """Fewest and most runs that blocks are shared out in: what is done again where a worker is lost is a few of them."""
@@ -99,21 +103,35 @@ class Home:
     reader: BlockReader
     engine: Any
     share: int = 1
-    _runs: dict[range, Any] = field(default_factory=dict, repr=False)
+    _runs: dict[tuple[str, range], Any] = field(default_factory=dict, repr=False)
+    _held: int = field(default=0, repr=False)
 
     @cached_property
     def _engine(self) -> Any:
         budget = getattr(self.engine, "budget", 0)
         return replace(self.engine, device_budget=budget // self.share) if budget else self.engine
 
-    def look(self, task: Parcel, blocks: range, along: Parcel) -> Found:
-        """Return what a task finds in a run of blocks, on the host."""
+    def look(self, task: Parcel, blocks: range, along: Parcel, form: Parcel | None = None) -> Found:
+        """Return what a task finds in a run of blocks, on the host; see `RemoteBlocks.seen_as` for the form."""
         engine = self._engine
-        if blocks not in self._runs:
-            self._runs[blocks] = engine.resident(Run(self.reader, blocks))
         with engine.threads():
-            found = engine.walk(task.open(engine), self._runs[blocks], along.open(engine))
+            found = engine.walk(task.open(engine), self._run(blocks, form), along.open(engine))
             return Found(*(tuple(_on_host(engine, a) for a in part) for part in (found.here, found.sums)))
+
+    def _run(self, blocks: range, form: Parcel | None) -> Blocks:
+        """Return a run in its form; what a form has made is kept while half of the budget holds it."""
+        name, make = ("", None) if form is None else form.open(self._engine)
+        if (name, blocks) in self._runs:
+            return self._runs[name, blocks]  # type: ignore[no-any-return]
+        if make is None:
+            made = self._engine.resident(Run(self.reader, blocks))
+        else:
+            made = make(self._run(blocks, None), self._engine)
+        size = getattr(made, "nbytes", 0)
+        if self._held + size <= self.reader.budget // 2:
+            self._held += size
+            self._runs[name, blocks] = made
+        return made  # type: ignore[no-any-return]
 
 
 def _on_host(engine: Any, part: Any) -> Any:
@@ -124,8 +142,8 @@ def _same(thing: Any) -> Any:
     return thing
 
 
-def _look(home: Parcel, task: Parcel, blocks: range, along: Parcel) -> Found:
-    return home.open(None).look(task, blocks, along)  # type: ignore[no-any-return]
+def _look(home: Parcel, task: Parcel, blocks: range, along: Parcel, form: Parcel | None) -> Found:
+    return home.open(None).look(task, blocks, along, form)  # type: ignore[no-any-return]
 
 
 def _here(found: Found) -> tuple[NDArray[Any], ...]:
@@ -148,11 +166,14 @@ class RemoteBlocks:
     cluster : Cluster
     engines : (Engine, Engine)
         Of this process and of a worker.
+    form : (str, callable), optional
+        Of `seen_as`, with a name of its own.
     """
 
     reader: BlockReader
     cluster: Cluster
     engines: tuple[Any, Any]
+    form: tuple[str, Form] | None = None
     loads: int = field(default=0, init=False)
     """Blocks that passes went through so far."""
 
@@ -169,6 +190,19 @@ class RemoteBlocks:
         blocks = cls(replace(reader, data=np.load(path, mmap_mode="r")), cluster, engines)
         weakref.finalize(blocks, path.unlink, missing_ok=True)
         return blocks
+
+    def seen_as(self, form: Form) -> RemoteBlocks:
+        """Return the same blocks with each run of them in another form, which the workers make and keep.
+
+        Parameters
+        ----------
+        form : callable (blocks, engine) -> blocks
+            Makes other blocks of the same positions; may be sent. What has ``nbytes`` is kept between passes where
+            there is room for it, and made again where there is none.
+        """
+        view = replace(self, form=(uuid4().hex, form))
+        view.__dict__["_home"] = self._home
+        return view
 
     def __len__(self) -> int:
         """Return the number of blocks."""
@@ -204,6 +238,10 @@ class RemoteBlocks:
         share = math.ceil(len(self.runs) / max(1, len(self.cluster.addresses)))
         home = Home(self.reader, self.engines[1], share)
         return self._sent(Parcel(packed(home, most=MOST_SENT)), "scan")
+
+    @cached_property
+    def _formed(self) -> Any:
+        return None if self.form is None else self._sent(Parcel(packed(self.form)), "form")
 
     def _sent(self, parcel: Parcel, what: str) -> Any:
         # a task that gives back its argument: scattered data would be gone with the worker that holds them
@@ -264,6 +302,6 @@ class RemoteBlocks:
         positions = self._positions(run)
         parts = tuple(array[..., positions] for array in along)
         return self.cluster.submit(
-            _look, self._home, job, run, Parcel(packed(parts)),
+            _look, self._home, job, run, Parcel(packed(parts)), self._formed,
             workers=[worker], allow_other_workers=True, retries=RETRIES, pure=False,
         )  # fmt: skip

@@ -332,8 +332,17 @@ class Loss(Protocol):
         """Raise InputError where what was done to a scan contradicts the loss."""
         ...
 
-    def weigh(self, matrix: Any, *, budget: int) -> Any:
-        """Return the matrix with the weights under which least squares stands for this loss (on the sketch)."""
+    def weigh(self, matrix: Any, *, engine: Any, budget: int) -> Any:
+        """Return the matrix with the weights under which least squares stands for this loss (on the sketch).
+
+        Parameters
+        ----------
+        matrix : Matrix
+        engine : Engine
+            Goes through the data, where a look at them is needed.
+        budget : int
+            Bytes for blocks.
+        """
         ...
 
     def descent(self, matrix: Any, problem: Any, solver: Solver, *, budget: int) -> Descent:

@@ -122,7 +122,8 @@ class Work:
             check_fits(self.earlier, self.matrix)
             weights = {key: getattr(self.earlier, key) for key in ("position_weights", "pixel_weights")}
             return replace(self.matrix, **weights)
-        matrix: Matrix = self.plan.loss.weigh(self.matrix, budget=self.plan.budget)
+        plan = self.plan
+        matrix: Matrix = plan.loss.weigh(self.matrix, engine=plan.engine, budget=plan.budget)
         return matrix
 
     @cached_property

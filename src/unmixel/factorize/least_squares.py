@@ -54,7 +54,7 @@ class Turn:
 
     def alone(self) -> Turn:
         """Return the turn without all that only grids and partners know: what blocks of positions need of it."""
-        nobody = replace(self.side, grid=Grid((0,), (1.0,)), weights=_flat_weights(self.side)[:0])
+        nobody = self.side.alone()
         return replace(self, side=nobody, partner=nobody, z_partner=self.z_partner[:0], fixed=self.fixed[:0])
 
     def at(self, weights: Array) -> Turn:

@@ -119,6 +119,11 @@ class Side:
         grid = Grid((int(weights.shape[0]),), (1.0,))
         return replace(self, grid=grid, weights=weights)
 
+    def alone(self) -> Side:
+        """Return the side without what only its whole grid knows: what blocks of samples need of it, to be sent."""
+        nothing = self.xp.reshape(self.weights, (-1,))[:0]
+        return replace(self, grid=Grid((0,), (1.0,)), weights=nothing)
+
     def cut(self, components: slice) -> Side:
         """Return the side with some of its components only (only where it is `divisible`)."""
         count = len(range(*components.indices(self.n_components)))

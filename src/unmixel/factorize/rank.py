@@ -150,7 +150,7 @@ class Spectrum:
 
 def spectrum(matrix: Matrix, plan: Plan, largest: int, *, whiten: bool) -> Spectrum:
     """Return the noise edges of a matrix from a sketch that is wide enough for them."""
-    matrix = plan.loss.weigh(matrix, budget=plan.budget)
+    matrix = plan.loss.weigh(matrix, engine=plan.engine, budget=plan.budget)
     notes: tuple[str, ...] = ()
     products = products_of(matrix, plan.engine, dtype=plan.dtype, budget=plan.budget)
     used = matrix.pixel_weights > 0

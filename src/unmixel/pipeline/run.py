@@ -204,7 +204,7 @@ class _Job:
     def _separate(self, earlier: Mapping[str, Any] | None, marks: Checkpoints) -> Result:
         """Read, prepare and factorise."""
         with self.log.stage("card"):
-            card, use = stages.card(self.scan)
+            card, use = stages.card(self.scan, self.recipe, self.log.passed)
             if use is not None:
                 self.folder.save_pixels(use)
                 self.log.note(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,9 @@ def read(given: str | Path | Scan, how: Read) -> Scan:
     return instrument_from(how, scan)
 
 
-def card(scan: Scan) -> tuple[DataCard, NDArray[np.bool_] | None]:
+def card(
+    scan: Scan, recipe: Recipe, on_pass: OnPass | None = None
+) -> tuple[DataCard, NDArray[np.bool_] | None]:
     """Return the data card of a scan as it was read, and which pixels to use where the camera is suspected.
 
     To the quick card of ``unmixel info`` it adds what only a look at all patterns shows: lines of the rim that
@@ -72,7 +75,8 @@ def card(scan: Scan) -> tuple[DataCard, NDArray[np.bool_] | None]:
         return quick, None
     from unmixel.prepare.artefacts import inspect_detector
 
-    found = inspect_detector(scan)
+    with _steps_walked(recipe.factorize, on_pass):
+        found = inspect_detector(scan)
     rows = tuple(row for row in found.rows if row.label in ("Detector rim", "Ghosts", "Evenness"))
     suspected = found.ghosts.any() or any(found.margins)
     return replace(quick, rows=(*quick.rows, *rows)), found.use if suspected else None
@@ -80,17 +84,21 @@ def card(scan: Scan) -> tuple[DataCard, NDArray[np.bool_] | None]:
 
 def prepare(scan: Scan, recipe: Recipe, tell: Tell, on_pass: OnPass | None = None) -> Scan:
     """Return the scan after every step of the recipe, in order; `tell` hears the name of each."""
-    from unmixel.prepare.statistics import walked_by
-
-    how = recipe.factorize
-    # in this process nothing is gained by an engine, which would keep blocks that are asked for once
-    engine = engine_of(how, on_pass) if how.engine == "dask" else None
-    # workers are begun for a budget: the same for all passes
-    with walked_by(engine, int(how.memory_budget_MB * 1e6)):
+    with _steps_walked(recipe.factorize, on_pass):
         for entry in recipe.prepare:
             tell(entry.name)
             scan = entry.build("steps").apply(scan)
     return scan
+
+
+def _steps_walked(how: Factorize, on_pass: OnPass | None) -> AbstractContextManager[None]:
+    """Return the context in which the workers of a recipe go through the data for steps, if it has any."""
+    from unmixel.prepare.passes import walked_by
+
+    # in this process nothing is gained by an engine, which would keep blocks that are asked for once
+    engine = engine_of(how, on_pass) if how.engine == "dask" else None
+    # workers are begun for a budget: the same for all passes
+    return walked_by(engine, int(how.memory_budget_MB * 1e6))
 
 
 def _constraint(entry: Entry, scan: Scan) -> Any:
@@ -141,9 +149,11 @@ def model_of(scan: Scan, recipe: Recipe, on_pass: OnPass | None = None) -> Any:
     from unmixel.factorize.model import NMF
 
     how = recipe.factorize
+    with _steps_walked(how, on_pass):
+        constraints = tuple(_constraint(entry, scan) for entry in how.constraints)
     return NMF(
         how.components,
-        constraints=tuple(_constraint(entry, scan) for entry in how.constraints),
+        constraints=constraints,
         loss=how.loss,
         solver=how.solver,
         start=how.start,

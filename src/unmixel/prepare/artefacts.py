@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 from unmixel.dataset.card import CardRow
 from unmixel.dataset.scan import Scan
 from unmixel.engines.lazy import as_array
+from unmixel.engines.walk import Found
 from unmixel.prepare.contract import used_pixels
 from unmixel.prepare.ghosts import SMOOTHED_PIXELS, Asymmetry, slow_and_patchy, smoothed
 from unmixel.prepare.origin import find_spot, known_origin
-from unmixel.prepare.statistics import Statistics, finite_statistics, used_positions
+from unmixel.prepare.passes import Look, found_in
+from unmixel.prepare.statistics import (
+    Statistics,
+    finite_statistics,
+    must_be_finite,
+    statistics_beside,
+    used_positions,
+)
 from unmixel.prepare.weights import measured_gain
 
 Image = NDArray[np.float64]
@@ -81,19 +89,18 @@ def inspect_detector(scan: Scan) -> Artefacts:
     np.True_
     """
     flat = not scan.is_spectrum and min(scan.pattern_shape) >= 16
-    tiles = TileSums.of(scan) if flat else None
-    found = finite_statistics(scan, beside=None if tiles is None else tiles.add)
+    found, means = tile_means(scan) if flat else (finite_statistics(scan), None)
     use = ~found.saturated
     rows = [_saturation(found), _threshold(scan, found), _noise(scan, found)]
     margins, ghosts = (0, 0, 0, 0), np.zeros(scan.pattern_shape, bool)
-    if tiles is not None:
+    if means is not None:
         strength = [_rim(found.mean, side) for side in _SIDES]
         margins = tuple(n for n, _ in strength)  # type: ignore[assignment]
         rows.append(_rim_row(strength))
         top, bottom, left, right = margins
         inner = np.zeros_like(use)
         inner[top : use.shape[0] - bottom, left : use.shape[1] - right] = True
-        asymmetry = _asymmetry(scan, found, tiles.means(), inner & used_pixels(scan))
+        asymmetry = _asymmetry(scan, found, means, inner & used_pixels(scan))
         rows += _ghost_rows(asymmetry)
         ghosts = ghosts if asymmetry is None else asymmetry.patches
         use &= inner & ~ghosts
@@ -116,13 +123,16 @@ def _threshold(scan: Scan, found: Statistics) -> CardRow:
     """Return whether values between 0 and some threshold are missing though values go up by single units."""
     least = found.smallest_positive
     steps = tuple(slice(None, None, max(1, math.ceil(n / 6))) for n in scan.scan_shape)
-    sample = np.asarray(as_array(scan.data, len(scan.scan_axes))[steps])
-    whole = bool(np.all(sample == np.rint(sample)))
-    near = sample[(sample > least) & (sample < 2 * least)]
-    if not whole or not 5 <= least < np.inf or near.size == 0 or float(found.minimum.min()) < 0:
+    near: NDArray[Any] = np.empty(0)
+    if 5 <= least < np.inf and not float(found.minimum.min()) < 0:
+        n_scan_axes = len(scan.scan_axes)
+        sample = as_array(scan.data, n_scan_axes)[steps]
+        n_odd, values = found_in(_Small(least), sample, n_scan_axes).sums
+        near = near if n_odd else values.different
+    if near.size == 0:
         value = f"the smallest value above 0 is {least:g}" if least < np.inf else "all values are 0"
         return CardRow("Small values", value, "none", "")
-    unit = float(np.diff(np.unique(near)).min(initial=least))
+    unit = float(np.diff(near).min(initial=least))
     return CardRow(
         "Small values",
         f"no value between 0 and {least:g}, though values go up by {unit:g}",
@@ -226,47 +236,86 @@ def _asymmetry(scan: Scan, found: Statistics, means: Image, used: Mask) -> Asymm
 
 
 @dataclass(frozen=True, eq=False)
-class TileSums:
-    """Sums of the patterns of each tile of a scan, frame by frame as they are read.
+class _Values:
+    """Different values, sorted; those of two add up to those of either."""
 
-    Parameters
-    ----------
-    tiles : ndarray of int, shape (n_positions,)
-        The tile of each position.
-    chosen : ndarray of bool, shape (n_positions,)
-        Positions that count.
-    sums : ndarray, shape (tiles, *pattern_shape)
+    different: NDArray[Any]
+
+    def __add__(self, more: _Values) -> _Values:
+        return _Values(np.union1d(self.different, more.different))
+
+
+@dataclass(frozen=True, eq=False)
+class _Small(Look):
+    """Sums: how many values are not whole, and which whole ones lie between the least above 0 and its double."""
+
+    least: float
+
+    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
+        """Return what is found in a block."""
+        whole = values == np.rint(values)
+        near = values[whole & (values > self.least) & (values < 2 * self.least)]
+        return Found(sums=(int(values.size - np.count_nonzero(whole)), _Values(np.unique(near))))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Some rows of a table, by number: a part of the scan sees few tiles, and sends no more than these."""
+
+    rows: dict[int, Image]
+
+    def __add__(self, more: _Rows) -> _Rows:
+        both = dict(self.rows)
+        for number, row in more.rows.items():
+            both[number] = both[number] + row if number in both else row
+        return _Rows(both)
+
+
+@dataclass(frozen=True, eq=False)
+class _TileSums(Look):
+    """Along: the tile of each position, -1 where it does not count. Sums: the sums of the patterns of each tile."""
+
+    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
+        """Return the sums of a block."""
+        (tiles,) = along
+        present = np.unique(tiles[tiles >= 0]).tolist()
+        return Found(sums=(_Rows({t: values[tiles == t].sum(axis=0, dtype=np.float64) for t in present}),))
+
+
+def tiles_of(scan: Scan, *, n_tiles: int = 64) -> NDArray[np.intp]:
+    """Return the tile of each position, shape (n_positions,), -1 where it is not used.
+
+    There are about `n_tiles` of them: fewer for large patterns, so that their sums take 64 MB at most.
     """
+    allowed = max(4, min(n_tiles, _TILE_BYTES // (8 * scan.n_pixels)))
+    along = [n for n in scan.scan_shape if n > 1]
+    each = max(1, round(allowed ** (1 / max(1, len(along)))))
+    label = np.zeros(scan.scan_shape, np.intp)
+    for axis, n in enumerate(scan.scan_shape):
+        parts = min(each, n)
+        shape = [1] * len(scan.scan_shape)
+        shape[axis] = n
+        label = label * parts + (np.arange(n) * parts // n).reshape(shape)
+    return np.where(used_positions(scan), label.reshape(-1), -1)
 
-    tiles: NDArray[np.intp]
-    chosen: Mask
-    sums: Image
 
-    @classmethod
-    def of(cls, scan: Scan, *, n_tiles: int = 64) -> TileSums:
-        """Return empty sums over about `n_tiles` tiles: fewer for large patterns, so that they take 64 MB at most."""
-        allowed = max(4, min(n_tiles, _TILE_BYTES // (8 * scan.n_pixels)))
-        along = [n for n in scan.scan_shape if n > 1]
-        each = max(1, round(allowed ** (1 / max(1, len(along)))))
-        label = np.zeros(scan.scan_shape, np.intp)
-        for axis, n in enumerate(scan.scan_shape):
-            parts = min(each, n)
-            shape = [1] * len(scan.scan_shape)
-            shape[axis] = n
-            label = label * parts + (np.arange(n) * parts // n).reshape(shape)
-        tiles = label.reshape(-1)
-        return cls(tiles, used_positions(scan), np.zeros((int(tiles.max()) + 1, *scan.pattern_shape)))
+def tile_means(scan: Scan) -> tuple[Statistics, Image]:
+    """Return the statistics of a scan and the mean pattern of each tile with a used position, from one reading.
 
-    def add(self, frames: NDArray[Any], positions: NDArray[np.intp]) -> None:
-        """Add frames, shape (b, n_pixels), at flat positions."""
-        tiles, chosen = self.tiles[positions], self.chosen[positions]
-        for tile in np.unique(tiles[chosen]):
-            rows = frames[(tiles == tile) & chosen]
-            self.sums[tile] += rows.sum(axis=0, dtype=np.float64).reshape(self.sums.shape[1:])
+    Returns
+    -------
+    Statistics
+    ndarray of float64, shape (tiles, *pattern_shape)
 
-    def means(self) -> Image:
-        """Return the mean pattern of each tile with a used position, shape (tiles, *pattern_shape)."""
-        counts = np.bincount(self.tiles[self.chosen], minlength=len(self.sums))
-        seen = counts > 0
-        means: Image = self.sums[seen] / counts[seen].reshape(-1, *[1] * (self.sums.ndim - 1))
-        return means
+    Raises
+    ------
+    InputError
+        When no position is used, or a used pixel is not finite somewhere.
+    """
+    tiles = tiles_of(scan)
+    found, beside = statistics_beside(scan, _TileSums(), tiles)
+    must_be_finite(scan, found)
+    (sums,) = beside.sums
+    counts = np.bincount(tiles[tiles >= 0])
+    means = [sums.rows[tile] / counts[tile] for tile in sorted(sums.rows)]
+    return found, np.array(means).reshape(-1, *scan.pattern_shape)

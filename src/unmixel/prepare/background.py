@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import read_once
-from unmixel.engines.lazy import as_array, map_frames
+from unmixel.engines.lazy import map_frames
+from unmixel.engines.walk import Found
 from unmixel.prepare.contract import recorded, without
 from unmixel.prepare.images import read_image
-from unmixel.prepare.statistics import batches, finite_statistics
+from unmixel.prepare.passes import Look, batches, found_in
+from unmixel.prepare.statistics import finite_statistics
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Background:
             return scan.after(
                 recorded(self, "nothing to do: the background is 0.", clipped_share=0.0, **values)
             )
-        below, above = _compared(scan, image)
+        below, above = found_in(_Compared(image.reshape(1, -1)), scan.data, len(scan.scan_axes)).sums
         if not above:
             raise InputError(
                 "background: level",
@@ -127,12 +128,22 @@ class Background:
         return scan.after(record, data=data, extras=without(scan, "mean_pattern"))
 
 
-def _compared(scan: Scan, image: NDArray[Any]) -> tuple[int, int]:
-    """Return how many values lie below the image and how many above."""
-    n_scan_axes = len(scan.scan_axes)
-    below, above, row = 0, 0, image.reshape(1, -1)
-    for block in read_once(as_array(scan.data, n_scan_axes), n_scan_axes):
-        for part in batches(block.values):
-            below += int((block.values[part] < row).sum())
-            above += int((block.values[part] > row).sum())
-    return below, above
+@dataclass(frozen=True, eq=False)
+class _Compared(Look):
+    """Sums: how many values lie below an image and how many above.
+
+    Parameters
+    ----------
+    row : ndarray, shape (1, n_pixels)
+    """
+
+    row: NDArray[Any]
+
+    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
+        """Return the numbers of a block."""
+        parts = [values[part] for part in batches(values)]
+        return Found(
+            sums=tuple(
+                sum(int(side(part, self.row).sum()) for part in parts) for side in (np.less, np.greater)
+            )
+        )

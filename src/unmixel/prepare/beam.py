@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import read_once
-from unmixel.engines.lazy import as_array
 from unmixel.prepare.contract import at_least, one_of, recorded, refuse_spectra
 from unmixel.prepare.origin import BeamSpot, find_spot, local_spot, spot_of
-from unmixel.prepare.statistics import Statistics, batches, used_positions
+from unmixel.prepare.passes import Light, Total, found_in
+from unmixel.prepare.statistics import Statistics, used_positions
 
 Image = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -237,20 +236,14 @@ def vacuum_pattern(scan: Scan, spot: BeamSpot, share: float) -> Image:
     n_scan_axes = len(scan.scan_axes)
     v, u = np.indices(scan.pattern_shape)
     within = (np.hypot(v - spot.center[0], u - spot.center[1]) <= spot.reach).reshape(-1)
-    part_of_light = np.zeros(scan.n_positions)
-    data, chosen = as_array(scan.data, n_scan_axes), used_positions(scan)
-    for block in read_once(data, n_scan_axes):
-        light = block.values.sum(axis=1, dtype=np.float64)
-        beam = block.values[:, within].sum(axis=1, dtype=np.float64)
-        part_of_light[block.positions] = beam / np.where(light > 0, light, 1.0)
-    part_of_light[~chosen] = -1
+    chosen = used_positions(scan)
+    sets = np.array([np.ones_like(within), within])
+    light, beam = found_in(Light(sets), scan.data, n_scan_axes).here[0]
+    part_of_light = np.where(chosen, beam / np.where(light > 0, light, 1.0), -1)
     best = np.argsort(-part_of_light, kind="stable")[: max(1, round(share * int(chosen.sum())))]
     wanted = np.zeros(scan.n_positions, bool)
     wanted[best] = True
-    total = np.zeros(scan.n_pixels)
-    for block in read_once(data, n_scan_axes):
-        for part in batches(block.values):
-            total += block.values[part][wanted[block.positions[part]]].sum(axis=0, dtype=np.float64)
+    (total,) = found_in(Total(), scan.data, n_scan_axes, wanted).sums
     return np.asarray((total / best.size).reshape(scan.pattern_shape))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import read_once
 from unmixel.engines.lazy import as_array
+from unmixel.engines.walk import Found
 from unmixel.prepare.contract import used_pixels
 from unmixel.prepare.origin import SOFT, filled, rough_spot
-from unmixel.prepare.statistics import batches, used_positions
+from unmixel.prepare.passes import Look, batches, found_in
+from unmixel.prepare.statistics import used_positions
 
 Floats = NDArray[np.float64]
 
@@ -48,20 +50,15 @@ def sampled_search(scan: Scan, reach: float | None = None) -> Search:
     )
     if len(steps) == 1:
         steps = (slice(None, None, max(1, scan.scan_axes[0].size // _SAMPLE**2)),)
-    used = used_pixels(scan)
-    frames = np.asarray(as_array(scan.data, len(scan.scan_axes))[steps]).reshape(-1, *scan.pattern_shape)
-    found: list[tuple[float, float, float]] = []
-    for frame in frames:
-        try:
-            found.append(rough_spot(frame, used))
-        except InputError:  # an empty frame
-            continue
-    if not found:
+    n_scan_axes = len(scan.scan_axes)
+    (found,) = found_in(_Rough(used_pixels(scan)), as_array(scan.data, n_scan_axes)[steps], n_scan_axes).here
+    found = found.T[np.isfinite(found).all(axis=0)]
+    if not len(found):
         raise InputError(
             "descan", expected="frames with a direct beam", got="flat frames", hint="leave the step out"
         )
     middle = np.median(found, axis=0)
-    spread = np.median(np.abs(np.array(found)[:, :2] - middle[:2]), axis=0).max()
+    spread = np.median(np.abs(found[:, :2] - middle[:2]), axis=0).max()
     radius = max(float(middle[2]), 1.0)
     # the median distance of an even spread is half of its reach; 2.5 instead of 2 leaves room
     return Search(
@@ -152,18 +149,54 @@ def beam_path(scan: Scan, search: Search) -> Floats:
 
     NaN where a position is left out (weight 0) or holds no beam.
     """
-    origins = np.full((scan.n_positions, 2), np.nan)
-    chosen, used = used_positions(scan), used_pixels(scan)
-    n_scan_axes = len(scan.scan_axes)
-    nearest = filled(np.arange(scan.n_pixels, dtype=np.float64).reshape(scan.pattern_shape), used)
-    source = nearest.astype(np.intp).reshape(-1)
-    for block in read_once(as_array(scan.data, n_scan_axes), n_scan_axes):
-        for part in batches(block.values):
-            values = block.values[part] if used.all() else block.values[part][:, source]
-            found = frame_origins(values.reshape(-1, *scan.pattern_shape), search)
-            origins[block.positions[part]] = found
-    origins[~chosen] = np.nan
-    return origins
+    used, source = used_pixels(scan), None
+    if not used.all():
+        numbers = np.arange(scan.n_pixels, dtype=np.float64).reshape(scan.pattern_shape)
+        source = filled(numbers, used).astype(np.intp).reshape(-1)
+    look = _Origins(search, scan.pattern_shape, source)
+    (origins,) = found_in(look, scan.data, len(scan.scan_axes)).here
+    return np.where(used_positions(scan)[:, None], origins.T, np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rough(Look):
+    """Here: row, column and radius of a first guess of the beam, shape (3, b); NaN in empty frames."""
+
+    used: NDArray[np.bool_]
+
+    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
+        """Return the guesses of a block."""
+        found = np.full((3, len(values)), np.nan)
+        for i, frame in enumerate(values.reshape(-1, *self.used.shape)):
+            with suppress(InputError):  # an empty frame
+                found[:, i] = rough_spot(frame, self.used)
+        return Found((found,))
+
+
+@dataclass(frozen=True, eq=False)
+class _Origins(Look):
+    """Here: the origin of the beam in each frame, shape (2, b).
+
+    Parameters
+    ----------
+    search : Search
+    shape : tuple of int
+        Of a pattern.
+    source : ndarray of int, shape (n_pixels,), or None
+        The pixel whose value is taken for each; None where each has its own.
+    """
+
+    search: Search
+    shape: tuple[int, ...]
+    source: NDArray[np.intp] | None
+
+    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
+        """Return the origins of a block."""
+        origins = np.empty((2, len(values)))
+        for part in batches(values):
+            frames = values[part] if self.source is None else values[part][:, self.source]
+            origins[:, part] = frame_origins(frames.reshape(-1, *self.shape), self.search).T
+        return Found((origins,))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import DEFAULT_BUDGET, read_once
 from unmixel.engines.lazy import as_array
 from unmixel.prepare.geometry import Geometry, measured_pixels
-from unmixel.prepare.statistics import batches
+from unmixel.prepare.passes import batches
 
 Image = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +12,9 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import DEFAULT_BUDGET, BlockReader, read_once
-from unmixel.engines.lazy import as_array, is_lazy
-from unmixel.engines.walk import Block, Found, Task
-
-Witness = Callable[[NDArray[Any], NDArray[np.intp]], None]
-"""Sees frames, shape (b, n_pixels), and their positions."""
-
-BATCH_BYTES = 8_000_000
-"""Bytes of frames that are looked at together, so that float64 copies stay small."""
-
-_ENGINE: ContextVar[Any] = ContextVar("unmixel_statistics_engine", default=(None, 0))
+from unmixel.engines.lazy import is_lazy
+from unmixel.engines.walk import Found
+from unmixel.prepare.passes import Look, batches, found_in
 
 _REMEMBERED = 4
 _memory: OrderedDict[str, Statistics] = OrderedDict()
@@ -118,38 +107,14 @@ class _Sums:
             return self if self.n else more
         total, by = _Sums(self.first.size), more.shift - self.shift
         total.n, total.shift = self.n + more.n, self.shift
-        total.first = self.first + more.first + more.n * by
-        total.second = self.second + more.second + (2 * more.first + more.n * by) * by
+        with np.errstate(invalid="ignore"):
+            total.first = self.first + more.first + more.n * by
+            total.second = self.second + more.second + (2 * more.first + more.n * by) * by
         total.low, total.high = np.minimum(self.low, more.low), np.maximum(self.high, more.high)
         counts = (np.where(part.high == total.high, part.at_high, 0) for part in (self, more))
         total.at_high = np.asarray(sum(counts))
         total.least = min(self.least, more.least)
         return total
-
-
-@contextmanager
-def walked_by(engine: Any, budget: int = DEFAULT_BUDGET) -> Iterator[None]:
-    """While this is entered, an engine goes through lazy data for statistics: steps know nothing of engines.
-
-    Parameters
-    ----------
-    engine : Engine or None
-        None for this process.
-    budget : int
-        Bytes for blocks, of each worker where the engine has any.
-    """
-    token = _ENGINE.set((engine, budget))
-    try:
-        yield
-    finally:
-        _ENGINE.reset(token)
-
-
-def batches(frames: NDArray[Any]) -> Iterator[slice]:
-    """Yield slices over the rows of `frames` that hold at most `BATCH_BYTES` as float64."""
-    step = max(1, BATCH_BYTES // max(1, 8 * frames.shape[1]))
-    for start in range(0, len(frames), step):
-        yield slice(start, start + step)
 
 
 def used_positions(scan: Scan) -> NDArray[np.bool_]:
@@ -159,7 +124,7 @@ def used_positions(scan: Scan) -> NDArray[np.bool_]:
     return np.asarray(scan.position_weights > 0).reshape(-1)
 
 
-def pattern_statistics(scan: Scan, *, beside: Witness | None = None) -> Statistics:
+def pattern_statistics(scan: Scan) -> Statistics:
     """Return the statistics of a scan, reading it once, block by block.
 
     The last few results for lazy data are remembered (under the name dask gives to the data), so that the
@@ -168,9 +133,6 @@ def pattern_statistics(scan: Scan, *, beside: Witness | None = None) -> Statisti
     Parameters
     ----------
     scan : Scan
-    beside : callable(frames, positions), optional
-        Sees every frame too, shapes (b, n_pixels) and (b,), so that one reading serves both; the scan is read then
-        in any case.
 
     Raises
     ------
@@ -182,67 +144,71 @@ def pattern_statistics(scan: Scan, *, beside: Witness | None = None) -> Statisti
     >>> pattern_statistics(Scan.from_array(np.arange(12.0).reshape(2, 2, 3))).mean.tolist()
     [4.5, 5.5, 6.5]
     """
+    key = _key(scan, used_positions(scan))
+    if key in _memory:
+        _memory.move_to_end(key)
+        return _memory[key]
+    return statistics_beside(scan)[0]
+
+
+def statistics_beside(
+    scan: Scan, other: Look | None = None, *along: NDArray[Any]
+) -> tuple[Statistics, Found]:
+    """Return the statistics of a scan and what something else finds in it: one reading serves both.
+
+    Parameters
+    ----------
+    scan : Scan
+    other : Look, optional
+    *along : ndarray, shape (..., n)
+        What `other` wants to know of each position.
+
+    Raises
+    ------
+    InputError
+        When no position is used.
+    """
     used = used_positions(scan)
     if not used.any():
         raise InputError(
             "position_weights", expected="some above 0", got="0 everywhere", hint="leave fewer positions out"
         )
-    key = ""
-    if is_lazy(scan.data):
-        key = f"{scan.data.name}/{scan.scan_shape}/{hashlib.sha256(used.tobytes()).hexdigest()}"
-        if key in _memory and beside is None:
-            _memory.move_to_end(key)
-            return _memory[key]
-    found = _measure(scan, used, beside)
-    if key:
-        _memory[key] = found
+    found = found_in(_Look(other), scan.data, len(scan.scan_axes), used, *along)
+    told = _told(scan, found.sums[0], found.here[0])
+    if key := _key(scan, used):
+        _memory[key] = told
         while len(_memory) > _REMEMBERED:
             _memory.popitem(last=False)
-    return found
+    return told, Found(found.here[1:], found.sums[1:])
+
+
+def _key(scan: Scan, used: NDArray[np.bool_]) -> str:
+    """Return a name for the used positions of lazy data; empty for others."""
+    if not is_lazy(scan.data):
+        return ""
+    return f"{scan.data.name}/{scan.scan_shape}/{hashlib.sha256(used.tobytes()).hexdigest()}"
 
 
 @dataclass(frozen=True, eq=False)
-class _Look(Task):
-    """Along: whether a position is used. Here: the sum of its pattern. Sums: `_Sums` of the used ones."""
+class _Look(Look):
+    """Along: whether a position is used. Here: the sum of its pattern. Sums: `_Sums` of the used ones.
 
-    def __call__(self, engine: Any, block: Block, *along: Any) -> Found:
+    What `other` wants and finds comes after these.
+    """
+
+    other: Look | None = None
+
+    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
         """Return what is found in a block."""
-        values, used = engine.to_host(block.values), engine.to_host(along[0])
+        used, *rest = along
         running, sums = _Sums(values.shape[1]), np.zeros(len(values))
         with np.errstate(invalid="ignore"):
             for part in batches(values):
                 sums[part] = values[part].sum(axis=1, dtype=np.float64)
                 if used[part].any():
-                    running.add(values[part][used[part]])
-        return Found((engine.asarray(sums),), (running,))
-
-
-def _measure(scan: Scan, used: NDArray[np.bool_], beside: Witness | None) -> Statistics:
-    engine, budget = _ENGINE.get()
-    if engine is None or beside is not None or not is_lazy(scan.data):
-        return _told(scan, *_here(scan, used, beside))
-    n_scan_axes = len(scan.scan_axes)
-    blocks = engine.resident(BlockReader(as_array(scan.data, n_scan_axes), n_scan_axes, budget))
-    found = engine.walk(_Look(), blocks, (used,))
-    return _told(scan, found.sums[0], np.asarray(engine.to_host(found.here[0])))
-
-
-def _here(scan: Scan, used: NDArray[np.bool_], beside: Witness | None) -> tuple[_Sums, NDArray[np.float64]]:
-    """Return the sums over used frames and those of every frame, read in this process."""
-    n_scan_axes = len(scan.scan_axes)
-    running = _Sums(scan.n_pixels)
-    sums = np.zeros(scan.n_positions)
-    with np.errstate(invalid="ignore"):
-        for block in read_once(as_array(scan.data, n_scan_axes), n_scan_axes):
-            for part in batches(block.values):
-                frames, positions = block.values[part], block.positions[part]
-                sums[positions] = frames.sum(axis=1, dtype=np.float64)
-                if beside is not None:
-                    beside(frames, positions)
-                chosen = used[positions]
-                if chosen.any():
-                    running.add(frames if chosen.all() else frames[chosen])
-    return running, sums
+                    running.add(values[part] if used[part].all() else values[part][used[part]])
+            also = Found() if self.other is None else self.other.on_host(values, *rest)
+        return Found((sums, *also.here), (running, *also.sums))
 
 
 def _told(scan: Scan, running: _Sums, sums: NDArray[np.float64]) -> Statistics:
@@ -262,7 +228,7 @@ def _told(scan: Scan, running: _Sums, sums: NDArray[np.float64]) -> Statistics:
     )
 
 
-def finite_statistics(scan: Scan, *, beside: Witness | None = None) -> Statistics:
+def finite_statistics(scan: Scan) -> Statistics:
     """Return `pattern_statistics`, refusing data with used pixels that are not finite numbers.
 
     Raises
@@ -270,7 +236,11 @@ def finite_statistics(scan: Scan, *, beside: Witness | None = None) -> Statistic
     InputError
         When a used pixel is NaN or infinite somewhere.
     """
-    found = pattern_statistics(scan, beside=beside)
+    return must_be_finite(scan, pattern_statistics(scan))
+
+
+def must_be_finite(scan: Scan, found: Statistics) -> Statistics:
+    """Return the statistics of a scan; raise InputError where they tell of used pixels that are not finite."""
     bad = ~found.finite
     if scan.pixel_weights is not None:
         bad &= scan.pixel_weights > 0

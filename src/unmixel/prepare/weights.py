@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from unmixel.core.errors import InputError
 from unmixel.dataset.bibliography import papers
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import read_once
-from unmixel.engines.lazy import as_array
+from unmixel.engines.lazy import as_array, stacked
+from unmixel.engines.walk import Found
 from unmixel.prepare.contract import at_least, recorded, used_pixels, weights_times
-from unmixel.prepare.statistics import Statistics, batches, finite_statistics, used_positions
+from unmixel.prepare.passes import Light, Look, found_in
+from unmixel.prepare.statistics import Statistics, finite_statistics, used_positions
 
 _ROWS = (8, 64)
 _RUN_BYTES = 16_000_000
@@ -75,19 +76,16 @@ def measured_gain(scan: Scan, found: Statistics) -> Gain | None:
     chosen = used_positions(scan).reshape(rows, n)
     length = int(np.clip(_RUN_BYTES // (8 * scan.n_pixels), 8, min(n, 1024)))
     run = slice((n - length) // 2, (n - length) // 2 + length)
-    top, bottom = [], []
     n_rows = min(rows, int(np.clip(_RUN_BYTES // (8 * length * scan.n_pixels), *_ROWS)))
-    for row in np.unique(np.linspace(0, rows - 1, n_rows).round().astype(int)):
-        at = np.unravel_index(int(row), scan.scan_shape[:-1]) if rows > 1 else (0,) * (n_scan_axes - 1)
-        frames = (
-            np.asarray(data[(*(int(i) for i in at), run)]).reshape(length, -1)[:, good].astype(np.float64)
-        )
-        used = chosen[row, run]
-        three = used[:-2] & used[1:-1] & used[2:]
-        a, b, c = frames[:-2][three], frames[1:-1][three], frames[2:][three]
-        top.append(((a - 2 * b + c) ** 2).sum(axis=0))
-        bottom.append((a + 4 * b + c).sum(axis=0))
-    noise, light = np.sum(top, axis=0), np.sum(bottom, axis=0)
+    looked_at = np.unique(np.linspace(0, rows - 1, n_rows).round().astype(int))
+    at = (
+        np.transpose(np.unravel_index(looked_at, scan.scan_shape[:-1]))
+        if rows > 1
+        else [(0,) * (n_scan_axes - 1)]
+    )
+    # what lies side by side stays together: each row is one position of a scan of rows
+    lines = stacked([data[(*(int(i) for i in place), run)] for place in at])
+    noise, light = found_in(_SecondDifferences(length, good), lines, 1, chosen[looked_at, run].T).sums
     lit = light > 0
     if not lit.any():
         return None
@@ -283,9 +281,34 @@ class PoissonWeights:
 
 def light_of(scan: Scan, pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the sum over `pixels` at every position, shape scan_shape."""
-    n_scan_axes, flat = len(scan.scan_axes), pixels.reshape(-1)
-    light = np.zeros(scan.n_positions)
-    for block in read_once(as_array(scan.data, n_scan_axes), n_scan_axes):
-        for part in batches(block.values):
-            light[block.positions[part]] = block.values[part][:, flat].sum(axis=1, dtype=np.float64)
-    return light.reshape(scan.scan_shape)
+    found = found_in(Light(pixels.reshape(1, -1)), scan.data, len(scan.scan_axes))
+    light: NDArray[np.float64] = found.here[0].reshape(scan.scan_shape)
+    return light
+
+
+@dataclass(frozen=True, eq=False)
+class _SecondDifferences(Look):
+    """Rows of `length` patterns each. Along: which of these are used, shape (length, b).
+
+    Sums, shape (g,): over neighbouring patterns a, b, c, of ``(a - 2 b + c)^2`` and of ``a + 4 b + c``.
+
+    Parameters
+    ----------
+    length : int
+    good : ndarray of bool, shape (n_pixels,)
+        The g pixels that are looked at.
+    """
+
+    length: int
+    good: NDArray[np.bool_]
+
+    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
+        """Return the sums of some rows."""
+        noise, light = np.zeros((2, np.count_nonzero(self.good)))
+        for row, used in zip(values, along[0].T, strict=True):
+            frames = row.reshape(self.length, -1)[:, self.good].astype(np.float64)
+            three = used[:-2] & used[1:-1] & used[2:]
+            a, b, c = frames[:-2][three], frames[1:-1][three], frames[2:][three]
+            noise += ((a - 2 * b + c) ** 2).sum(axis=0)
+            light += (a + 4 * b + c).sum(axis=0)
+        return Found(sums=(noise, light))

@@ -86,7 +86,7 @@ class LossLaws(Laws):
 
     def problem(self, matrix: Matrix, dtype: str = "float64") -> Problem:
         """Return the problem of a matrix as a fit binds it."""
-        weighed = self.loss.weigh(matrix, budget=10**6)
+        weighed = self.loss.weigh(matrix, engine=self.engine, budget=10**6)
         products = products_of(weighed, self.engine, dtype=dtype, budget=10**6)
         constraints = (*self.constraints, NonNegative("maps"), NonNegative("patterns"))
         return bind(weighed, products, constraints, n_components=3, engine=self.engine, dtype=dtype)
@@ -107,7 +107,7 @@ class LossLaws(Laws):
     def law_weigh(self) -> None:
         """The weights that stand for the loss are finite and >= 0, 0 where the user's are 0; the data stay."""
         matrix = self.matrix(self.table)
-        weighed = self.loss.weigh(matrix, budget=10**6)
+        weighed = self.loss.weigh(matrix, engine=self.engine, budget=10**6)
         assert weighed.data is matrix.data
         for given, found in (
             (matrix.position_weights, weighed.position_weights),

@@ -19,9 +19,9 @@ from unmixel.engines.blocks import BlockReader
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.fit import fit
 from unmixel.factorize.losses.counts import counts_of
-from unmixel.factorize.losses.dense_counts import DenseCounts
 from unmixel.factorize.losses.kullback_leibler import PRIOR_COUNTS, KullbackLeibler
-from unmixel.factorize.losses.sparse_counts import SparseCounts
+from unmixel.factorize.losses.sparse_counts import SparseRows
+from unmixel.factorize.losses.turns import Stay
 from unmixel.factorize.residual import residual
 from unmixel.factorize.start import GivenStart
 from unmixel.prepare.weights import PoissonWeights
@@ -105,28 +105,31 @@ def test_finds_what_was_planted_better_than_least_squares_without_weights() -> N
 def test_weights_are_one_over_the_variance_of_rank_one() -> None:
     X = np.random.default_rng(0).poisson(4.0, (40, 30)).astype(np.uint8)
     for data in (X, scipy.sparse.csr_matrix(X), da.from_array(X, chunks=(7, 30))):
-        weighed = KullbackLeibler().weigh(Matrix.from_array(data), budget=10**6)
+        weighed = KullbackLeibler().weigh(Matrix.from_array(data), engine=NumpyEngine(), budget=10**6)
         rows, columns = X.sum(axis=1) + PRIOR_COUNTS, X.sum(axis=0) + PRIOR_COUNTS
         found = np.outer(weighed.position_weights, weighed.pixel_weights)
         np.testing.assert_allclose(found, rows.mean() * 40 / np.outer(rows, columns), rtol=1e-5)
 
 
 class TestCounts:
-    def held(self, data, budget: int = 10**8, **shapes):
-        matrix = Matrix.from_array(data, **shapes)
-        reader = BlockReader(matrix.data, matrix.n_scan_axes, budget)
-        return counts_of(matrix, NumpyEngine(), dtype="float32", reader=reader, budget=budget)
+    def held(self, matrix, reader=None, budget: int = 10**8):
+        if reader is None and not hasattr(matrix.data, "tocsr"):
+            reader = BlockReader(matrix.data, matrix.n_scan_axes, budget)
+        weights = np.ones(matrix.n_positions, np.float32)
+        return counts_of(
+            matrix, NumpyEngine(), weights=weights, dtype="float32", reader=reader, budget=budget
+        )
 
     def test_dense_data_with_few_electrons_are_held_as_electrons(self) -> None:
         X, _, _ = planted(200, 300, 3, 20)
-        held = self.held(X.toarray().astype(np.uint16))
-        assert isinstance(held, SparseCounts)
-        assert len(held.counts) == X.nnz
+        blocks = self.held(Matrix.from_array(X.toarray().astype(np.uint16))).blocks
+        assert isinstance(blocks, SparseRows)
+        assert len(blocks.counts) == X.nnz
 
     def test_not_where_most_pixels_count_or_the_budget_is_small(self) -> None:
-        X, _, _ = planted(200, 300, 3, 20)
-        assert isinstance(self.held(X.toarray() + 1), DenseCounts)
-        assert isinstance(self.held(X.toarray(), budget=12 * X.nnz), DenseCounts)
+        X = planted(200, 300, 3, 20)[0]
+        for table, budget in ((X.toarray() + 1, 10**8), (X.toarray(), 12 * X.nnz)):
+            assert isinstance(self.held(Matrix.from_array(table), budget=budget).blocks, BlockReader)
 
     def test_blocks_in_any_order_hold_the_same_electrons(self) -> None:
         X, _, _ = planted(16 * 20, 300, 3, 20)
@@ -136,26 +139,49 @@ class TestCounts:
         tiled = Matrix(lazy, matrix.scan_grid, matrix.pattern_grid, np.ones(320), np.ones(300))
         reader = BlockReader(lazy, 2, 40_000 * 16)
         assert len(reader) > 4
-        one = counts_of(tiled, NumpyEngine(), dtype="float32", reader=reader, budget=10**8)
-        two = self.held(X)
-        assert isinstance(one, SparseCounts)
+        one, two = self.held(tiled, reader).blocks, self.held(Matrix.from_array(X)).blocks
+        assert isinstance(one, SparseRows)
         np.testing.assert_array_equal(one.pixels, two.pixels)
         np.testing.assert_array_equal(one.order, two.order)
-        assert one.constant == pytest.approx(two.constant)
 
     def test_eight_bytes_an_electron(self) -> None:
         X, _, _ = planted(500, 300, 3, 20)
-        held = self.held(X)
-        assert held.counts.nbytes + held.pixels.nbytes == 8 * X.nnz
+        blocks = self.held(Matrix.from_array(X)).blocks
+        assert blocks.counts.nbytes + blocks.pixels.nbytes == 8 * X.nnz
 
     def test_an_entry_given_twice_is_its_sum_and_the_data_stay(self) -> None:
         twice = scipy.sparse.csr_matrix(
             (np.ones(3, np.float32), np.array([1, 1, 0]), np.array([0, 2, 3])), shape=(2, 3)
         )
-        held = self.held(twice)
-        assert sorted(held.counts.tolist()) == [1.0, 2.0]
-        assert held.constant == pytest.approx(2 * np.log(2) - 3)
+        held = self.held(Matrix.from_array(twice))
+        assert sorted(held.blocks.counts.tolist()) == [1.0, 2.0]
         assert twice.nnz == 3
+        maps, patterns = np.ones((1, 2), np.float32), np.ones((1, 3), np.float32)
+        held.through(maps, patterns, Stay(np.float32(1e-6)))
+        assert held.constant == pytest.approx(2 * np.log(2) - 3)
+
+    @pytest.mark.parametrize("plain", [True, False])
+    def test_entries_and_blocks_tell_the_same(self, plain: bool) -> None:
+        X, W, H = planted(150, 90, 3, 20)
+        rng = np.random.default_rng(4)
+        weights = (
+            rng.permuted(np.arange(150) / 75),
+            np.where(rng.random(90) > 0.2, 1.0 if plain else rng.uniform(0.5, 2, 90), 0),
+        )
+        maps, patterns = W.T.astype(np.float64), H.astype(np.float64)
+        told = []
+        for data in (X, X.toarray()):
+            base = Matrix.from_array(data)
+            matrix = Matrix(data, base.scan_grid, base.pattern_grid, *weights)
+            reader = None if data is X else BlockReader(data, 1, 30_000)
+            along = np.ones(150)
+            held = counts_of(
+                matrix, NumpyEngine(2), weights=along, dtype="float64", reader=reader, budget=30_000
+            )
+            _, spread, before, after = held.through(maps, patterns, Stay(np.float64(1e-9)))
+            told.append((spread, before, after, held.constant))
+        for one, two in zip(*told, strict=True):
+            np.testing.assert_allclose(two, one, rtol=1e-9)
 
 
 def test_memory_grows_with_the_electrons_not_the_pixels() -> None:

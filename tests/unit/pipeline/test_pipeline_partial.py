@@ -202,9 +202,9 @@ def test_a_full_disk_fails_the_run_and_loses_nothing(
     wanted = run(file, quick, out=tmp_path / "a")
     card = stages.card
 
-    def then_full(scan: Scan) -> Any:
+    def then_full(*given: Any) -> Any:
         resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, hard))  # room for the record, none for results
-        return card(scan)
+        return card(*given)
 
     out = tmp_path / "b"
     with monkeypatch.context() as changed:

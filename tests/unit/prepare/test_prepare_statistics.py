@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
 from unmixel.engines.numpy_engine import NumpyEngine
-from unmixel.prepare import statistics
+from unmixel.prepare import passes, statistics
 from unmixel.prepare.statistics import finite_statistics, pattern_statistics
 
 
@@ -47,15 +47,15 @@ def test_statistics_equal_numpy(scan, pattern, dtype, chunk, seed):
 
 def test_many_small_batches_make_no_difference(monkeypatch):
     data = np.random.default_rng(0).poisson(3.0, (13, 29, 6, 5)).astype(np.uint16)
-    monkeypatch.setattr(statistics, "BATCH_BYTES", 1)
+    monkeypatch.setattr(passes, "BATCH_BYTES", 1)
     same_as_numpy(pattern_statistics(Scan.from_array(data)), data.reshape(-1, 30))
 
 
 def test_an_engine_finds_the_same(monkeypatch):
     data = np.random.default_rng(0).poisson(3.0, (13, 29, 6, 5)).astype(np.uint16)
     data[:, :14] *= 7  # blocks of other means
-    monkeypatch.setattr(statistics, "BATCH_BYTES", 2_000)
-    with statistics.walked_by(NumpyEngine(2)):
+    monkeypatch.setattr(passes, "BATCH_BYTES", 2_000)
+    with passes.walked_by(NumpyEngine(2)):
         found = pattern_statistics(Scan.from_array(da.from_array(data, chunks=(2, 14, 6, 5)) + 0))
     same_as_numpy(found, data.reshape(-1, 30))
     np.testing.assert_array_equal(found.sums, data.sum((2, 3)))

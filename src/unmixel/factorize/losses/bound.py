@@ -79,6 +79,33 @@ class Bound:
 
 
 @dataclass(frozen=True, eq=False)
+class RowTerms:
+    """What the bounds of positions that stand alone have in common.
+
+    Parameters
+    ----------
+    mass : array, shape (k,)
+    lasso, ridge : array, shape (k,), or None
+        Slope of penalties that grow with z, and what the other side's add.
+    flat : bool
+        As of `Bound`.
+    """
+
+    mass: Array
+    lasso: Array | None
+    ridge: Array | None
+    flat: bool
+
+    def bound(self, multiplicity: Array, weights: Array) -> Bound:
+        """Return the bound of some positions, shape (b, k), from their multiplicities and weights, shape (b,)."""
+        slope = multiplicity[:, None] * self.mass
+        slope = slope if self.lasso is None else slope + self.lasso
+        if self.ridge is None:
+            return Bound(slope, None, self.flat)
+        return Bound(slope, weights[:, None] * self.ridge)
+
+
+@dataclass(frozen=True, eq=False)
 class Terms:
     """What one side's bound is made of beside the counts, while the other side is held fixed.
 
@@ -128,15 +155,10 @@ class Terms:
                 found = slope if found is None else found + slope
         return found
 
-    def rows(self, positions: Samples) -> Bound:
-        """Return the bound of some samples of a separable side, shape (b, k)."""
-        side = self.side
-        flat = side.xp.reshape(self.multiplicity, (-1,))[positions]
-        slope, lasso = flat[:, None] * self.mass, self._lasso
-        slope = slope if lasso is None else slope + lasso
-        if self.ridge is None:
-            return Bound(slope, None, self._flat)
-        return Bound(slope, side.xp.reshape(side.weights, (-1,))[positions][:, None] * self.ridge)
+    @property
+    def by_row(self) -> RowTerms:
+        """What the samples of a separable side have in common."""
+        return RowTerms(self.mass, self._lasso, self.ridge, self._flat)
 
     def whole(self, z: Array, f: Array) -> Bound:
         """Return the bound of all samples of a side at z, whose factor is f."""

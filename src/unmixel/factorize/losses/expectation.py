@@ -7,8 +7,10 @@ from typing import Any
 
 from unmixel.factorize.contracts import Array
 from unmixel.factorize.losses.bound import Terms
-from unmixel.factorize.losses.climb import Momentum, carried, climb, climb_to_the_top, ratio_of
-from unmixel.factorize.losses.tiles import Counts, Tile
+from unmixel.factorize.losses.climb import Momentum, carried
+from unmixel.factorize.losses.counts import Counts
+from unmixel.factorize.losses.tiles import Turn
+from unmixel.factorize.losses.turns import Climb, ClimbToTheTop, Stay, StayCoupled
 from unmixel.factorize.problem import Problem, Side
 
 LIFT = 0.2
@@ -173,39 +175,30 @@ class ExpectationMaximisation:
         self, z_maps: Array, z_patterns: Array, steps: int | None, precision: float = 0.0
     ) -> tuple[float, Standing]:
         """Return the objective at a point, and where steps on the maps lead (None: to the top, to a precision)."""
-        problem = self.problem
-        maps, patterns, xp = problem.maps, problem.patterns, problem.xp
+        maps, patterns = self.problem.maps, self.problem.patterns
         flat_maps, flat_patterns = (
-            maps.flat(maps.forward(z_maps)),
-            patterns.flat(patterns.forward(z_patterns)),
+            side.flat(side.forward(z)) for side, z in ((maps, z_maps), (patterns, z_patterns))
         )
-        terms = self._terms(maps, z_maps, z_patterns)
-        floor = self._floor(flat_maps, flat_patterns)
-        maps_back = None if maps.separable else xp.zeros_like(flat_maps)
-
-        def turn(tile: Tile, rows: Array) -> tuple[Array, Array, tuple[Any, Any]]:
-            ratio, model = ratio_of(xp, tile.counts, tile.model(rows), floor)
-            before = after = _likelihood(xp, tile.counts, model)
-            if maps_back is not None:
-                maps_back[:, tile.positions] = tile.back(ratio).T
-            elif steps != 0:
-                bound = terms.rows(tile.positions)
-                rows, ratio, model = (
-                    climb_to_the_top(tile, rows, ratio, bound, maps, precision, floor)
-                    if steps is None
-                    else climb(tile, rows, ratio, bound, maps, steps, floor)
-                )
-                after = _likelihood(xp, tile.counts, model)
-            return rows, ratio, (before, after)
-
-        table = _turned(xp, flat_patterns)
-        rows, spread, told = self.counts.through(_turned(xp, flat_maps), table, turn)
-        new = z_maps if maps_back is not None or steps == 0 else maps.fold(_turned(xp, rows))
-        before, after = (float(sum(values)) for values in zip(*told, strict=True))
+        turn = self._turn(z_maps, z_patterns, self._floor(flat_maps, flat_patterns), steps, precision)
+        here, patterns_back, before, after = self.counts.through(flat_maps, flat_patterns, turn)
+        new = maps.fold(here[0]) if turn.moves else z_maps
         value = self._value(new, z_patterns, after)
-        back = _turned(xp, spread)
         first = value if new is z_maps else self._value(z_maps, z_patterns, before)
-        return first, Standing(new, z_patterns, value, maps_back, back)
+        return first, Standing(new, z_patterns, value, here[0] if turn.coupled else None, patterns_back)
+
+    def _turn(
+        self, z_maps: Array, z_patterns: Array, floor: Array, steps: int | None, precision: float
+    ) -> Turn:
+        """Return what is done with the maps of a tile: nothing where positions are coupled."""
+        maps = self.problem.maps
+        if not maps.separable:
+            return StayCoupled(floor)
+        if steps == 0:
+            return Stay(floor)
+        terms, alone = self._terms(maps, z_maps, z_patterns).by_row, maps.alone()
+        if steps is None:
+            return ClimbToTheTop(floor, alone, terms, precision)
+        return Climb(floor, alone, terms, steps)
 
     def _floor(self, flat_maps: Array, flat_patterns: Array) -> Array:
         """Return a model that is next to nothing beside the mean one."""
@@ -222,19 +215,10 @@ class ExpectationMaximisation:
         return mass - likelihood + self.counts.constant + problem.penalty(z_maps, z_patterns)
 
 
-def _turned(xp: Any, f: Array) -> Array:
-    """Return the transpose, laid out row by row: what is gathered must lie side by side."""
-    return xp.reshape(xp.reshape(f.T, (-1,)), (f.shape[1], f.shape[0]))
-
-
 def _moved(side: Side, one: Array, two: Array) -> float:
     """Return the largest change of z as a share of the largest z."""
     xp = side.xp
     return float(xp.max(xp.abs(two - one))) / max(float(xp.max(two)), 1e-30)
-
-
-def _likelihood(xp: Any, counts: Array, model: Array) -> Any:
-    return xp.sum(counts * xp.log(model), dtype=xp.float64)
 
 
 def _lifted(side: Side, weights: Array, z: Array) -> Array:

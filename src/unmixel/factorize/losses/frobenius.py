@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.scan import Scan
@@ -31,7 +31,7 @@ class Frobenius:
     def check(self, scan: Scan) -> None:
         """Accept every scan."""
 
-    def weigh(self, matrix: Matrix, *, budget: int) -> Matrix:
+    def weigh(self, matrix: Matrix, *, engine: Any, budget: int) -> Matrix:
         """Return the matrix as it is: its own weights count."""
         return matrix
 

@@ -13,8 +13,8 @@ from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import BlockReader
-from unmixel.engines.numpy_engine import NumpyEngine
-from unmixel.factorize.contracts import Solver
+from unmixel.engines.walk import Block, Found, Task
+from unmixel.factorize.contracts import Array, Solver
 from unmixel.factorize.losses.bound import check_side
 from unmixel.factorize.losses.counts import counts_of
 from unmixel.factorize.losses.expectation import ExpectationMaximisation
@@ -67,9 +67,9 @@ class KullbackLeibler:
                 hint="leave that step out of the recipe, or use the loss frobenius",
             )
 
-    def weigh(self, matrix: Matrix, *, budget: int) -> Matrix:
+    def weigh(self, matrix: Matrix, *, engine: Any, budget: int) -> Matrix:
         """Return the matrix with weights r and w divided by the variance that counts of rank one would have."""
-        rows, columns = _sums(matrix, budget)
+        rows, columns = _sums(matrix, engine, budget)
         kept = matrix.position_weights > 0
         rows, columns = np.maximum(rows, 0) + PRIOR_COUNTS, np.maximum(columns, 0) + PRIOR_COUNTS
         with np.errstate(invalid="ignore"):  # NaN or infinity: the products of the data say so
@@ -88,9 +88,14 @@ class KullbackLeibler:
         check_side(problem.maps)
         check_side(problem.patterns)
         side = problem.maps
-        reader = getattr(problem.products, "reader", None)
-        reader = reader or BlockReader(matrix.data, matrix.n_scan_axes, budget)
-        counts = counts_of(matrix, side.engine, dtype=side.dtype, reader=reader, budget=budget)
+        counts = counts_of(
+            matrix,
+            side.engine,
+            weights=side.xp.reshape(side.weights, (-1,)),
+            dtype=side.dtype,
+            reader=getattr(problem.products, "reader", None),
+            budget=budget,
+        )
         weights = matrix.position_weights, matrix.pixel_weights
         grids = matrix.scan_grid.shape, matrix.pattern_grid.shape
         r, w = (
@@ -100,21 +105,31 @@ class KullbackLeibler:
         return ExpectationMaximisation(problem, counts, r, w, self.steps)
 
 
-def _sums(matrix: Matrix, budget: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+@dataclass(frozen=True, eq=False)
+class _Margins(Task):
+    """Along: which positions count, (b,). Here: the sums of their used pixels. Sums: over positions, (m,), in float64.
+
+    Parameters
+    ----------
+    used : array of float32, shape (m,)
+    """
+
+    used: Array
+
+    def __call__(self, engine: Any, block: Block, *along: Array) -> Found:
+        """Return the sums of a block."""
+        (kept,) = along
+        values = engine.asarray(block.values, "float32")
+        return Found((values @ self.used,), (engine.xp.astype(kept @ values, engine.xp.float64),))
+
+
+def _sums(matrix: Matrix, engine: Any, budget: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the sums of used counts over pixels and over positions."""
     used = (matrix.pixel_weights > 0).astype(np.float32)
     kept = (matrix.position_weights > 0).astype(np.float32)
     if hasattr(matrix.data, "tocsr"):
         return np.asarray(matrix.data @ used, np.float64), np.asarray(matrix.data.T @ kept, np.float64)
-    reader = BlockReader(matrix.data, matrix.n_scan_axes, budget)
-    rows, columns = np.zeros(matrix.n_positions), np.zeros(matrix.n_pixels)
-
-    def on_block(i: int) -> NDArray[Any]:
-        block = reader.load(i)
-        values = block.values.astype(np.float32)
-        rows[block.positions] = values @ used
-        return np.asarray(kept[block.positions] @ values)
-
-    for part in NumpyEngine().each(on_block, range(len(reader))):
-        columns += part
+    blocks = engine.resident(BlockReader(matrix.data, matrix.n_scan_axes, budget))
+    found = engine.walk(_Margins(engine.asarray(used)), blocks, (engine.asarray(kept),))
+    rows, columns = (np.asarray(engine.to_host(part), np.float64) for part in (found.here[0], found.sums[0]))
     return rows, columns

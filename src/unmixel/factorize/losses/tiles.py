@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from unmixel.factorize.contracts import Array, Samples
+from unmixel.factorize.contracts import Array
 
 TILE = 320_000
 """Numbers of a tile's largest array: about a core's second-level cache (a quarter of it takes a sixth longer)."""
@@ -18,11 +19,6 @@ FINITE = np.errstate(invalid="ignore")
 
 class Tile(Protocol):
     """Some positions with their weighted counts."""
-
-    @property
-    def positions(self) -> Samples:
-        """Return the flat positions."""
-        ...
 
     @property
     def counts(self) -> Array:
@@ -46,33 +42,70 @@ class Tile(Protocol):
         ...
 
 
-Turn = Callable[[Tile, Array], tuple[Array, Array, Any]]
-"""From a tile and its maps (b, k): new maps, the ratios that the patterns get, and anything to be told."""
+class Tiles(Protocol):
+    """The tiles of one block, and what the patterns get from them."""
 
-
-class Counts(Protocol):
-    """Counts that can be worked through."""
-
-    @property
-    def constant(self) -> float:
-        """``sum_ij r_i w_j (x_ij log x_ij - x_ij)``."""
+    def __iter__(self) -> Iterator[tuple[slice, Array, Tile]]:
+        """Yield rows of the block, their data (b, c) without weights, and the tile of these rows."""
         ...
 
-    def through(self, maps: Array, patterns: Array, turn: Turn) -> tuple[Array, Array, list[Any]]:
-        """Return new maps, ``sum_i ratio_ij maps_ik`` and all that was told, in one pass over the counts.
+    def add(self, rows: slice, ratio: Array, maps: Array) -> None:
+        """Take in the ratios (b, c) of a tile and its new maps (b, k)."""
+        ...
+
+    def spread(self) -> Array:
+        """Return ``sum_i ratio_ij maps_ik`` over all tiles, shape (m, k)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """What was done with a tile.
+
+    Parameters
+    ----------
+    rows : array, shape (b, k)
+        Its maps.
+    ratio : array, shape (b, c)
+        Counts over model at these maps.
+    before, after : array, shape ()
+        ``sum_bc counts log(model)`` at the maps that came and at these.
+    back : array, shape (b, k), optional
+        The ratios multiplied by the patterns.
+    """
+
+    rows: Array
+    ratio: Array
+    before: Array
+    after: Array
+    back: Array | None = None
+
+
+class Turn(Protocol):
+    """What is done with each tile of a pass; a frozen dataclass of small arrays that may be sent to another process.
+
+    Attributes
+    ----------
+    moves : bool
+        Whether maps may change.
+    coupled : bool
+        Whether it gives what positions need that move together: `Turned.back`.
+    """
+
+    moves: ClassVar[bool]
+    coupled: ClassVar[bool]
+
+    def __call__(self, xp: Any, tile: Tile, rows: Array, along: tuple[Array, Array]) -> Turned:
+        """Return what is done with a tile.
 
         Parameters
         ----------
-        maps : array, shape (n, k)
-        patterns : array, shape (m, k)
-        turn : callable
-            Called once per tile, at the same time from several threads.
-
-        Returns
-        -------
-        maps : array, shape (n, k)
-        spread : array, shape (m, k)
-        told : list
-            In an order that does not depend on threads.
+        xp : module
+            Array-API namespace.
+        tile : Tile
+        rows : array, shape (b, k)
+            Its maps.
+        along : (array, array), shape (b,)
+            Multiplicity and weight of its positions.
         """
         ...

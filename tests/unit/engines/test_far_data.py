@@ -1,0 +1,225 @@
+"""What workers look at is not read here: steps, the look at the detector, and counts, with the same result."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from unmixel import NMF, Sparse
+from unmixel.core import registry
+from unmixel.dataset.scan import Scan
+from unmixel.engines.dask_engine import DaskEngine
+from unmixel.engines.lazy import wrap
+from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.factorize.losses.sparse_counts import SparseRows
+from unmixel.prepare import statistics
+from unmixel.prepare.artefacts import inspect_detector
+from unmixel.prepare.passes import walked_by
+
+BUDGET = 1_000_000
+SCAN, DETECTOR = (11, 13), (31, 26)
+READS: Counter[str] = Counter()
+
+
+@dataclass(frozen=True, eq=False)
+class Far:
+    """A source that counts what is read of it, here or, after a journey, there."""
+
+    values: np.ndarray
+    where: str = "here"
+    chunks: tuple[int, ...] = (3, 5, *DETECTOR)
+
+    shape = property(lambda self: self.values.shape)
+    dtype = property(lambda self: self.values.dtype)
+    ndim = property(lambda self: self.values.ndim)
+
+    def __getitem__(self, key):
+        found = self.values[key]
+        READS[self.where] += found.size
+        return found
+
+    def __reduce__(self):
+        return Far, (self.values, "there")
+
+    def __dask_tokenize__(self):
+        return ("far", id(self))
+
+
+@dataclass(eq=False)
+class Done:
+    value: object
+
+
+@dataclass(eq=False)
+class Nearby:
+    """A cluster whose workers are this process; what is sent to them is packed and opened all the same."""
+
+    addresses: tuple[str, ...] = ("one", "two")
+    sent: list[int] = field(default_factory=list)
+
+    def check_memory(self, needed: int) -> None:
+        assert needed > 0
+
+    def quiet(self):
+        return nullcontext()
+
+    def submit(self, function, *given, **how):
+        values = []
+        for value in given:
+            if not isinstance(value, Done):
+                data = pickle.dumps(value)
+                self.sent.append(len(data))
+                value = pickle.loads(data)
+            values.append(value.value if isinstance(value, Done) else value)
+        return Done(function(*values))
+
+    def finished(self, futures):
+        return [(future, future.value) for future in list(futures)]
+
+
+@dataclass(frozen=True)
+class FarEngine(DaskEngine):
+    near: Nearby = field(default_factory=Nearby, metadata={"recorded": False})
+
+    def cluster(self, budget: int):
+        return self.near
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    monkeypatch.setattr(statistics, "_memory", type(statistics._memory)())
+    READS.clear()
+
+
+def scan_of(values: np.ndarray, lazy: bool) -> Scan:
+    data = wrap(Far(values), (3, 5, *DETECTOR)) if lazy else values
+    weights = np.ones(values.shape[:2])
+    weights[2, 3] = weights[10, 12] = 0
+    return Scan.from_array(data, n_pattern_axes=2, position_weights=weights)
+
+
+@pytest.fixture(scope="module")
+def counts() -> np.ndarray:
+    """Return counts of a beam that wanders over the detector, on a halo that differs from place to place."""
+    y, x = np.indices(SCAN)[..., None, None]
+    v, u = np.indices(DETECTOR)
+    distance = np.hypot(v - 14.3 - 0.15 * y, u - 12.2 + 0.1 * x)
+    light = (
+        60 / (1 + np.exp(2 * (distance - 3))) + (1 + 0.3 * np.sin(x + y)) * np.exp(-distance / 9) * 5 + 0.3
+    )
+    return np.random.default_rng(0).poisson(light).astype(np.uint16)
+
+
+STEPS = {
+    "background": {"level": "minimum"},
+    "measure_beam": {"source": "vacuum"},
+    "descan": {},
+    "center": {},
+    "repair": {},
+    "poisson_weights": {"positions": True},
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name == "measure_beam" else pytest.param(name, marks=pytest.mark.slow) for name in STEPS],
+)
+def test_steps_do_the_same_and_read_nothing_here(counts, name: str) -> None:
+    step = registry.load("steps", name)(**STEPS[name])
+    here = step.apply(scan_of(counts + (name == "background"), lazy=False))
+    with walked_by(FarEngine(), BUDGET):
+        there = step.apply(scan_of(counts + (name == "background"), lazy=True))
+    assert READS["here"] == 0
+    assert READS["there"] >= counts.size
+    one, two = (found.history[-1] for found in (here, there))
+    assert two.effect == one.effect
+    for key, value in one.values.items():
+        assert two.values[key] == (pytest.approx(value, rel=1e-5) if isinstance(value, float) else value)
+    for part in ("position_weights", "pixel_weights"):
+        one, two = (getattr(found, part) for found in (here, there))
+        assert (one is None) == (two is None)
+        if one is not None:
+            np.testing.assert_allclose(two, one, rtol=1e-12)
+    assert set(there.extras) == set(here.extras)
+    for key, value in here.extras.items():
+        np.testing.assert_allclose(there.extras[key], value, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(np.asarray(there.data), here.data)
+
+
+@pytest.mark.parametrize("least", [pytest.param(1, marks=pytest.mark.slow), 6])
+def test_the_detector_is_looked_at_there(counts, least: int) -> None:
+    values = np.where(counts < least, 0, counts).astype(np.uint16)
+    here = inspect_detector(scan_of(values, lazy=False))
+    with walked_by(FarEngine(), BUDGET):
+        there = inspect_detector(scan_of(values, lazy=True))
+    assert READS["here"] == 0
+    assert there.rows == here.rows
+    assert ("were cut off" in there.rows[1].reason) == (least > 1)
+    assert there.margins == here.margins
+    for name in ("use", "ghosts"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+
+
+@pytest.fixture
+def gathered(monkeypatch) -> list[int]:
+    sizes, of = [], SparseRows.of.__func__
+
+    def told(cls, *given):
+        found = of(cls, *given)
+        sizes.append(len(found.counts))
+        return found
+
+    monkeypatch.setattr(SparseRows, "of", classmethod(told))
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("share", "budget"),
+    [
+        (0.02, BUDGET),
+        pytest.param(0.02, 100_000, marks=pytest.mark.slow),
+        pytest.param(1.0, BUDGET, marks=pytest.mark.slow),
+    ],
+)
+def test_counts_stay_there_as_entries_where_most_are_zero(
+    counts, gathered, share: float, budget: int
+) -> None:
+    values = np.random.default_rng(1).binomial(counts, share).astype(np.uint16)
+    settings = {"loss": "kl", "max_iter": 4, "tol": 0, "sketch_sweeps": 5, "memory_budget": budget}
+    here, there = (
+        NMF(3, engine=engine, constraints=[Sparse(1.0)], **settings).factorize(scan_of(values, lazy))
+        for engine, lazy in ((NumpyEngine(1), False), (FarEngine(), True))
+    )
+    assert READS["here"] == 0
+    if share == 1:
+        assert not gathered
+    elif budget == BUDGET:
+        assert len(gathered) == 1 + 8  # those of this process, and of each run
+    else:
+        assert len(gathered) > 8 + 4  # some find no room there, and are gathered again in every pass
+    np.testing.assert_allclose(there.convergence.objective, here.convergence.objective, rtol=1e-5)
+    for name in ("maps", "patterns"):
+        one, two = (getattr(found, name) for found in (here, there))
+        np.testing.assert_allclose(two, one, atol=1e-3 * one.max())
+
+
+@pytest.mark.slow
+def test_a_pass_over_counts_sends_what_positions_and_pixels_need(counts) -> None:
+    values = np.random.default_rng(1).binomial(counts, 0.02).astype(np.uint16)
+    engine, sizes = FarEngine(), []
+    for sweeps in (1, 3):
+        engine.near.sent.clear()
+        NMF(3, loss="kl", engine=engine, max_iter=sweeps, tol=0, memory_budget=BUDGET).factorize(
+            scan_of(values, lazy=True)
+        )
+        sizes.append(sum(engine.near.sent))
+    n, m = np.prod(SCAN), np.prod(DETECTOR)
+    # maps, multiplicity and weight of each position; patterns and weights of the pixels; both in float32
+    least = 4 * (n * (3 + 2) + m * (3 + 1))
+    # and some hundred bytes for the form of each of the parcels
+    assert least < (sizes[1] - sizes[0]) / 2 < least + 20_000
