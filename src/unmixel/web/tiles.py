@@ -20,6 +20,7 @@ from unmixel.core.errors import ReadError
 from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import compact_dtype, read_once
 from unmixel.engines.lazy import as_array
+from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.prepare.detectors import frames
 from unmixel.web.bins import AT_ONCE, Cover, bins_for
 from unmixel.web.drawers import Drawer, drawer_for
@@ -37,7 +38,7 @@ EARLY = ("sum", "mean")
 """Statistics that are there with the sums over bins, before the tiles."""
 
 _Run = tuple[NDArray[np.intp], NDArray[Any]]
-_Work = Callable[[slice, NDArray[Any]], None]
+_Work = Callable[[slice, Any], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,11 +182,13 @@ class TileStore:
         if self.drawer is None or self.drawer.where == "memory":
             self._pass(self._runs(), works)
         else:
-            self._pass(self._blocks(), works[:1])
+            # read in this thread, summed in others
+            summed = NumpyEngine().each(lambda run: (run[0], self._summed(run[1])), self._blocks())
+            self._pass(summed, (self._add,))
             self._pass(self._runs(), works[1:])
 
-    def _pass(self, runs: Iterable[_Run], works: tuple[_Work, ...]) -> None:
-        """Do some works on all positions; tiles come last of all."""
+    def _pass(self, runs: Iterable[tuple[NDArray[np.intp], Any]], works: tuple[_Work, ...]) -> None:
+        """Do some works on all positions, their values or what was made of these; tiles come last of all."""
         start = 0
         for positions, values in runs:
             if self.closed:
@@ -229,10 +232,17 @@ class TileStore:
 
     def _sum(self, columns: slice, values: NDArray[Any]) -> None:
         """Add values (b, n_pixels) up over bins, over pixels and over positions."""
-        sums = self.bins.sums(values, self._sums.dtype)
-        self._sums[:, columns] = sums.T
-        self._of_positions[0, columns] = sums.sum(axis=1, dtype=np.float64)
-        self._of_pixels[0] += values.sum(axis=0, dtype=np.float64)
+        self._add(columns, self._summed(values))
+
+    def _summed(self, values: NDArray[Any]) -> tuple[NDArray[Any], Float]:
+        """Return the sums of values (b, n_pixels) over bins (b, number of bins) and over positions (n_pixels,)."""
+        return self.bins.sums(values, self._sums.dtype), values.sum(axis=0, dtype=np.float64)
+
+    def _add(self, columns: slice, summed: tuple[NDArray[Any], Float]) -> None:
+        """Take sums over bins and over positions in."""
+        self._sums[:, columns] = summed[0].T
+        self._of_positions[0, columns] = summed[0].sum(axis=1, dtype=np.float64)
+        self._of_pixels[0] += summed[1]
 
     def _measure(self, columns: slice, values: NDArray[Any]) -> None:
         """Take squares and largest values in."""
