@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from unmixel.factorize.contracts import Array
-from unmixel.factorize.losses.bound import RowTerms
+from unmixel.factorize.losses.bound import Bound, RowTerms
 from unmixel.factorize.losses.climb import climb, climb_to_the_top, ratio_of
 from unmixel.factorize.losses.tiles import Tile, Turned
 from unmixel.factorize.problem import Side
@@ -41,8 +42,8 @@ class StayCoupled(Stay):
 
 
 @dataclass(frozen=True, eq=False)
-class Climb:
-    """Takes a few steps on the maps of the tile while its counts are in fast memory.
+class Climbing(ABC):
+    """Moves the maps of the tile while its counts are in fast memory.
 
     Parameters
     ----------
@@ -52,51 +53,57 @@ class Climb:
         The maps, which constraints treat one by one; without grid and weights (`Side.alone`).
     terms : RowTerms
         What the bound of the maps is made of beside the counts.
-    steps : int
     """
 
     floor: Array
     side: Side
     terms: RowTerms
-    steps: int
     moves: ClassVar[bool] = True
     coupled: ClassVar[bool] = False
+
+    @abstractmethod
+    def climbed(self, tile: Tile, rows: Array, ratio: Array, bound: Bound) -> tuple[Array, Array, Array]:
+        """Return new maps, their ratios and their model."""
 
     def __call__(self, xp: Any, tile: Tile, rows: Array, along: tuple[Array, Array]) -> Turned:
         """Return the tile with higher likelihood."""
         ratio, model = ratio_of(xp, tile.counts, tile.model(rows), self.floor)
         before = likelihood(xp, tile.counts, model)
-        bound = self.terms.bound(*along)
-        rows, ratio, model = climb(tile, rows, ratio, bound, self.side, self.steps, self.floor)
+        rows, ratio, model = self.climbed(tile, rows, ratio, self.terms.bound(*along))
         return Turned(rows, ratio, before, likelihood(xp, tile.counts, model))
 
 
 @dataclass(frozen=True, eq=False)
-class ClimbToTheTop:
+class Climb(Climbing):
+    """Takes a few steps on the maps of the tile.
+
+    Parameters
+    ----------
+    steps : int
+    """
+
+    steps: int
+
+    def climbed(self, tile: Tile, rows: Array, ratio: Array, bound: Bound) -> tuple[Array, Array, Array]:
+        """Return maps after the steps, their ratios and their model."""
+        return climb(tile, rows, ratio, bound, self.side, self.steps, self.floor)
+
+
+@dataclass(frozen=True, eq=False)
+class ClimbToTheTop(Climbing):
     """Moves the maps of the tile to the best ones.
 
     Parameters
     ----------
-    floor, side, terms
-        As of `Climb`.
     precision : float
         Share of the largest map.
     """
 
-    floor: Array
-    side: Side
-    terms: RowTerms
     precision: float
-    moves: ClassVar[bool] = True
-    coupled: ClassVar[bool] = False
 
-    def __call__(self, xp: Any, tile: Tile, rows: Array, along: tuple[Array, Array]) -> Turned:
-        """Return the tile at the top."""
-        ratio, model = ratio_of(xp, tile.counts, tile.model(rows), self.floor)
-        before = likelihood(xp, tile.counts, model)
-        bound = self.terms.bound(*along)
-        rows, ratio, model = climb_to_the_top(tile, rows, ratio, bound, self.side, self.precision, self.floor)
-        return Turned(rows, ratio, before, likelihood(xp, tile.counts, model))
+    def climbed(self, tile: Tile, rows: Array, ratio: Array, bound: Bound) -> tuple[Array, Array, Array]:
+        """Return the best maps, their ratios and their model."""
+        return climb_to_the_top(tile, rows, ratio, bound, self.side, self.precision, self.floor)
 
 
 def likelihood(xp: Any, counts: Array, model: Array) -> Array:
