@@ -91,7 +91,7 @@ def on_scan(gb: float, workers: int, limit: int, sweeps: int) -> dict[str, Any]:
             distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, memory_limit=limit, dashboard_address=":0"
             ) as cluster,
-            distributed.Client(cluster) as client,
+            distributed.Client(cluster, set_as_default=False) as client,
         ):
             traffic: dict[str, int] = {}
             seen: list[dict[str, Any]] = []
@@ -174,7 +174,7 @@ def weak(counts: list[int], share: int, rate: float) -> list[dict[str, float]]:
             distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=":0"
             ) as cluster,
-            distributed.Client(cluster) as client,
+            distributed.Client(cluster, set_as_default=False) as client,
         ):
             products = products_of(matrix, DaskEngine(client), dtype="float32", budget=32_000_000)
             rows_of = np.ones((K, m), np.float32)

@@ -73,7 +73,7 @@ def cluster():
 
 
 def dask_engine(cluster, n_workers: int) -> DaskEngine:
-    client = distributed.Client(cluster)
+    client = distributed.Client(cluster, set_as_default=False)
     if len(client.scheduler_info(n_workers=-1)["workers"]) != n_workers:
         cluster.scale(n_workers)
         client.wait_for_workers(n_workers, timeout=60)

@@ -35,7 +35,7 @@ def _local(n_workers: int, memory_limit: int) -> Any:
         dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
     )
-    client = distributed.Client(cluster)
+    client = distributed.Client(cluster, set_as_default=False)
 
     def close() -> None:
         client.close()
@@ -49,7 +49,7 @@ def _local(n_workers: int, memory_limit: int) -> Any:
 def _connected(scheduler: str) -> Any:
     distributed = _distributed()
     try:
-        client = distributed.Client(scheduler, timeout=WAIT_S)
+        client = distributed.Client(scheduler, timeout=WAIT_S, set_as_default=False)
         client.wait_for_workers(1, timeout=WAIT_S)
     except (OSError, TimeoutError, ValueError) as error:
         why = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
@@ -151,7 +151,7 @@ class Cluster:
         """
         distributed = _distributed()
         try:
-            yield from distributed.as_completed(list(futures), with_results=True)
+            yield from distributed.as_completed(list(futures), loop=self.client.loop, with_results=True)
         except distributed.scheduler.KilledWorker as error:
             raise InputError(
                 "workers",

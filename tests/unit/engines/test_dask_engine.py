@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 
+import dask
 import numpy as np
 import pytest
 
+import unmixel
 from unmixel import NMF
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
@@ -32,7 +34,7 @@ def client():
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=False, memory_limit="4GB", dashboard_address=":0"
         ) as cluster,
-        distributed.Client(cluster) as client,
+        distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
 
@@ -116,3 +118,17 @@ def test_records_do_not_tell_where_it_ran() -> None:
 
 def test_the_workers_are_told(client) -> None:
     assert Cluster(client).told.startswith("2 dask workers; ")
+
+
+def test_other_dask_work_of_the_process_keeps_its_scheduler(data, tmp_path) -> None:
+    """Clients that are made defaults and close out of turn leave a process in which no dask array can be computed."""
+    np.save(tmp_path / "scan.npy", data)
+    before = dask.config.get("scheduler", None)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, memory_limit="4GB", dashboard_address=":0"
+    ) as cluster:
+        client = Cluster.connected(cluster.scheduler_address).client
+        NMF(2, max_iter=2, engine=DaskEngine(client)).factorize(unmixel.open(tmp_path / "scan.npy"))
+        assert dask.config.get("scheduler", None) == before
+        client.close()
+    assert dask.config.get("scheduler", None) == before
