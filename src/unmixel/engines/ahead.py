@@ -85,11 +85,16 @@ class ReadAhead:
         """Return the parts to be read now, if they are not there yet."""
         # one part ahead is enough where each keeps several takers busy
         stop = min(part + 1 + (AHEAD if self.shares[part] == 1 else 1), len(self.shares))
+        if not self.in_order:
+            return [part, *(p for p in range(part + 1, stop) if not self._touched(p))]
         # a source in order must not see a thread that was quicker than the one before it
-        missed = range(self._frontier, part) if self.in_order else ()
-        wanted = [*missed, part, *range(max(part + 1, self._frontier), stop)]
+        wanted = [*range(self._frontier, part), part, *range(max(part + 1, self._frontier), stop)]
         self._frontier = max(self._frontier, stop)
         return wanted
+
+    def _touched(self, part: int) -> bool:
+        """Return whether this pass has been at a part: takers may be in different places of a pass."""
+        return any((part, share) in self._taken for share in range(self.shares[part]))
 
     def _begin(self) -> None:
         """Begin a new pass; what a pass that was broken off has read is taken over."""

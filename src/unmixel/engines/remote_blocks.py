@@ -304,4 +304,5 @@ class RemoteBlocks:
         return self.cluster.submit(
             _look, self._home, job, run, Parcel(packed(parts)), self._formed,
             workers=[worker], allow_other_workers=True, retries=RETRIES, pure=False,
+            priority=-run.start,  # in order: what is read ahead is what comes next
         )  # fmt: skip

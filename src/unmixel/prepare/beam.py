@@ -86,7 +86,8 @@ def isolated_spots(found: Statistics, used: Mask, beam: BeamSpot, n: int) -> lis
     for v, u in peaks[order][: 10 * n]:
         if np.hypot(v - beam.center[0], u - beam.center[1]) < beam.reach + 2 * beam.radius:
             continue
-        spot = local_spot(found.mean, used, (float(v), float(u)), min(beam.radius, 2.0))
+        begin, widest = min(beam.radius, 2.0), max(beam.radius, 2.0)
+        spot = local_spot(found.mean, used, (float(v), float(u)), begin, widest=widest)
         if spot.asymmetry > 0.15 or spot.height < 10 * usual_error:
             continue
         if np.hypot(v - spot.center[0], u - spot.center[1]) > 1.5 or _touches(spot, found, used):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -122,10 +122,18 @@ def rough_spot(pattern: NDArray[Any], used: Mask) -> tuple[float, float, float]:
     return *outline.center, outline.radius
 
 
-def local_spot(image: Image, used: Mask, at: tuple[float, float], radius: float) -> BeamSpot:
-    """Return the spot of about `radius` px next to a place, as `find_spot` returns the brightest one."""
-    whole = filled(image, used)
-    return _judged(whole, used, np.zeros_like(whole), _outline(whole, used, at, radius))
+def local_spot(
+    image: Image, used: Mask, at: tuple[float, float], radius: float, *, widest: float
+) -> BeamSpot:
+    """Return the spot of about `radius` px, at most `widest`, next to a place, as `find_spot` the brightest one."""
+    # the surroundings are a ring of up to 3.5 radii + 3 px about a centre that may move a little
+    half = int(np.ceil(3.5 * widest + 8))
+    first = [max(0, round(place) - half) for place in at]
+    box = tuple(slice(start, round(place) + half + 1) for start, place in zip(first, at, strict=True))
+    whole, mask = filled(image[box], used[box]), used[box]
+    begin = _outline(whole, mask, (at[0] - first[0], at[1] - first[1]), radius)
+    spot = _judged(whole, mask, np.zeros_like(whole), begin)
+    return replace(spot, center=(spot.center[0] + first[0], spot.center[1] + first[1]))
 
 
 def _brightest(image: Image) -> tuple[tuple[float, float], float]:
@@ -162,9 +170,8 @@ def _distance(shape: tuple[int, ...], center: tuple[float, float]) -> Image:
     return np.asarray(np.hypot(v - center[0], u - center[1]))
 
 
-def _levels(image: Image, used: Mask, center: tuple[float, float], radius: float) -> tuple[float, float]:
-    """Return height above the surroundings and level of the surroundings."""
-    distance = _distance(image.shape, center)
+def _levels(image: Image, used: Mask, distance: Image, radius: float) -> tuple[float, float]:
+    """Return height above the surroundings and level of the surroundings, given distances from the centre."""
     ring = used & (distance > 2.5 * radius + 1) & (distance <= 3.5 * radius + 3)
     inside = used & (distance <= max(radius / 2, 1.0))
     low = float(np.median(image[ring])) if ring.any() else float(image.min())
@@ -174,12 +181,10 @@ def _levels(image: Image, used: Mask, center: tuple[float, float], radius: float
 
 def _mirrored(used: Mask, center: tuple[float, float]) -> Mask:
     """Return used pixels whose mirror image through the centre is on the detector and used."""
-    v, u = np.indices(used.shape)
-    mv, mu = np.rint(2 * center[0] - v).astype(int), np.rint(2 * center[1] - u).astype(int)
-    inside = (mv >= 0) & (mv < used.shape[0]) & (mu >= 0) & (mu < used.shape[1])
-    return np.asarray(
-        used & inside & used[np.clip(mv, 0, used.shape[0] - 1), np.clip(mu, 0, used.shape[1] - 1)]
-    )
+    across = [np.rint(2 * c - np.arange(n)).astype(int) for c, n in zip(center, used.shape, strict=True)]
+    inside = [(m >= 0) & (m < n) for m, n in zip(across, used.shape, strict=True)]
+    partner = used[np.ix_(*(np.where(there, m, 0) for m, there in zip(across, inside, strict=True)))]
+    return np.asarray(used & partner & np.logical_and.outer(*inside))
 
 
 def _soft(image: Image, outline: _Outline) -> Image:
@@ -189,11 +194,11 @@ def _soft(image: Image, outline: _Outline) -> Image:
     return np.asarray(np.clip((level - low) / (high - low), 0, 1))
 
 
-def _say(image: Image, pairs: Mask, outline: _Outline) -> Image:
+def _say(image: Image, pairs: Mask, distance: Image, outline: _Outline) -> Image:
     """Return each pixel's say in the centroid, 0 to 1: soft levels within the patch at the centre."""
     from scipy.ndimage import label
 
-    near = _distance(image.shape, outline.center) <= 2 * outline.radius + 1.5
+    near = distance <= 2 * outline.radius + 1.5
     say = np.where(near & pairs, _soft(image, outline), 0.0)
     patches, n = label(say > 0)
     if n < 2:
@@ -207,12 +212,13 @@ def _outline(image: Image, used: Mask, center: tuple[float, float], radius: floa
     v, u = np.ogrid[: image.shape[0], : image.shape[1]]
     now = _Outline(center, radius, 0.0, 0.0)
     for _ in range(50):
-        height, background = _levels(image, used, now.center, now.radius)
+        distance = _distance(image.shape, now.center)
+        height, background = _levels(image, used, distance, now.radius)
         now = _Outline(now.center, now.radius, height, background)
         pairs = _mirrored(used, now.center)
         if height <= 0 or not pairs.any():
             break
-        say = _say(image, pairs, now)
+        say = _say(image, pairs, distance, now)
         total = say.sum()
         if total <= 0:
             break
@@ -231,15 +237,15 @@ def _judged(image: Image, used: Mask, error: Image, outline: _Outline) -> BeamSp
     from scipy.ndimage import map_coordinates
 
     c, height = outline.center, outline.height
-    pairs = _mirrored(used, c)
-    say = _say(image, used, outline) if height > 0 else np.zeros_like(image)
+    pairs, distance = _mirrored(used, c), _distance(image.shape, c)
+    say = _say(image, used, distance, outline) if height > 0 else np.zeros_like(image)
     total = float(say.sum())
     v, u = np.indices(image.shape)
     turned = map_coordinates(image, (2 * c[0] - v, 2 * c[1] - u), order=3, mode="nearest")
-    mirror = np.where(_distance(image.shape, c) <= 2 * outline.radius + 1.5, _soft(turned, outline), 0.0)
+    mirror = np.where(distance <= 2 * outline.radius + 1.5, _soft(turned, outline), 0.0)
     mirror = np.where(say > 0, mirror, 0.0)
     asymmetry = 1.0 if total <= 0 else min(1.0, float(np.abs(say - mirror).sum() / (2 * total)))
-    hidden = _distance(image.shape, c) <= outline.radius
+    hidden = distance <= outline.radius
     if not hidden.any() or (hidden & pairs).sum() < 0.5 * hidden.sum():
         asymmetry = 1.0
     slope = np.where((say > 0) & (say < 1), 1 / ((SOFT[1] - SOFT[0]) * max(height, 1e-300)), 0.0)
@@ -300,7 +306,7 @@ def _vertex(values: Image, peak: int) -> float:
 
 def _about(image: Image, used: Mask, error: Image, center: tuple[float, float], seen: BeamSpot) -> BeamSpot:
     """Return the spot about a centre of symmetry; radius and reach as far as they can be seen."""
-    height, background = _levels(image, used, center, seen.radius)
+    height, background = _levels(image, used, _distance(image.shape, center), seen.radius)
     spot = _judged(image, used, error, _Outline(center, seen.radius, max(height, 0.0), background))
     return BeamSpot(
         center, seen.radius, seen.reach, spot.height, background, spot.asymmetry, float("nan"), "symmetry"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import dask
 import numpy as np
@@ -27,15 +30,21 @@ from unmixel.engines.remote_blocks import RemoteBlocks  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 
-@pytest.fixture(scope="module")
-def client():
-    """Return a client of two workers that are threads of this process: quick to start."""
+@contextmanager
+def workers_here(n_workers: int):
+    """Yield a client of workers that are threads of this process: quick to start."""
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, memory_limit="4GB", dashboard_address=":0"
+            n_workers=n_workers, threads_per_worker=1, processes=False, memory_limit="4GB", dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client():
+    with workers_here(2) as client:
         yield client
 
 
@@ -59,6 +68,39 @@ def test_passes_are_those_of_numpy(client, data) -> None:
     assert there.misfit2(maps, rows) == pytest.approx(here.misfit2(maps, rows), rel=1e-6)
     assert isinstance(there.reader, RemoteBlocks)
     assert there.reader.kept_as.startswith("on 2 workers")
+
+
+@dataclass(frozen=True)
+class Noting:
+    """Rows of counts that note which of them was read when."""
+
+    shape: tuple[int, ...] = (48, 4, 40)
+    chunks: tuple[int, ...] = (1, 4, 40)
+    dtype: np.dtype = np.dtype("uint16")
+    ndim: int = 3
+    read: ClassVar[list[int]] = []
+
+    def __getitem__(self, key):
+        self.read.append(key[0].start)
+        return np.ones((key[0].stop - key[0].start, *self.shape[1:]), self.dtype)[(slice(None), *key[1:])]
+
+    def __dask_tokenize__(self):
+        return "noting"
+
+
+def test_a_worker_reads_from_the_beginning_to_the_end() -> None:
+    """What is read ahead must be what comes next: dask alone begins with what was asked for last."""
+    flat = Matrix.from_array(np.ones((192, 40), np.uint16), scan_shape=(48, 4))
+    lazy = replace(flat, data=wrap(Noting(), Noting.chunks))
+    with workers_here(1) as client:
+        products = products_of(lazy, DaskEngine(client), dtype="float32", budget=4000)
+        products.with_patterns(np.ones((1, 40), "f4"))
+        Noting.read.clear()
+        products.with_patterns(np.ones((1, 40), "f4"))
+    order = np.array(Noting.read)
+    assert set(order) == set(range(48))
+    # two threads read: neighbours may change places
+    assert np.diff(order).min() >= -1
 
 
 @pytest.mark.slow
@@ -124,10 +166,8 @@ def test_other_dask_work_of_the_process_keeps_its_scheduler(data, tmp_path) -> N
     """Clients that are made defaults and close out of turn leave a process in which no dask array can be computed."""
     np.save(tmp_path / "scan.npy", data)
     before = dask.config.get("scheduler", None)
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, memory_limit="4GB", dashboard_address=":0"
-    ) as cluster:
-        client = Cluster.connected(cluster.scheduler_address).client
+    with workers_here(1) as other:
+        client = Cluster.connected(other.scheduler.address).client
         NMF(2, max_iter=2, engine=DaskEngine(client)).factorize(unmixel.open(tmp_path / "scan.npy"))
         assert dask.config.get("scheduler", None) == before
         client.close()
