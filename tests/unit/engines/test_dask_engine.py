@@ -35,7 +35,11 @@ def workers_here(n_workers: int):
     """Yield a client of workers that are threads of this process: quick to start."""
     with (
         distributed.LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=False, memory_limit="4GB", dashboard_address=":0"
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=False,
+            memory_limit="4GB",
+            dashboard_address=":0",
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
@@ -76,7 +80,7 @@ class Noting:
 
     shape: tuple[int, ...] = (48, 4, 40)
     chunks: tuple[int, ...] = (1, 4, 40)
-    dtype: np.dtype = np.dtype("uint16")
+    dtype: ClassVar[np.dtype] = np.dtype("uint16")
     ndim: int = 3
     read: ClassVar[list[int]] = []
 
