@@ -145,7 +145,8 @@ def _palette(
     palette, place = np.unique(known, return_inverse=True)
     order = np.lexsort((-np.bincount(place, weights=counts), ~np.isin(palette, shades)))
     channels = np.stack([palette >> 16, palette >> 8 & 255, palette & 255], axis=1).astype(np.int32)[order]
+    kept = channels[:256]
     lookup = np.empty(palette.size, np.uint8)
-    for index, colour in zip(order, channels, strict=True):
-        lookup[index] = int(np.argmin(((channels[:256] - colour) ** 2).sum(axis=1)))
-    return channels[:256].astype(np.uint8), lookup[place[inverse]].reshape(codes.shape)
+    # |a - b|^2 less |a|^2, which is the same for all b
+    lookup[order] = np.argmin((kept**2).sum(axis=1) - 2 * (channels @ kept.T), axis=1)
+    return kept.astype(np.uint8), lookup[place[inverse]].reshape(codes.shape)
