@@ -13,7 +13,6 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from typing import Any
 
 import child
 import numpy as np
+from memory import Resident
 
 SUFFIXES = (".zarr", ".zspy", ".hspy")
 _STORES = (".zspy", ".zarr")
@@ -127,29 +127,6 @@ def table_of_rounds(folders: list[Path]) -> str:
     return "\n".join([*lines, "", f"{n_beside} text files beside them only describe the others."])
 
 
-class Resident:
-    """The largest resident memory of this process while it is entered, above what it was before, in MB."""
-
-    def __enter__(self) -> Resident:
-        self.before, self.peak, self._over = self._now(), 0.0, threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.005):
-            self.peak = max(self.peak, self._now() - self.before)
-
-    @staticmethod
-    def _now() -> float:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmRSS"))
-
-
 def plain(source: str, target: Path, budget: int) -> int:
     """Read everything once, block by block, and write nothing."""
     import unmixel
@@ -219,7 +196,7 @@ def one(way: str, source: str, budget: int) -> dict[str, float]:
         started, cpu = time.perf_counter(), time.process_time()
         stored = function(source, Path(folder) / name, budget)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    return {"seconds": seconds, "cpu": cpu, "peak_mb": resident.peak, "stored": stored, "bytes": n_bytes}
+    return {"seconds": seconds, "cpu": cpu, "peak_mb": resident.risen, "stored": stored, "bytes": n_bytes}
 
 
 def table_of_ways(source: str, budget: int, times: int) -> str:

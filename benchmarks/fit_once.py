@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from child import RSS_UNIT
+from memory import told_mb
 from peers import ALL, Factors, Peer
 
 WARM_UP = (240, 200)  # large enough for every path of a fit, small enough to cost nothing
@@ -43,8 +44,7 @@ class PeakMemory:
 
     def _now(self) -> float:
         if self.source == "VmHWM":
-            lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-            return int(lines["VmHWM"].split()[0]) * 1024 / 1e6
+            return told_mb()["VmHWM"]
         return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * RSS_UNIT / 1e6
 
     def above(self) -> float:

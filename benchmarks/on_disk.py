@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from memory import Resident
 
 BLOCK_BYTES = 16_000_000
 CHUNK = 16  # positions of a row in a chunk of a file that is cut into chunks
@@ -240,32 +241,6 @@ def floors(file: Path, spec: Spec) -> dict[str, Any]:
         products_s = (time.perf_counter() - started) * n_bytes / (size * times / len(held))
     assert np.isfinite(total).all()
     return {"read_s": read_s, "products_s": products_s}
-
-
-class Resident:
-    """The largest resident memory of this process while it is entered, whole and without mapped files, in MB."""
-
-    def __init__(self) -> None:
-        self.peak = {"VmRSS": 0.0, "RssAnon": 0.0}
-        self._over = threading.Event()
-
-    def __enter__(self) -> Resident:
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        status = Path("/proc/self/status")
-        while status.exists():
-            told = dict(line.split(":", 1) for line in status.read_text().splitlines())
-            for key, peak in self.peak.items():
-                self.peak[key] = max(peak, int(told[key].split()[0]) * 1024 / 1e6)
-            if self._over.wait(0.01):
-                return
 
 
 def fit(file: Path, spec: Spec) -> dict[str, Any]:

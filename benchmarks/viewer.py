@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from child import run
+from memory import told_mb
 from out_of_core import shape
 
 READ = """
@@ -76,12 +77,6 @@ def served(file: Path, options: list[str]) -> Iterator[tuple[str, str, int]]:
     finally:
         server.send_signal(2)
         server.wait(60)
-
-
-def peak_mb(pid: int) -> float:
-    """Return the largest resident memory of a process so far, 10^6 bytes."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
 
 
 class Live:
@@ -187,9 +182,9 @@ def main() -> None:
             *(["--no-scratch"] if given.no_scratch else []),
         ]
         with served(file, options) as (address, token, pid):
-            start = peak_mb(pid)
+            start = told_mb(pid)["VmHWM"]
             found = asyncio.run(measure(address, token, given.scan, given.detector))
-            found |= {"peak_mb": peak_mb(pid), "at_start_mb": start}
+            found |= {"peak_mb": told_mb(pid)["VmHWM"], "at_start_mb": start}
         found |= {
             "one_read_s": float(printed.split()[-1]),
             "memory": given.memory,
