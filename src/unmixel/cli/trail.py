@@ -10,7 +10,10 @@ from typer.core import TyperGroup
 from unmixel.cli.options import Json, Lab
 
 Id = Annotated[
-    str, typer.Argument(metavar="ID", help="Trial: its whole id, the start of it, or its last four letters.")
+    str,
+    typer.Argument(
+        metavar="ID", help="Trial: its whole id, its start, or the start of its last six letters."
+    ),
 ]
 Words = Annotated[
     list[str] | None,

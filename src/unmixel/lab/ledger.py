@@ -258,11 +258,12 @@ class Ledger:
             os.close(handle)
 
     def _folder(self, id: str) -> TrialFolder:  # noqa: A002
-        """Return the folder of the one trial that an id, its start or its last part stands for."""
+        """Return the folder of the one trial that an id, its start or that of its last part stands for."""
         if id and (self.trials / id).is_dir() and Path(id).name == id:
             return TrialFolder(self.trials / id)
         known = sorted(path.name for path in self.trials.glob("[!.]*")) if self.trials.is_dir() else []
-        meant = [name for name in known if id and (name.startswith(id) or name.rpartition("-")[2] == id)]
+        ends = {name: name.rpartition("-")[2] for name in known if id}
+        meant = [name for name, end in ends.items() if name.startswith(id) or end.startswith(id)]
         if len(meant) == 1:
             return TrialFolder(self.trials / meant[0])
         latest = f" The latest: {', '.join(known[-3:])}." if known else ""
@@ -277,15 +278,15 @@ class Ledger:
 
 
 def fresh_id(name: str) -> str:
-    """Return an id for a new trial: time in UTC, name, four letters by chance.
+    """Return an id for a new trial: time in UTC, name, six letters by chance.
 
     Examples
     --------
-    >>> fresh_id("my idea.py")[8:].partition("-")[2][:-5]
+    >>> fresh_id("my idea.py")[8:].partition("-")[2][:-7]
     'my-idea.py'
     """
     plain = re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "trial"
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{plain}-{secrets.token_hex(2)}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{plain}-{secrets.token_hex(3)}"
 
 
 def _unfit(trial: Trial) -> str:

@@ -56,7 +56,7 @@ class Trial:
     Parameters
     ----------
     id : str
-        Sorts by time: ``20261130T101502-resolution-3f2a``.
+        Sorts by time: ``20261130T101502-resolution-3f2a9c``.
     kind : str
         ``"try"``, ``"tune"`` or ``"run"``.
     name : str

@@ -13,7 +13,7 @@ from unmixel.cli.main import app
 from unmixel.lab.ledger import Ledger
 from unmixel.lab.trial import Measured, Trial
 
-ID = "20261130T101502-sparse-3f2a"
+ID = "20261130T101502-sparse-3f2a9c"
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_compare_tells_what_it_needs(ledger: Ledger) -> None:
     one = call("compare", ID)
     assert one.exit_code == 2
     assert "two to 8" in one.output
-    unknown = call("compare", ID, "20261130T101502-sparse-3f2b")
+    unknown = call("compare", ID, "20261130T101502-sparse-3f2a9d")
     assert f"Did you mean '{ID}'" in unknown.output
 
 
