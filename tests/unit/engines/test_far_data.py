@@ -5,18 +5,23 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 
 import numpy as np
 import pytest
 
-from unmixel import NMF, Sparse
+import unmixel
+from unmixel import NMF, Annulus, Disk, Sparse
 from unmixel.core import registry
+from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.scan import Scan
 from unmixel.engines.dask_engine import DaskEngine
 from unmixel.engines.lazy import wrap
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.factorize.leftovers import leftovers
 from unmixel.factorize.losses.sparse_counts import SparseRows
+from unmixel.factorize.start import GivenStart
 from unmixel.prepare import statistics
 from unmixel.prepare.artefacts import inspect_detector
 from unmixel.prepare.passes import walked_by
@@ -163,6 +168,75 @@ def test_the_detector_is_looked_at_there(counts, least: int) -> None:
     assert there.margins == here.margins
     for name in ("use", "ghosts"):
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+
+
+def everything_of(found: object) -> list[np.ndarray]:
+    """Return all numbers in a result."""
+    if isinstance(found, np.ndarray | int | float):
+        return [np.asarray(found)]
+    if isinstance(found, tuple):
+        return [array for part in found for array in everything_of(part)]
+    kept = (getattr(found, one.name) for one in fields(found))
+    return [array for part in kept if not isinstance(part, str) for array in everything_of(part)]
+
+
+REGIONS = np.arange(1, 1 + SCAN[0] * SCAN[1]).reshape(SCAN) // 20
+VERBS = {
+    # whole shares: sums of counts are exact, whatever is added first
+    "moments": partial(unmixel.center_of_mass, unit="px", center=(14, 12)),
+    "rings": partial(
+        unmixel.virtual_image, detectors=[Disk(3, "px"), Annulus(4, 8, "px")], used=np.ones(DETECTOR, bool)
+    ),
+    "variance": partial(unmixel.variance_profile, unit="px", width=2, gain=1),
+    "regions": partial(unmixel.region_profiles, regions=REGIONS, unit="px", width=2),
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_verbs_find_the_same_and_read_nothing_here(counts, name: str) -> None:
+    look = partial(VERBS[name], memory_budget=BUDGET)
+    here, there = look(scan_of(counts, lazy=False)), look(scan_of(counts, lazy=True), engine=FarEngine())
+    assert READS["here"] == 0
+    assert READS["there"] >= counts.size
+    for one, two in zip(everything_of(here), everything_of(there), strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-12, atol=1e-12)
+
+
+def test_sums_of_counts_are_the_same_bit_for_bit(counts) -> None:
+    whole = np.zeros(DETECTOR, bool)
+    whole[10:19, 8:17] = True
+    detector = Disk(30, "px")  # of which all pixels in use count whole
+    here = unmixel.virtual_image(scan_of(counts, lazy=False), detector, used=whole)
+    there = unmixel.virtual_image(scan_of(counts, lazy=True), detector, used=whole, engine=FarEngine())
+    np.testing.assert_array_equal(there, here)
+    np.testing.assert_array_equal(here, counts[..., whole].sum(axis=-1))
+    one, two = (
+        unmixel.region_profiles(scan_of(counts, lazy), REGIONS, center=(14, 12), unit="px", engine=engine)
+        for lazy, engine in ((False, None), (True, FarEngine()))
+    )
+    np.testing.assert_array_equal(two.patterns, one.patterns)
+
+
+def test_the_residual_is_looked_at_there(counts) -> None:
+    y, x = np.indices(SCAN)
+    spot = np.zeros(DETECTOR)
+    spot[20:24, 4:8] = 6.0
+    more = np.random.default_rng(2).poisson(spot * (np.hypot(y - 6, x - 8) < 2.5)[..., None, None])
+    values = (counts + more).astype(np.uint16)
+    start = GivenStart(np.ones((1, *SCAN)), counts.mean(axis=(0, 1))[None])
+    factors = NMF(1, start=start, sketch_sweeps=0, max_iter=2).factorize(scan_of(values, lazy=False))
+    engine = FarEngine()
+    here, there = (
+        leftovers(factors, Matrix.from_scan(scan_of(values, lazy)), budget=BUDGET, engine=one)
+        for lazy, one in ((False, "numpy"), (True, engine))
+    )
+    assert READS["here"] == 0
+    assert READS["there"] >= values.size
+    assert here.n_peaks
+    np.testing.assert_array_equal(there.places, here.places)
+    for name in ("z_map", "z_pattern", "significance", "counts", "maps", "patterns"):
+        one, two = (getattr(found, name) for found in (here, there))
+        np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6 * np.nanmax(np.abs(one)))
 
 
 @pytest.fixture
