@@ -71,7 +71,7 @@ def leftovers(
     >>> left.n_peaks, bool(abs(left.z_map).max() < 5)
     (0, True)
     """
-    k, n, m, gain = factors.n_components, matrix.n_positions, matrix.n_pixels, matrix.gain
+    n, m, gain = matrix.n_positions, matrix.n_pixels, matrix.gain
     if peaks < 0 or factors.maps[0].size != n or factors.patterns[0].size != m:
         raise InputError(
             "leftovers",
@@ -79,8 +79,7 @@ def leftovers(
             got=f"{peaks} peaks, maps of {factors.maps[0].size} positions, a matrix of {n}",
             hint="give Matrix.from_scan(prepared_scan)",
         )
-    maps, patterns = (f.reshape(k, -1).astype(np.float32) for f in (factors.maps, factors.patterns))
-    left = _Left.of(matrix, maps, patterns, (budget, engine))
+    left = _Left.of(factors, matrix, budget, engine)
     chi, cells = left.chi_square(CellGrid.of(matrix, budget))
     found = find_peaks(cells, gain, peaks) if peaks and matrix.scan_grid.shape else []
     patterns, counts = left.patterns_of([peak.weights for peak in found])
@@ -240,13 +239,12 @@ class _Left:
     engine: Any
 
     @classmethod
-    def of(
-        cls, matrix: Matrix, maps: NDArray[np.float32], patterns: NDArray[np.float32], how: tuple[int, Any]
-    ) -> _Left:
-        """Return what is left by factors; `how` is the budget and the engine."""
-        budget, given = how
+    def of(cls, factors: Factors, matrix: Matrix, budget: int, engine: Any) -> _Left:
+        """Return what factors leave, with the data where an engine (or the one of that name) computes."""
         # entries of sparse data lie in this process
-        engine = registry.plugin("engines", "numpy" if hasattr(matrix.data, "tocsr") else given)
+        engine = registry.plugin("engines", "numpy" if hasattr(matrix.data, "tocsr") else engine)
+        k = factors.n_components
+        maps, patterns = (f.reshape(k, -1).astype(np.float32) for f in (factors.maps, factors.patterns))
         used = matrix.pixel_weights > 0
         fewer = max(1, min(int((matrix.position_weights > 0).sum()), int(used.sum())))
         floor = matrix.gain * float(np.sqrt(2 / fewer))

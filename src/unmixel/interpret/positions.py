@@ -75,8 +75,8 @@ def match_positions(
     seed : int
         Of the surrogates.
     engine : Engine
-        Goes through the patterns where they are not averaged over neighbours: one of many workers (`DaskEngine`)
-        reads and compares them there.
+        Goes through the patterns: one of many workers (`DaskEngine`) reads and compares them there. Where they are
+        averaged over neighbours, positions at the borders of blocks are read several times.
 
     Returns
     -------

@@ -127,7 +127,7 @@ def variance_profile(  # noqa: PLR0913 - one keyword per documented setting
         rings = geometry.rings(seen, width)
         found = found_in(_Speckle(rings, noise), scan.data, len(scan.scan_axes), chosen)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _Sums(*found.sums, rings=rings, gain=noise).profile(seen.ravel())
+        return _Sums(rings, noise, *found.sums).profile(seen.ravel())
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +164,8 @@ class _Sums:
 
     Parameters
     ----------
+    rings : RingGrid
+    gain : float
     n : int
     first, second : ndarray, shape (n_pixels,)
         Of the values of each pixel and of their squares.
@@ -171,10 +173,10 @@ class _Sums:
         Of mean m and mean square q of each ring, and of their products.
     within_n, within, within_2 : ndarray, shape (r,)
         Number of patterns in which a ring counted something, sum and sum of squares of its normalised variance there.
-    rings : RingGrid
-    gain : float
     """
 
+    rings: RingGrid
+    gain: float
     n: int
     first: Float
     second: Float
@@ -186,8 +188,6 @@ class _Sums:
     within_n: Float
     within: Float
     within_2: Float
-    rings: RingGrid
-    gain: float
 
     def profile(self, seen: NDArray[np.bool_]) -> VarianceProfile:
         """Return the variance profile of these sums."""

@@ -19,12 +19,17 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.dask_engine import DaskEngine
 from unmixel.engines.lazy import wrap
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.engines.walk import Found, Task
 from unmixel.factorize.leftovers import leftovers
 from unmixel.factorize.losses.sparse_counts import SparseRows
 from unmixel.factorize.start import GivenStart
+from unmixel.interpret.matcher import PositionMatcher
+from unmixel.interpret.neighbourhood import Neighbourhoods
+from unmixel.interpret.positions import match_positions
 from unmixel.prepare import statistics
 from unmixel.prepare.artefacts import inspect_detector
 from unmixel.prepare.passes import walked_by
+from unmixel.testing.crystals import View, groups_of, zirconium_alloys
 
 BUDGET = 1_000_000
 SCAN, DETECTOR = (11, 13), (31, 26)
@@ -49,7 +54,7 @@ class Far:
         return found
 
     def __reduce__(self):
-        return Far, (self.values, "there")
+        return Far, (self.values, "there", self.chunks)
 
     def __dask_tokenize__(self):
         return ("far", id(self))
@@ -237,6 +242,55 @@ def test_the_residual_is_looked_at_there(counts) -> None:
     for name in ("z_map", "z_pattern", "significance", "counts", "maps", "patterns"):
         one, two = (getattr(found, name) for found in (here, there))
         np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6 * np.nanmax(np.abs(one)))
+
+
+@dataclass(frozen=True)
+class Patterns(Task):
+    """Here: the patterns themselves. Sums: how often each position was seen."""
+
+    n_positions: int
+
+    def __call__(self, engine, block, *along):
+        return Found((block.values.T,), (np.bincount(along[0], minlength=self.n_positions),))
+
+
+@pytest.mark.parametrize("sigma", [0.4, 1.0])
+def test_neighbours_are_averaged_there(counts, sigma: float) -> None:
+    n = SCAN[0] * SCAN[1]
+    # numpy has room for larger tiles than a worker
+    here, there = (
+        Neighbourhoods(scan_of(counts, lazy), sigma, budget, engine).walk(Patterns(n), (np.arange(n),))
+        for lazy, budget, engine in ((False, 10**9, NumpyEngine(1)), (True, 1_000_000, FarEngine()))
+    )
+    assert READS["here"] == 0
+    assert counts.size < READS["there"] < 6 * counts.size
+    np.testing.assert_array_equal(there.sums[0], np.ones(n))
+    np.testing.assert_allclose(there.here[0], here.here[0], rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("neighbourhood", [0.0, 0.4])
+def test_positions_are_matched_there(neighbourhood: float) -> None:
+    zones = [(zirconium_alloys()[0], (0, 0, 1)), (zirconium_alloys()[1], (1, 1, 0))]
+    patterns = [View(rotation_deg=25, electrons=4_000).pattern(*zone) for zone in zones]
+    expected = np.array(patterns)[np.indices((7, 9))[1] // 5]
+    values = np.random.default_rng(0).poisson(expected).astype(np.uint16)
+    chunks = (3, 5, *values.shape[2:])
+    look = partial(
+        match_positions,
+        groups=groups_of(patterns),
+        matcher=PositionMatcher(neighbourhood=neighbourhood, surrogates=200),
+        memory_budget=6_000_000,
+    )
+    here = look(Scan.from_array(values))
+    there = look(Scan.from_array(wrap(Far(values, chunks=chunks), chunks)), engine=FarEngine())
+    assert READS["here"] == 0
+    assert READS["there"] >= values.size
+    assert here.group.max() == 1
+    for name in ("group", "best", "mirrored"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+    for name in ("electrons", "similarity", "runner_up", "rotation_deg", "p_value", "agreement"):
+        np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=1e-5, atol=1e-6)
 
 
 @pytest.fixture
