@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.engines.base import Blocks
-from unmixel.engines.blocks import Block, BlockReader
+from unmixel.engines.blocks import Block, BlockReader, compact_dtype
 from unmixel.engines.cluster import Cluster
 from unmixel.engines.lazy import in_memory
 from unmixel.engines.shipping import MOST_SENT, Parcel, packed
@@ -146,8 +146,9 @@ def _look(home: Parcel, task: Parcel, blocks: range, along: Parcel, form: Parcel
     return home.open(None).look(task, blocks, along, form)  # type: ignore[no-any-return]
 
 
-def _here(found: Found) -> tuple[NDArray[Any], ...]:
-    return found.here
+def _here(found: Found) -> tuple[tuple[Any, NDArray[Any]], ...]:
+    # sums of counts are whole numbers, whatever they were summed in: most of their bytes need not travel
+    return tuple((part.dtype, part.astype(compact_dtype(part))) for part in found.here)
 
 
 def _added(one: Found, two: Found) -> Found:
@@ -288,7 +289,7 @@ class RemoteBlocks:
         places = Places(engine, self.n_positions)
         for done, (future, parts) in enumerate(self.cluster.finished(here), 1):
             run = here.pop(future)
-            arrays = tuple(engine.asarray(part) for part in parts)
+            arrays = tuple(engine.asarray(part.astype(dtype)) for dtype, part in parts)
             places.put(Block(self._positions(run), np.empty(0)), arrays)
             self.loads += len(run)
             if tell is not None:

@@ -54,8 +54,8 @@ def leftovers(
     budget : int
         Bytes of working memory; of each worker too, where the engine has any.
     engine : Engine or its name
-        Goes through the data: with a `DaskEngine` workers read them, and send for each position its residual in at
-        most 1024 cells, which take no more than a twelfth of the budget.
+        Goes through the data: with a `DaskEngine` workers read them, and send for each position its counts in at
+        most 1024 cells, no more than a twelfth of the budget.
 
     Raises
     ------
@@ -153,23 +153,23 @@ class _Beside:
     def parts(
         self, values: NDArray[Any], kept: NDArray[np.bool_], maps: NDArray[np.float32]
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any], NDArray[Any]]]:
-        """Yield rows, residual and model of some kept positions at a time, shape (b, m), 0 where masked."""
+        """Yield rows, data and model of some kept positions at a time, shape (b, m), 0 where masked."""
         chosen = np.flatnonzero(kept)
         step = max(4, TILE // values.shape[1])
         for start in range(0, chosen.size, step):
             rows = chosen[start : start + step]
+            data = values[rows].astype(np.float32)
             model = maps[:, rows].T @ self.patterns
-            difference = values[rows].astype(np.float32) - model
-            difference[:, ~self.used] = 0
+            data[:, ~self.used] = 0
             model[:, ~self.used] = 0
-            yield rows, difference, model
+            yield rows, data, model
 
 
 @dataclass(frozen=True, eq=False)
 class _Terms(Task):
     """Chi-square, its expectation and its variance. Along: whether a position is kept, and its maps, (k, b).
 
-    Here: the three summed over pixels, (3, b), and the residual in cells, (c, b). Sums: over positions, (3, m).
+    Here: the three summed over pixels, (3, b), and the data in cells, (c, b). Sums: over positions, (3, m).
     """
 
     beside: _Beside
@@ -183,8 +183,10 @@ class _Terms(Task):
         in_cells = np.zeros((len(self.cells), kept.size), np.float32)
         g, floor = np.float32(self.beside.gain), np.float32(self.beside.floor)
         counted = self.beside.used.astype(np.float32)
-        for rows, difference, model in self.beside.parts(values, kept, maps):
-            in_cells[:, rows] = self.cells.sums(difference).T
+        for rows, data, model in self.beside.parts(values, kept, maps):
+            in_cells[:, rows] = self.cells.sums(data).T
+            difference = data
+            difference -= model
             inverse = 1 / np.maximum(model, floor)
             difference *= difference
             difference *= inverse
@@ -212,8 +214,8 @@ class _Regions(Task):
         values = engine.to_host(block.values)
         total, variance = np.zeros((2, len(weights), values.shape[1]))
         wanted = kept if weights.any() else np.zeros_like(kept)
-        for rows, difference, model in self.beside.parts(values, wanted, maps):
-            total += weights[:, rows] @ difference
+        for rows, data, model in self.beside.parts(values, wanted, maps):
+            total += weights[:, rows] @ (data - model)
             variance += weights[:, rows] ** 2 @ np.maximum(model, self.beside.floor)
         return Found(sums=(engine.asarray(total), engine.asarray(variance)))
 
@@ -266,7 +268,7 @@ class _Left:
         """Return the deviations of chi-square, and the sums of residual and model over cells."""
         patterns, used = self.beside.patterns, self.beside.used
         found = self._walk(_Terms(self.beside, grid))
-        (by_position, residual), (by_pixel,) = found.here, found.sums
+        (by_position, in_cells), (by_pixel,) = found.here, found.sums
         electron = (self.beside.gain**2 / self.beside.floor) ** 2
         n_used, n_kept = int(used.sum()), int(self.kept.sum())
         present = (self.maps > 1e-9 * self.maps.max(axis=1, keepdims=True, initial=0.0)).sum(axis=0)
@@ -275,9 +277,10 @@ class _Left:
             _deviation(by_position, self.kept, present / max(1, n_used), electron),
             _deviation(by_pixel, used, shown / max(1, n_kept), electron),
         )
-        # sums over pixels and products with maps may change places: of the model nothing need be sent
+        # sums over pixels and products with maps may change places: of the model nothing need be sent, and of counts
+        # whole numbers
         model = np.where(self.kept, self.maps, 0).T @ grid.sums(np.where(used, patterns, 0))
-        return chi, Cells(self.matrix.scan_grid.shape, residual.T, model)
+        return chi, Cells(self.matrix.scan_grid.shape, in_cells.T - model, model)
 
     def patterns_of(self, weights: list[Float]) -> tuple[Float, Float]:
         """Return the residual patterns of regions, shape (p, m), each of sum 1, and their counts, shape (p,).
