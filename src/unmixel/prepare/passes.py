@@ -141,6 +141,11 @@ class Rows:
 
     rows: dict[int, NDArray[np.float64]]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows."""
+        return sum(row.nbytes for row in self.rows.values())
+
     def __add__(self, more: Rows) -> Rows:
         both = dict(self.rows)
         for number, row in more.rows.items():
