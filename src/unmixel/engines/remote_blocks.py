@@ -42,6 +42,9 @@ PROCESS_BYTES = 400_000_000
 ARRAYS = 6
 """Copies of what is sent of a pass that a worker may hold: as it came, opened, and sums under way."""
 
+FEW = 8
+"""Most results of workers that are added up by the client, where each has one: it waits for orders once, not twice."""
+
 LOT_S = 0.1, 1.0
 """Seconds of a worker below which it is asked for twice as many runs at once, and above which for half as many: dask
 takes some milliseconds for each order, and what is asked for one by one may be done by whoever is idle."""
@@ -116,12 +119,16 @@ class Home:
         budget = getattr(self.engine, "budget", 0)
         return replace(self.engine, device_budget=budget // self.share) if budget else self.engine
 
-    def look(self, task: Parcel, blocks: range, along: Parcel, form: Parcel | None = None) -> Found:
-        """Return what a task finds in a run of blocks, on the host; see `RemoteBlocks.seen_as` for the form."""
+    def look(self, task: Parcel, lot: list[range], along: list[Parcel], form: Parcel | None = None) -> Found:
+        """Return what a task finds in runs of blocks, on the host; see `RemoteBlocks.seen_as` for the form."""
         engine = self._engine
-        with engine.threads():
-            found = engine.walk(task.open(engine), self._run(blocks, form), along.open(engine))
+
+        def at(i: int) -> Found:
+            found = engine.walk(task.open(engine), self._run(lot[i], form), along[i].open(engine))
             return Found(*(tuple(_on_host(engine, a) for a in part) for part in (found.here, found.sums)))
+
+        with engine.threads():
+            return in_pairs(len(lot), at, _joined)  # type: ignore[no-any-return]
 
     def _run(self, blocks: range, form: Parcel | None) -> Blocks:
         """Return a run in its form; what a form has made is kept while half of the budget holds it."""
@@ -148,8 +155,7 @@ def _same(thing: Any) -> Any:
 
 
 def _look(home: Parcel, task: Parcel, lot: list[range], along: list[Parcel], form: Parcel | None) -> Found:
-    there: Home = home.open(None)
-    return in_pairs(len(lot), lambda i: there.look(task, lot[i], along[i], form), _joined)  # type: ignore[no-any-return]
+    return home.open(None).look(task, lot, along, form)  # type: ignore[no-any-return]
 
 
 def _here(found: Found) -> tuple[tuple[Any, NDArray[Any]], ...]:
@@ -307,28 +313,33 @@ class RemoteBlocks:
         self.cluster.check_memory(PROCESS_BYTES + self.reader.budget + ARRAYS * len(parcel.data))
         engine, start, workers = self.engines[0], perf_counter(), self.cluster.addresses
         lots = [self.runs[i : i + self.lot] for i in range(0, len(self.runs), self.lot)]
+        # a lot for each worker: to add up there would save nothing, and whoever waits for one order waits long
+        few = len(lots) <= min(FEW, len(workers))
         with self.cluster.quiet():
-            job, submit = self._sent(parcel, "task"), self.cluster.submit
+            job, submit = parcel if few else self._sent(parcel, "task"), self.cluster.submit
             found = [
                 self._ordered(job, workers[i * len(workers) // len(lots)], lot, along)
                 for i, lot in enumerate(lots)
             ]
-            here = {
-                submit(_here, one, priority=20, pure=False): lot for one, lot in zip(found, lots, strict=True)
-            }
-            add = partial(submit, _added, priority=10, pure=False)
-            whole = in_pairs(len(found), found.__getitem__, add)
-        places, done = Places(engine, self.n_positions), 0
-        for future, parts in self.cluster.finished(here):
+            asked = found if few else [submit(_here, one, priority=20, pure=False) for one in found]
+            here = dict(zip(asked, lots, strict=True))
+            if not few:
+                add = partial(submit, _added, priority=10, pure=False)
+                found = [in_pairs(len(found), found.__getitem__, add)]
+        places, done, whole = Places(engine, self.n_positions), 0, {}
+        for future, answer in self.cluster.finished(here):
             lot = here.pop(future)
-            arrays = tuple(engine.asarray(part.astype(dtype)) for dtype, part in parts)
+            if few:
+                whole[future] = answer
+            parts = (part.astype(dtype) for dtype, part in (_here(answer) if few else answer))
             positions = np.concatenate([self._positions(run) for run in lot])
-            places.put(Block(positions, np.empty(0)), arrays)
+            places.put(Block(positions, np.empty(0)), tuple(map(engine.asarray, parts)))
             self.loads += sum(map(len, lot))
             done += len(lot)
             if tell is not None:
                 tell(done, len(self.runs))
-        ((_, total),) = self.cluster.finished([whole])
+        whole = whole or dict(self.cluster.finished(found))
+        total = in_pairs(len(found), lambda i: whole[found[i]], _added)
         self.lot = next_lot(self.lot, perf_counter() - start, len(lots), len(workers))
         sums = (engine.asarray(part) if hasattr(part, "shape") else part for part in total.sums)
         return Found(places.arrays or (), tuple(sums))

@@ -16,6 +16,8 @@ from unmixel import NMF, Annulus, Disk, Sparse
 from unmixel.core import registry
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.scan import Scan
+from unmixel.engines import remote_blocks
+from unmixel.engines.blocks import BlockReader
 from unmixel.engines.dask_engine import DaskEngine
 from unmixel.engines.lazy import wrap
 from unmixel.engines.numpy_engine import NumpyEngine
@@ -268,6 +270,34 @@ def test_neighbours_are_averaged_there(counts, sigma: float) -> None:
     np.testing.assert_allclose(there.here[0], here.here[0], rtol=1e-6)
 
 
+@dataclass(frozen=True)
+class Rounded(Task):
+    """Here: sums of the patterns. Sums: the patterns divided by 3, so that the order of adding shows."""
+
+    def __call__(self, engine, block, *along):
+        thirds = block.values.astype(np.float32) / np.float32(3)
+        return Found((block.values.sum(axis=1) + along[0],), (thirds.sum(axis=0), len(thirds)))
+
+
+def test_how_many_runs_are_asked_for_at_once_changes_nothing(counts, monkeypatch) -> None:
+    monkeypatch.setattr(remote_blocks, "RUNS", (13, 128))
+    engine, along = FarEngine(), np.arange(SCAN[0] * SCAN[1])
+    blocks = engine.resident(BlockReader(wrap(Far(counts), (3, 5, *DETECTOR)), 2, 500_000))
+    assert len(blocks.runs) == 13
+    found, sent = [], []
+    for lot in (1, 2, 4, 8, 16):
+        engine.near.sent.clear()
+        blocks.lot = lot
+        found.append(engine.walk(Rounded(), blocks, (along,)))
+        sent.append(len(engine.near.sent))
+    assert sent == sorted(sent, reverse=True)
+    assert found[0].sums[1] == along.size
+    np.testing.assert_array_equal(found[0].here[0], counts.sum(axis=(2, 3)).ravel() + along)
+    for one in found[1:]:
+        np.testing.assert_array_equal(one.here[0], found[0].here[0])
+        np.testing.assert_array_equal(one.sums[0], found[0].sums[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("neighbourhood", [0.0, 0.4])
 def test_positions_are_matched_there(neighbourhood: float) -> None:
@@ -337,7 +367,8 @@ def test_counts_stay_there_as_entries_where_most_are_zero(
 
 
 @pytest.mark.slow
-def test_a_pass_over_counts_sends_what_positions_and_pixels_need(counts) -> None:
+def test_a_pass_over_counts_sends_what_positions_and_pixels_need(counts, monkeypatch) -> None:
+    monkeypatch.setattr(remote_blocks, "LOT_S", (0.0, np.inf))  # a pass as on data that take their time
     values = np.random.default_rng(1).binomial(counts, 0.02).astype(np.uint16)
     engine, sizes = FarEngine(), []
     for sweeps in (1, 3):
