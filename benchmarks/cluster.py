@@ -1,11 +1,14 @@
 """Many workers: bytes on the network beside bytes of data, memory, and how more workers shorten a pass.
 
     python benchmarks/cluster.py scan --gb 20 --out bench-results/cluster.json
+    python benchmarks/cluster.py beside --gb 0.5 --out bench-results/beside.json
     python benchmarks/cluster.py weak --out bench-results/weak.json
 
 `scan` writes a synthetic scan of Poisson counts to a compressed zarr store, block by block, and factorises it on two
-worker processes of 3 GB each. `weak` gives every worker the same share of a scan whose reading is slowed down, so that
-a few processor cores can stand for many machines: what is left is what dask and the network take.
+worker processes of 3 GB each. `beside` does what looks at every pattern beside that: virtual detectors, places in the
+residual, matching of positions with averages over neighbours. `weak` gives every worker the same share of a scan whose
+reading is slowed down, so that a few processor cores can stand for many machines: what is left is what dask and the
+network take.
 """
 
 from __future__ import annotations
@@ -30,7 +33,11 @@ from unmixel.dataset.matrix import Matrix
 from unmixel.engines import remote_blocks
 from unmixel.engines.dask_engine import DaskEngine
 from unmixel.engines.lazy import wrap
+from unmixel.factorize.leftovers import leftovers
 from unmixel.factorize.products import products_of
+from unmixel.interpret.matcher import PositionMatcher
+from unmixel.physics.crystal import Crystal
+from unmixel.testing.crystals import View, groups_of
 
 K, DETECTOR, ROW = 8, (128, 128), 256
 
@@ -77,6 +84,42 @@ def counted(client: Any, found: dict[str, int]) -> Any:
         remote_blocks.packed = packed
         # a task that everybody needs goes from worker to worker, which is among what workers send
         found |= {"packed": sent[0], "workers": sum(client.run(_outgoing).values()) - before}
+
+
+def beside(gb: float, workers: int, limit: int) -> dict[str, Any]:
+    """Return the traffic of each pass of what looks at every pattern beside the factorisation."""
+    n_rows = max(8, round(gb * 1e9 / (ROW * DETECTOR[0] * DETECTOR[1] * 2)))
+    with tempfile.TemporaryDirectory() as folder:
+        written(Path(folder) / "scan.zarr", n_rows)
+        scan = unmixel.open(Path(folder) / "scan.zarr")
+        factors = NMF(K, max_iter=1, sketch_sweeps=20).factorize(scan)
+        spots = [View().pattern(Crystal.face_centred("Cu", 3.615), zone) for zone in ((0, 0, 1), (0, 1, 1))]
+        groups = replace(
+            groups_of(spots), patterns=factors.patterns[:2], pattern_axes=scan.pattern_axes, center=(63.5, 63.5),
+            used_pixels=None,
+        )  # fmt: skip
+        with (
+            distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, memory_limit=limit, dashboard_address=":0"
+            ) as cluster,
+            distributed.Client(cluster, set_as_default=False) as client,
+        ):
+            seen: list[dict[str, Any]] = []
+            how: dict[str, Any] = {"engine": _Watched(client, passes=seen)}
+            about = {"center": (63.5, 63.5), "unit": "px"}
+            unmixel.virtual_image(scan, unmixel.Disk(9, "px"), center=about["center"], **how)
+            unmixel.center_of_mass(scan, **about, **how)
+            unmixel.variance_profile(scan, **about, **how)
+            unmixel.region_profiles(scan, np.indices(scan.scan_shape)[1] // 16, **about, **how)
+            leftovers(factors, Matrix.from_scan(scan), **how)
+            matcher = PositionMatcher(neighbourhood=1.0, surrogates=200)
+            unmixel.match_positions(scan, groups, matcher=matcher, **how)
+    for one in seen:
+        one["share"] = one["mb"] * 1e6 / scan.n_bytes
+        print(
+            f"{one['task']:16s} {one['mb']:8.2f} MB {one['share']:8.2%} of the data, {one['seconds']:6.1f} s"
+        )
+    return {"data_gb": scan.n_bytes / 1e9, "n_positions": scan.n_positions, "by_pass": seen}
 
 
 def on_scan(gb: float, workers: int, limit: int, sweeps: int) -> dict[str, Any]:
@@ -198,7 +241,7 @@ def weak(counts: list[int], share: int, rate: float, passes: int) -> list[dict[s
 def main() -> None:
     """Measure and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["scan", "weak"])
+    parser.add_argument("what", choices=["scan", "beside", "weak"])
     parser.add_argument("--gb", type=float, default=1.0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit-gb", type=float, default=3.0)
@@ -214,6 +257,8 @@ def main() -> None:
         for key, value in found.items():
             if key != "by_pass":
                 print(f"{key:24s} {value}")
+    elif asked.what == "beside":
+        found = beside(asked.gb, asked.workers, int(asked.limit_gb * 1e9))
     else:
         found = weak(asked.counts, int(asked.share_mb * 1e6), asked.rate_mb * 1e6, asked.passes)
     asked.out.parent.mkdir(parents=True, exist_ok=True)

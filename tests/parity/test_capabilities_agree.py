@@ -18,10 +18,11 @@ import pytest
 import zarr
 
 import unmixel
-from unmixel import NMF, sweep
+from unmixel import NMF, Annulus, Disk, sweep
 from unmixel.core import registry
-from unmixel.dataset.matrix import Grid
+from unmixel.dataset.matrix import Grid, Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.factorize.leftovers import leftovers
 from unmixel.interpret.matcher import PositionMatcher
 from unmixel.interpret.positions import match_positions
 from unmixel.pipeline.overview import overview
@@ -225,8 +226,9 @@ def electrons(scan, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("engine", "constraints"),
-    # maps that are coupled settle in hundreds of passes: two minutes of a cluster's answers (tried: they agree)
-    [("torch", ("resolution",)), *((where, ()) for where in ("torch", "dask 1", "dask 2", "dask 4"))],
+    # maps that are coupled settle in hundreds of passes, which workers do a few runs at a time
+    [(where, ("resolution",)) for where in ("torch", "dask 2")]
+    + [(where, ()) for where in ("torch", "dask 1", "dask 2", "dask 4")],
     indirect=["engine"],
 )
 def test_likelihoods_of_single_electrons_agree(electrons, engine, constraints) -> None:
@@ -285,6 +287,34 @@ def test_statistics_agree(scans, two, dtype: str) -> None:
         # a mean is rounded once, about a whole number that depends on the blocks
         rtol = 1e-12 if field.name in ("mean", "variance") else 0
         np.testing.assert_allclose(other, one, rtol=rtol, atol=rtol)
+
+
+def test_verbs_agree(scans, two) -> None:
+    lazy = scans["uint16"]
+    here, there = (
+        [
+            unmixel.virtual_image(lazy, [Disk(3, "px"), Annulus(4, 8, "px")], **how),
+            *(getattr(unmixel.center_of_mass(lazy, unit="px", **how), name) for name in ("v", "u")),
+            unmixel.variance_profile(lazy, unit="px", width=2, **how).variance_image,
+            unmixel.region_profiles(lazy, np.indices(SCAN)[0] // 4, unit="px", **how).patterns,
+        ]
+        for how in ({"memory_budget": BUDGET}, {"memory_budget": BUDGET, "engine": two})
+    )
+    for one, other in zip(here, there, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("engine", ["torch", "dask 2"], indirect=True)
+def test_places_in_the_residual_agree(scan, engine) -> None:
+    factors = NMF(1, max_iter=5, memory_budget=BUDGET).factorize(scan)
+    here, there = (
+        leftovers(factors, Matrix.from_scan(scan), budget=BUDGET, engine=one) for one in ("numpy", engine)
+    )
+    assert here.n_peaks
+    np.testing.assert_array_equal(there.places, here.places)
+    for name in ("z_map", "z_pattern", "significance", "counts", "maps", "patterns"):
+        one, other = (getattr(found, name) for found in (here, there))
+        np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-5 * np.nanmax(np.abs(one)))
 
 
 @pytest.mark.parametrize("neighbourhood", [0.0, 1.0])

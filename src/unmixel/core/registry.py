@@ -67,6 +67,22 @@ def load(group: str, name: str) -> Any:
     return points[name].load()
 
 
+def plugin(group: str, given: Any) -> Any:
+    """Return a plug-in object: a registered name is loaded and made with its defaults, an object is given back.
+
+    Raises
+    ------
+    PluginError
+        When there is no such plug-in.
+
+    Examples
+    --------
+    >>> plugin("engines", "numpy"), plugin("engines", 3)
+    (NumpyEngine(n_threads=None), 3)
+    """
+    return load(group, given)() if isinstance(given, str) else given
+
+
 @contextmanager
 def lent(group: str, plugin: Any) -> Iterator[str]:
     """Let a class count as a plug-in for the time of a ``with``, under its own name.

@@ -10,7 +10,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from itertools import pairwise, product
 from typing import Any, ClassVar
@@ -96,27 +96,12 @@ def _limits(shape: tuple[int, ...], longest: tuple[int, ...], allowed: int) -> t
     return tuple(limits)
 
 
-def block_slices(data: Any, n_scan_axes: int, budget: int) -> list[tuple[slice, ...]]:
-    """Return the scan slices of all blocks, in order.
-
-    Parameters
-    ----------
-    data : array, shape (*scan_shape, *pattern_shape)
-    n_scan_axes : int
-    budget : int
-        Bytes that one block may take, counted with its working copy in float32.
-    """
-    return _slices(
-        data, n_scan_axes, budget // max(1, _pixels(data, n_scan_axes) * (data.dtype.itemsize + 4))
-    )
-
-
 def _pixels(data: Any, n_scan_axes: int) -> int:
     return math.prod(int(n) for n in data.shape[n_scan_axes:])
 
 
-def _slices(data: Any, n_scan_axes: int, allowed: int) -> list[tuple[slice, ...]]:
-    """Return the slices of tiles of at most `allowed` positions (one, if it is less)."""
+def block_slices(data: Any, n_scan_axes: int, allowed: int) -> list[tuple[slice, ...]]:
+    """Return the scan slices of all tiles of at most `allowed` positions (one, if it is less), in order."""
     shape = tuple(int(n) for n in data.shape[:n_scan_axes])
     lengths = [stored_lengths(data, axis) for axis in range(n_scan_axes)]
     limits = _limits(shape, tuple(max(along, default=1) for along in lengths), max(1, allowed))
@@ -153,7 +138,7 @@ def _pieces(data: Any, n_scan_axes: int, budget: int) -> list[_Piece]:
     chunk = math.prod(max(stored_lengths(data, axis), default=1) for axis in range(n_scan_axes))
     at_once = allowed if chunk <= allowed else max(allowed, min(chunk, budget // 6 // (pixels * itemsize)))
     pieces = []
-    for tile in _slices(data, n_scan_axes, at_once):
+    for tile in block_slices(data, n_scan_axes, at_once):
         positions = index[tile].reshape(-1)
         cuts = _groups((positions.size,), allowed)
         pieces.append(_Piece(tile, positions, tuple(slice(a, b) for a, b in cuts)))
@@ -306,7 +291,7 @@ class BlockReader:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is sent to another process: where the data are, not what was read of them."""
-        return {"data": self.data, "n_scan_axes": self.n_scan_axes, "budget": self.budget}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.init}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]

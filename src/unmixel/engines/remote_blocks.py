@@ -10,9 +10,10 @@ import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.engines.base import Blocks
-from unmixel.engines.blocks import Block, BlockReader
+from unmixel.engines.blocks import Block, BlockReader, compact_dtype
 from unmixel.engines.cluster import Cluster
 from unmixel.engines.lazy import in_memory
 from unmixel.engines.shipping import MOST_SENT, Parcel, packed
@@ -40,6 +41,13 @@ PROCESS_BYTES = 400_000_000
 
 ARRAYS = 6
 """Copies of what is sent of a pass that a worker may hold: as it came, opened, and sums under way."""
+
+FEW = 8
+"""Most results of workers that are added up by the client, where each has one: it waits for orders once, not twice."""
+
+LOT_S = 0.1, 1.0
+"""Seconds of a worker below which it is asked for twice as many runs at once, and above which for half as many: dask
+takes some milliseconds for each order, and what is asked for one by one may be done by whoever is idle."""
 
 RETRIES = 2
 """How often a run is tried again where reading it failed."""
@@ -111,12 +119,16 @@ class Home:
         budget = getattr(self.engine, "budget", 0)
         return replace(self.engine, device_budget=budget // self.share) if budget else self.engine
 
-    def look(self, task: Parcel, blocks: range, along: Parcel, form: Parcel | None = None) -> Found:
-        """Return what a task finds in a run of blocks, on the host; see `RemoteBlocks.seen_as` for the form."""
+    def look(self, task: Parcel, lot: list[range], along: list[Parcel], form: Parcel | None = None) -> Found:
+        """Return what a task finds in runs of blocks, on the host; see `RemoteBlocks.seen_as` for the form."""
         engine = self._engine
-        with engine.threads():
-            found = engine.walk(task.open(engine), self._run(blocks, form), along.open(engine))
+
+        def at(i: int) -> Found:
+            found = engine.walk(task.open(engine), self._run(lot[i], form), along[i].open(engine))
             return Found(*(tuple(_on_host(engine, a) for a in part) for part in (found.here, found.sums)))
+
+        with engine.threads():
+            return in_pairs(len(lot), at, _joined)  # type: ignore[no-any-return]
 
     def _run(self, blocks: range, form: Parcel | None) -> Blocks:
         """Return a run in its form; what a form has made is kept while half of the budget holds it."""
@@ -142,17 +154,45 @@ def _same(thing: Any) -> Any:
     return thing
 
 
-def _look(home: Parcel, task: Parcel, blocks: range, along: Parcel, form: Parcel | None) -> Found:
-    return home.open(None).look(task, blocks, along, form)  # type: ignore[no-any-return]
+def _look(home: Parcel, task: Parcel, lot: list[range], along: list[Parcel], form: Parcel | None) -> Found:
+    return home.open(None).look(task, lot, along, form)  # type: ignore[no-any-return]
 
 
-def _here(found: Found) -> tuple[NDArray[Any], ...]:
-    return found.here
+def _here(found: Found) -> tuple[tuple[Any, NDArray[Any]], ...]:
+    # sums of counts are whole numbers, whatever they were summed in: most of their bytes need not travel
+    return tuple((part.dtype, part.astype(compact_dtype(part))) for part in found.here)
 
 
 def _added(one: Found, two: Found) -> Found:
     # new arrays: what a worker holds may be asked for again
     return Found(sums=tuple(a + b for a, b in zip(one.sums, two.sums, strict=True)))
+
+
+def _joined(one: Found, two: Found) -> Found:
+    here = (np.concatenate(parts, axis=-1) for parts in zip(one.here, two.here, strict=True))
+    return replace(_added(one, two), here=tuple(here))
+
+
+def in_pairs(count: int, part: Callable[[int], Any], add: Callable[[Any, Any], Any], start: int = 0) -> Any:
+    """Return parts added up in pairs, the pairs in pairs: of 4, 8, ... parts in a row as if they were alone.
+
+    Parameters
+    ----------
+    count : int, >= 1
+    part : callable(int)
+        Asked for each number from `start` on, in order.
+    add : callable
+    start : int
+
+    Examples
+    --------
+    >>> in_pairs(5, str, "({}+{})".format)
+    '(((0+1)+(2+3))+4)'
+    """
+    if count == 1:
+        return part(start)
+    half = 1 << (count - 1).bit_length() - 1
+    return add(in_pairs(half, part, add, start), in_pairs(count - half, part, add, start + half))
 
 
 @dataclass(eq=False)
@@ -176,6 +216,8 @@ class RemoteBlocks:
     form: tuple[str, Form] | None = None
     loads: int = field(default=0, init=False)
     """Blocks that passes went through so far."""
+    lot: int = field(default=1, init=False)
+    """Runs in a row that the next pass asks a worker for at once, a power of 2."""
 
     @classmethod
     def of(
@@ -269,40 +311,61 @@ class RemoteBlocks:
         """
         parcel = Parcel(packed(task))
         self.cluster.check_memory(PROCESS_BYTES + self.reader.budget + ARRAYS * len(parcel.data))
-        engine = self.engines[0]
+        engine, start, workers = self.engines[0], perf_counter(), self.cluster.addresses
+        lots = [self.runs[i : i + self.lot] for i in range(0, len(self.runs), self.lot)]
+        # a lot for each worker: to add up there would save nothing, and whoever waits for one order waits long
+        few = len(lots) <= min(FEW, len(workers))
         with self.cluster.quiet():
-            job = self._sent(parcel, "task")
-            workers, count = self.cluster.addresses, len(self.runs)
+            job, submit = parcel if few else self._sent(parcel, "task"), self.cluster.submit
             found = [
-                self._ordered(job, workers[i * len(workers) // count], run, along)
-                for i, run in enumerate(self.runs)
+                self._ordered(job, workers[i * len(workers) // len(lots)], lot, along)
+                for i, lot in enumerate(lots)
             ]
-            submit = self.cluster.submit
-            here = {
-                submit(_here, one, priority=20, pure=False): run
-                for one, run in zip(found, self.runs, strict=True)
-            }
-            while len(found) > 1:
-                pairs, rest = zip(found[::2], found[1::2], strict=False), found[len(found) // 2 * 2 :]
-                found = [submit(_added, a, b, priority=10, pure=False) for a, b in pairs] + rest
-        places = Places(engine, self.n_positions)
-        for done, (future, parts) in enumerate(self.cluster.finished(here), 1):
-            run = here.pop(future)
-            arrays = tuple(engine.asarray(part) for part in parts)
-            places.put(Block(self._positions(run), np.empty(0)), arrays)
-            self.loads += len(run)
+            asked = found if few else [submit(_here, one, priority=20, pure=False) for one in found]
+            here = dict(zip(asked, lots, strict=True))
+            if not few:
+                add = partial(submit, _added, priority=10, pure=False)
+                found = [in_pairs(len(found), found.__getitem__, add)]
+        places, done, whole = Places(engine, self.n_positions), 0, {}
+        for future, answer in self.cluster.finished(here):
+            lot = here.pop(future)
+            if few:
+                whole[future] = answer
+            parts = (part.astype(dtype) for dtype, part in (_here(answer) if few else answer))
+            positions = np.concatenate([self._positions(run) for run in lot])
+            places.put(Block(positions, np.empty(0)), tuple(map(engine.asarray, parts)))
+            self.loads += sum(map(len, lot))
+            done += len(lot)
             if tell is not None:
                 tell(done, len(self.runs))
-        ((_, total),) = self.cluster.finished(found)
+        whole = whole or dict(self.cluster.finished(found))
+        total = in_pairs(len(found), lambda i: whole[found[i]], _added)
+        self.lot = next_lot(self.lot, perf_counter() - start, len(lots), len(workers))
         sums = (engine.asarray(part) if hasattr(part, "shape") else part for part in total.sums)
         return Found(places.arrays or (), tuple(sums))
 
-    def _ordered(self, job: Any, worker: str, run: range, along: tuple[Any, ...]) -> Any:
-        """Return the order for a run, best done by the worker that did it before, and by any other if it must be."""
-        positions = self._positions(run)
-        parts = tuple(array[..., positions] for array in along)
+    def _ordered(self, job: Any, worker: str, lot: list[range], along: tuple[Any, ...]) -> Any:
+        """Return the order for some runs, best done by the worker that did them before, and by any other if need be."""
+        places = (self._positions(run) for run in lot)
+        parts = [Parcel(packed(tuple(array[..., own] for array in along))) for own in places]
         return self.cluster.submit(
-            _look, self._home, job, run, Parcel(packed(parts)), self._formed,
+            _look, self._home, job, lot, parts, self._formed,
             workers=[worker], allow_other_workers=True, retries=RETRIES, pure=False,
             priority=-run.start,  # in order: what is read ahead is what comes next
         )  # fmt: skip
+
+
+def next_lot(lot: int, seconds: float, n_lots: int, n_workers: int) -> int:
+    """Return how many runs in a row are to be asked for at once after a pass: more where a lot was done in no time.
+
+    It never changes what is found, since runs are added up in pairs anyhow.
+
+    Examples
+    --------
+    >>> next_lot(1, 0.2, 8, 2), next_lot(4, 0.2, 2, 2), next_lot(4, 5.0, 2, 2)
+    (2, 4, 2)
+    """
+    each = seconds * n_workers / n_lots
+    if each < LOT_S[0] and n_lots >= 2 * n_workers:
+        return 2 * lot
+    return max(1, lot // 2) if each > LOT_S[1] else lot

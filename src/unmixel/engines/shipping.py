@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version as installed
 from typing import Any
 
@@ -130,6 +131,11 @@ def opened(data: bytes, engine: Any) -> Any:
         return pickle.loads(data)  # nosec B301
 
 
+@cache
+def _version() -> str:
+    return installed("unmixel")
+
+
 @dataclass(eq=False)
 class Parcel:
     """Something packed that every worker opens once and then keeps, as long as it keeps the parcel.
@@ -142,7 +148,7 @@ class Parcel:
     """
 
     data: bytes
-    version: str = field(default_factory=lambda: installed("unmixel"))
+    version: str = field(default_factory=_version)
     _opened: Any = field(default=None, repr=False)
     _lock: Any = field(default_factory=threading.Lock, repr=False)
 
@@ -160,11 +166,11 @@ class Parcel:
         InputError
             When it was packed by another version of unmixel.
         """
-        if self.version != installed("unmixel"):
+        if self.version != _version():
             raise InputError(
                 "workers",
                 expected=f"unmixel {self.version} on every worker",
-                got=f"unmixel {installed('unmixel')}",
+                got=f"unmixel {_version()}",
                 hint="install the same version where workers run",
             )
         with self._lock:

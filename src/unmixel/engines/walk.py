@@ -36,6 +36,10 @@ class Found:
     here: tuple[Array, ...] = ()
     sums: tuple[Array, ...] = ()
 
+    def __sizeof__(self) -> int:
+        """Return the bytes of what was found, by which a cluster reckons what is held and sent."""
+        return sum(getattr(part, "nbytes", 64) for part in (*self.here, *self.sums))
+
 
 class Task(ABC):
     """What is done with every block; subclasses are frozen dataclasses of small arrays."""

@@ -26,11 +26,6 @@ from unmixel.factorize.plan import Plan
 from unmixel.factorize.state import SketchState, State
 
 
-def plugin(group: str, given: Any) -> Any:
-    """Return a plug-in object: a registered name is loaded and made with its defaults."""
-    return registry.load(group, given)() if isinstance(given, str) else given
-
-
 def settings_of(part: Any) -> dict[str, Any]:
     """Return the name and parameters of a plug-in object, JSON-safe (arrays by shape and sum)."""
     settings: dict[str, Any] = {"name": getattr(part, "name", type(part).__name__)}
@@ -271,16 +266,16 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         return Plan(
             n_components=int(self.n_components),
             constraints=constraints,
-            loss=plugin("losses", self.loss),
-            solver=plugin("solvers", self.solver),
-            start=plugin("starts", self.start),
-            engine=plugin("engines", self.engine),
+            loss=registry.plugin("losses", self.loss),
+            solver=registry.plugin("solvers", self.solver),
+            start=registry.plugin("starts", self.start),
+            engine=registry.plugin("engines", self.engine),
             dtype=host_dtype(matrix.data.dtype),
             rule=StopRule(max_sweeps=int(self.max_iter), tol=float(self.tol)),
             sketch_sweeps=int(self.sketch_sweeps),
             seed=int(seed),
             budget=int(self.memory_budget),
-            refinements=tuple(plugin("refinements", step) for step in self.refine),
+            refinements=tuple(registry.plugin("refinements", step) for step in self.refine),
         )
 
     def matrix_of(self, X: Any) -> Matrix:
@@ -300,7 +295,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         """Return X as a Matrix, checked once, here."""
         if isinstance(X, (Scan, Matrix)):
             if isinstance(X, Scan):
-                plugin("losses", self.loss).check(X)
+                registry.plugin("losses", self.loss).check(X)
             matrix = Matrix.from_scan(X) if isinstance(X, Scan) else X
             if reset:
                 self.n_features_in_ = matrix.n_pixels

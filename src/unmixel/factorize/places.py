@@ -33,46 +33,56 @@ REGION = 0.35
 """Share of its peak above which positions belong to a place."""
 
 
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """Sums of residual and model over rectangular cells of the detector, for every position.
+@dataclass(frozen=True)
+class CellGrid:
+    """Rectangular cells of the detector.
 
     Parameters
     ----------
-    scan_shape, pattern_shape, cell : tuple of int
+    pattern_shape, cell : tuple of int
         `cell` is the size of a cell along each pattern axis, in pixels.
-    residual, model : ndarray of float32, shape (n, c)
     """
 
-    scan_shape: tuple[int, ...]
     pattern_shape: tuple[int, ...]
     cell: tuple[int, ...]
-    residual: NDArray[np.float32]
-    model: NDArray[np.float32]
 
     @classmethod
-    def of(cls, matrix: Matrix, budget: int) -> Cells:
-        """Return empty cells for a matrix: at most 1024, fewer where they would take half of the budget."""
+    def of(cls, matrix: Matrix, budget: int) -> CellGrid:
+        """Return the cells for a matrix: at most 1024, fewer where they would take half of the budget."""
         shape, n = matrix.pattern_grid.shape, matrix.n_positions
         most = int(np.clip(budget // (2 * BYTES_PER_VALUE * n), 16, MOST_CELLS))
         cell = [1] * len(shape)
         while math.prod(-(-size // c) for size, c in zip(shape, cell, strict=True)) > most:
             longest = int(np.argmax([size / c for size, c in zip(shape, cell, strict=True)]))
             cell[longest] += 1
-        count = math.prod(-(-size // c) for size, c in zip(shape, cell, strict=True))
-        empty = np.zeros((2, n, count), np.float32)
-        return cls(matrix.scan_grid.shape, shape, tuple(cell), empty[0], empty[1])
+        return cls(shape, tuple(cell))
 
-    def fill(self, positions: NDArray[np.intp], residual: NDArray[Any], model: NDArray[Any]) -> None:
-        """Write the sums of some positions, from values of shape (b, m) that are 0 where masked."""
-        self.residual[positions] = self._summed(residual)
-        self.model[positions] = self._summed(model)
+    def __len__(self) -> int:
+        """Return the number of cells."""
+        return math.prod(-(-size // c) for size, c in zip(self.pattern_shape, self.cell, strict=True))
 
-    def _summed(self, values: NDArray[Any]) -> NDArray[Any]:
+    def sums(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the sums over cells of values, shape (b, m) to (b, c)."""
         folded = values.reshape(-1, *self.pattern_shape)
         for axis, (size, cell) in enumerate(zip(self.pattern_shape, self.cell, strict=True), start=1):
             folded = np.add.reduceat(folded, np.arange(0, size, cell), axis=axis)
         return folded.reshape(len(values), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Sums of residual and model over cells of the detector, for every position.
+
+    Parameters
+    ----------
+    scan_shape : tuple of int
+    residual, model : ndarray of float32, shape (n, c)
+        0 where positions are left out.
+    """
+
+    scan_shape: tuple[int, ...]
+    residual: NDArray[np.float32]
+    model: NDArray[np.float32]
 
     def deviations(self, gain: float) -> NDArray[np.float32]:
         """Return how far the smoothed residual exceeds its noise, in standard deviations, shape (n, c).

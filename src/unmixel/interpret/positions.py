@@ -65,7 +65,7 @@ def match_positions(
     ----------
     scan : Scan
         Prepared as for the factorisation: the groups' detector. Pixels and positions of weight 0 are left out. It is
-        read block by block, twice (once where it fits half of the budget).
+        read block by block, twice (once where it fits half of the budget and is not averaged over neighbours).
     groups : Groups
         Of diffraction patterns; at least one must have spots.
     matcher : PositionMatcher
@@ -75,8 +75,8 @@ def match_positions(
     seed : int
         Of the surrogates.
     engine : Engine
-        Goes through the patterns where they are not averaged over neighbours: one of many workers (`DaskEngine`)
-        reads and compares them there.
+        Goes through the patterns: one of many workers (`DaskEngine`) reads and compares them there. Where they are
+        averaged over neighbours, positions at the borders of blocks are read several times.
 
     Returns
     -------

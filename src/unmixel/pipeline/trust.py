@@ -36,7 +36,10 @@ def promoted(model: Any, scan: Scan, factors: Factors, how: Factorize, note: Tel
 
     from unmixel.factorize import leftovers as left
 
-    found = left.leftovers(factors, Matrix.from_scan(scan), peaks=how.promote, budget=_budget(how))
+    engine = _walker(model, how)
+    found = left.leftovers(
+        factors, Matrix.from_scan(scan), peaks=how.promote, budget=_budget(how), engine=engine
+    )
     if not found.n_peaks:
         note("Nothing in the residual stands out of the noise: no structure was promoted to a component.")
         return factors
@@ -66,6 +69,11 @@ def _budget(how: Factorize) -> int:
     return int(how.memory_budget_MB * 1e6)
 
 
+def _walker(model: Any, how: Factorize) -> Any:
+    """Return who goes through the data: the workers of the fit where it has any, else all cores of this process."""
+    return model.engine if how.engine == "dask" else "numpy"
+
+
 def judged(model: Any, scan: Scan, factors: Factors, how: Factorize, note: Tell) -> Factors:
     """Return the factors with what the recipe asks for: places in the residual, errors, agreement.
 
@@ -86,7 +94,8 @@ def judged(model: Any, scan: Scan, factors: Factors, how: Factorize, note: Tell)
 
     matrix = Matrix.from_scan(scan)
     if how.residual_peaks:
-        found = leftovers(factors, matrix, peaks=how.residual_peaks, budget=_budget(how))
+        engine = _walker(model, how)
+        found = leftovers(factors, matrix, peaks=how.residual_peaks, budget=_budget(how), engine=engine)
         factors = replace(factors, leftovers=found)
     if how.uncertainty == "none":
         return factors

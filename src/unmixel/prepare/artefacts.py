@@ -16,7 +16,7 @@ from unmixel.engines.walk import Found
 from unmixel.prepare.contract import used_pixels
 from unmixel.prepare.ghosts import SMOOTHED_PIXELS, Asymmetry, slow_and_patchy, smoothed
 from unmixel.prepare.origin import find_spot, known_origin
-from unmixel.prepare.passes import Look, found_in
+from unmixel.prepare.passes import Look, Parts, found_in
 from unmixel.prepare.statistics import (
     Statistics,
     finite_statistics,
@@ -258,30 +258,6 @@ class _Small(Look):
         return Found(sums=(int(values.size - np.count_nonzero(whole)), _Values(np.unique(near))))
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """Some rows of a table, by number: a part of the scan sees few tiles, and sends no more than these."""
-
-    rows: dict[int, Image]
-
-    def __add__(self, more: _Rows) -> _Rows:
-        both = dict(self.rows)
-        for number, row in more.rows.items():
-            both[number] = both[number] + row if number in both else row
-        return _Rows(both)
-
-
-@dataclass(frozen=True, eq=False)
-class _TileSums(Look):
-    """Along: the tile of each position, -1 where it does not count. Sums: the sums of the patterns of each tile."""
-
-    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
-        """Return the sums of a block."""
-        (tiles,) = along
-        present = np.unique(tiles[tiles >= 0]).tolist()
-        return Found(sums=(_Rows({t: values[tiles == t].sum(axis=0, dtype=np.float64) for t in present}),))
-
-
 def tiles_of(scan: Scan, *, n_tiles: int = 64) -> NDArray[np.intp]:
     """Return the tile of each position, shape (n_positions,), -1 where it is not used.
 
@@ -313,7 +289,7 @@ def tile_means(scan: Scan) -> tuple[Statistics, Image]:
         When no position is used, or a used pixel is not finite somewhere.
     """
     tiles = tiles_of(scan)
-    found, beside = statistics_beside(scan, _TileSums(), tiles)
+    found, beside = statistics_beside(scan, Parts(), tiles)
     must_be_finite(scan, found)
     (sums,) = beside.sums
     counts = np.bincount(tiles[tiles >= 0])

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
-from unmixel.engines.blocks import DEFAULT_BUDGET, read_once
-from unmixel.engines.lazy import as_array
+from unmixel.engines.blocks import DEFAULT_BUDGET
+from unmixel.engines.walk import Found
 from unmixel.prepare.geometry import Geometry, measured_pixels
-from unmixel.prepare.passes import batches
+from unmixel.prepare.passes import Look, batches, found_in, walked_by
 
 Image = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -142,6 +142,7 @@ def virtual_image(
     voltage_kV: float | None = None,
     used: Mask | None = None,
     memory_budget: int = DEFAULT_BUDGET,
+    engine: Any = None,
 ) -> Image:
     """Return what virtual detectors record at each position: any number of them in one pass.
 
@@ -158,7 +159,10 @@ def virtual_image(
     used : ndarray of bool, shape pattern_shape, optional
         Pixels that count; those with a weight above 0 by default.
     memory_budget : int
-        Bytes for blocks of data.
+        Bytes for blocks of data; of each worker, where the engine has any.
+    engine : Engine or its name, optional
+        Goes through data that are in a file: with ``"dask"`` or a `DaskEngine` workers read them, and none of them
+        here. This process where it is not given.
 
     Returns
     -------
@@ -178,8 +182,9 @@ def virtual_image(
     [12.566, 15.708]
     """
     several = [detectors] if isinstance(detectors, Detector) else list(detectors)
-    masks = detector_masks(scan, several, center=center, voltage_kV=voltage_kV, used=used)
-    images = _sums(scan, masks, memory_budget).T.reshape(len(several), *scan.scan_shape)
+    with walked_by(engine, memory_budget):
+        masks = detector_masks(scan, several, center=center, voltage_kV=voltage_kV, used=used)
+        images = weighted_sums(scan, masks).reshape(len(several), *scan.scan_shape)
     return images[0] if isinstance(detectors, Detector) else images
 
 
@@ -219,6 +224,7 @@ def center_of_mass(
     voltage_kV: float | None = None,
     used: Mask | None = None,
     memory_budget: int = DEFAULT_BUDGET,
+    engine: Any = None,
 ) -> CenterOfMass:
     """Return how far the centre of mass of each pattern lies from its mean over the scan.
 
@@ -230,7 +236,7 @@ def center_of_mass(
         The part of the detector that is looked at; all of it where it is not given.
     unit : str, optional
         Unit of the result; that of the pattern axes by default.
-    center, voltage_kV, used, memory_budget
+    center, voltage_kV, used, memory_budget, engine
         As in `virtual_image`.
 
     Returns
@@ -257,12 +263,13 @@ def center_of_mass(
     [[-1.0, 1.0]]
     """
     seen = measured_pixels(scan, used)
-    geometry = Geometry.of(scan, unit=unit, center=center, voltage_kV=voltage_kV)
-    share = seen.astype(np.float64)
-    if detector is not None:
-        own = Geometry.of(scan, unit=detector.unit, center=geometry.center, voltage_kV=voltage_kV)
-        share = _covered(detector, detector.shares(own) * seen)
-    total, *moments = _sums(scan, moment_masks(share, geometry), memory_budget).T
+    with walked_by(engine, memory_budget):
+        geometry = Geometry.of(scan, unit=unit, center=center, voltage_kV=voltage_kV)
+        share = seen.astype(np.float64)
+        if detector is not None:
+            own = Geometry.of(scan, unit=detector.unit, center=geometry.center, voltage_kV=voltage_kV)
+            share = _covered(detector, detector.shares(own) * seen)
+        total, *moments = weighted_sums(scan, moment_masks(share, geometry))
     with np.errstate(invalid="ignore", divide="ignore"):
         maps = [np.where(total > 0, moment / total, np.nan).reshape(scan.scan_shape) for moment in moments]
     counts = (total > 0).reshape(scan.scan_shape)
@@ -270,26 +277,6 @@ def center_of_mass(
         counts = counts & (scan.position_weights > 0)
     mean = [float(image[counts].mean()) if counts.any() else 0.0 for image in maps]
     return CenterOfMass(maps[0] - mean[0], maps[1] - mean[1], (mean[0], mean[1]), geometry.unit)
-
-
-def frames(
-    scan: Scan, memory_budget: int, columns: NDArray[np.intp] | None = None
-) -> Iterator[tuple[NDArray[np.intp], Image]]:
-    """Yield positions (b,) and their patterns (b, n_pixels or columns) as float64, each pattern once.
-
-    Parameters
-    ----------
-    scan : Scan
-    memory_budget : int
-        Bytes for blocks of data.
-    columns : ndarray of int, optional
-        Numbers of the pixels to look at; all where it is not given.
-    """
-    n_scan = len(scan.scan_axes)
-    for block in read_once(as_array(scan.data, n_scan), n_scan, memory_budget):
-        for part in batches(block.values):
-            rows = block.values[part]
-            yield block.positions[part], np.asarray(rows if columns is None else rows[:, columns], np.float64)
 
 
 def _covered(detector: Detector, shares: Image) -> Image:
@@ -304,12 +291,32 @@ def _covered(detector: Detector, shares: Image) -> Image:
     return shares
 
 
-def _sums(scan: Scan, masks: Image, memory_budget: int) -> Image:
-    """Return the sums of each pattern over masks (n_pixels, k), shape (n_positions, k)."""
+def weighted_sums(scan: Scan, masks: Image) -> Image:
+    """Return the sums of each pattern over masks, shape (n_pixels, k): shape (k, n_positions), from one pass."""
     columns = np.flatnonzero(masks.any(axis=1))
-    whole = len(columns) == scan.n_pixels
-    wanted = masks if whole else masks[columns]
-    sums = np.zeros((scan.n_positions, masks.shape[1]))
-    for positions, values in frames(scan, memory_budget, None if whole else columns):
-        sums[positions] = values @ wanted
-    return sums
+    return np.asarray(found_in(_Weighted(columns, masks[columns]), scan.data, len(scan.scan_axes)).here[0])
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighted(Look):
+    """Here: the weighted sums of each pattern, shape (k, b), float64.
+
+    Parameters
+    ----------
+    columns : ndarray of int, shape (c,)
+        Numbers of the pixels that count.
+    shares : ndarray, shape (c, k)
+        How much of each counts.
+    """
+
+    columns: NDArray[np.intp]
+    shares: Image
+
+    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
+        """Return the sums of a block."""
+        whole = len(self.columns) == values.shape[1]
+        sums = np.empty((self.shares.shape[1], len(values)))
+        for part in batches(values):
+            rows = values[part] if whole else values[part][:, self.columns]
+            sums[:, part] = (np.asarray(rows, np.float64) @ self.shares).T
+        return Found((sums,))

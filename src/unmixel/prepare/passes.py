@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixel.core import registry
 from unmixel.engines.blocks import DEFAULT_BUDGET, BlockReader, ReadOnce
 from unmixel.engines.lazy import as_array, is_lazy
 from unmixel.engines.numpy_engine import NumpyEngine
@@ -50,12 +51,13 @@ def walked_by(engine: Any, budget: int = DEFAULT_BUDGET) -> Iterator[None]:
 
     Parameters
     ----------
-    engine : Engine or None
-        None for this process.
+    engine : Engine or its name, or None
+        None for the one that does so already: this process, where nobody has said otherwise.
     budget : int
         Bytes for blocks, of each worker where the engine has any.
     """
-    token = _ENGINE.set((engine, budget))
+    now = _ENGINE.get()[0] if engine is None else registry.plugin("engines", engine)
+    token = _ENGINE.set((now, budget))
     try:
         yield
     finally:
@@ -82,8 +84,9 @@ def found_in(look: Look, data: Any, n_scan_axes: int, *along: NDArray[Any]) -> F
     data = as_array(data, n_scan_axes)
     engine, budget = _ENGINE.get()
     if engine is None or not is_lazy(data):
-        return NumpyEngine(1).walk(look, ReadOnce(data, n_scan_axes), along)
-    found = engine.walk(look, engine.resident(BlockReader(data, n_scan_axes, budget)), along)
+        return NumpyEngine(1).walk(look, ReadOnce(data, n_scan_axes, budget), along)
+    with engine.threads():
+        found = engine.walk(look, engine.resident(BlockReader(data, n_scan_axes, budget)), along)
     here, sums = (
         tuple(engine.to_host(part) if hasattr(part, "shape") else part for part in parts)
         for parts in (found.here, found.sums)
@@ -130,3 +133,32 @@ class Total(Look):
             if wanted[part].any():
                 total += values[part][wanted[part]].sum(axis=0, dtype=np.float64)
         return Found(sums=(total,))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows of a table, by number: a part of the scan sees few of them, and sends no more than these."""
+
+    rows: dict[int, NDArray[np.float64]]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows."""
+        return sum(row.nbytes for row in self.rows.values())
+
+    def __add__(self, more: Rows) -> Rows:
+        both = dict(self.rows)
+        for number, row in more.rows.items():
+            both[number] = both[number] + row if number in both else row
+        return Rows(both)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts(Look):
+    """Along: the part of the scan that each position is in, -1 for none. Sums: the sum of each part, as `Rows`."""
+
+    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
+        """Return the sums of a block."""
+        (parts,) = along
+        present = np.unique(parts[parts >= 0]).tolist()
+        return Found(sums=(Rows({n: values[parts == n].sum(axis=0, dtype=np.float64) for n in present}),))

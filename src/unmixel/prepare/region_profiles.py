@@ -14,8 +14,8 @@ from unmixel.core.units import memory
 from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import DEFAULT_BUDGET
 from unmixel.physics.rings import RadialProfile
-from unmixel.prepare.detectors import frames
 from unmixel.prepare.geometry import Geometry, measured_pixels
+from unmixel.prepare.passes import Parts, found_in, walked_by
 from unmixel.prepare.statistics import used_positions
 
 
@@ -51,7 +51,7 @@ class RegionProfiles:
         return iter(self.profiles)
 
 
-def region_profiles(
+def region_profiles(  # noqa: PLR0913 - one keyword per documented setting
     scan: Scan,
     regions: NDArray[Any],
     *,
@@ -61,6 +61,7 @@ def region_profiles(
     voltage_kV: float | None = None,
     used: NDArray[np.bool_] | None = None,
     memory_budget: int = DEFAULT_BUDGET,
+    engine: Any = None,
 ) -> RegionProfiles:
     """Return the mean pattern and the radial profile of each region of a scan.
 
@@ -74,7 +75,7 @@ def region_profiles(
         Of the profiles: ``1/angstrom``, ``1/nm``, ``mrad`` or ``px``; that of the pattern axes by default.
     width : float, optional
         Width of a ring in `unit`; half of the shorter side of a pixel where it is not given.
-    center, voltage_kV, used
+    center, voltage_kV, used, engine
         As in `unmixel.virtual_image`.
     memory_budget : int
         Bytes for blocks of data and for the sums of all regions.
@@ -100,8 +101,6 @@ def region_profiles(
     >>> found.n_positions.tolist(), [float(profile.mean[2].round(3)) for profile in found]
     ([2, 1], [0.5, 3.0])
     """
-    from scipy import sparse
-
     labels, numbers = _numbered(scan, regions)
     needed = 8 * len(labels) * scan.n_pixels
     if needed > memory_budget // 2:
@@ -112,17 +111,12 @@ def region_profiles(
             hint="give more, or fewer regions at a time",
         )
     seen = measured_pixels(scan, used)
-    geometry = Geometry.of(scan, unit=unit, center=center, voltage_kV=voltage_kV)
-    rings = geometry.rings(seen, width)
-    sums = np.zeros((len(labels), scan.n_pixels))
-    for positions, values in frames(scan, memory_budget // 2):
-        region = numbers[positions]
-        inside = np.flatnonzero(region >= 0)
-        if inside.size:
-            ones = (np.ones(inside.size), (region[inside], inside))
-            sums += sparse.csr_array(ones, shape=(len(labels), len(positions))) @ values
+    with walked_by(engine, memory_budget):
+        geometry = Geometry.of(scan, unit=unit, center=center, voltage_kV=voltage_kV)
+        rings = geometry.rings(seen, width)
+        (found,) = found_in(Parts(), scan.data, len(scan.scan_axes), numbers).sums
     n = np.bincount(numbers[numbers >= 0], minlength=len(labels))
-    sums /= n[:, None]
+    sums = np.stack([found.rows[number] for number in range(len(labels))]) / n[:, None]
     profiles = tuple(
         rings.profile(pattern, scan.gain / many * np.maximum(pattern, 0.0))
         for pattern, many in zip(sums, n, strict=True)

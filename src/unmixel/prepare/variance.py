@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from unmixel.core.errors import InputError
 from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import DEFAULT_BUDGET
+from unmixel.engines.walk import Found, added
 from unmixel.physics.rings import RingGrid
-from unmixel.prepare.detectors import frames
 from unmixel.prepare.geometry import Geometry, measured_pixels
+from unmixel.prepare.passes import Look, batches, found_in, walked_by
 from unmixel.prepare.statistics import used_positions
 
 Float = NDArray[np.float64]
@@ -57,7 +59,7 @@ class VarianceProfile:
     unit: str
 
 
-def variance_profile(
+def variance_profile(  # noqa: PLR0913 - one keyword per documented setting
     scan: Scan,
     *,
     unit: str | None = None,
@@ -67,6 +69,7 @@ def variance_profile(
     used: NDArray[np.bool_] | None = None,
     gain: float | None = None,
     memory_budget: int = DEFAULT_BUDGET,
+    engine: Any = None,
 ) -> VarianceProfile:
     """Return the normalised variance V(k) of a scan's diffraction, counting noise taken off.
 
@@ -83,8 +86,8 @@ def variance_profile(
     gain : float, optional
         Variance over mean of the noise; what the step ``poisson_weights`` found by default (1 without it). 0 leaves
         the noise in.
-    memory_budget : int
-        Bytes for blocks of data.
+    memory_budget, engine
+        As in `unmixel.virtual_image`.
 
     Returns
     -------
@@ -119,50 +122,75 @@ def variance_profile(
             got=f"{int(chosen.sum())} positions and a gain of {noise}",
             hint="leave fewer positions out",
         )
-    geometry = Geometry.of(scan, unit=unit, center=center, voltage_kV=voltage_kV)
-    rings = geometry.rings(seen, width)
-    running = _Sums(rings, noise)
-    for positions, values in frames(scan, memory_budget):
-        inside = chosen[positions]
-        if inside.any():
-            running.add(values if inside.all() else values[inside])
+    with walked_by(engine, memory_budget):
+        geometry = Geometry.of(scan, unit=unit, center=center, voltage_kV=voltage_kV)
+        rings = geometry.rings(seen, width)
+        found = found_in(_Speckle(rings, noise), scan.data, len(scan.scan_axes), chosen)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return running.profile(seen.ravel())
+        return _Sums(rings, noise, *found.sums).profile(seen.ravel())
 
 
-class _Sums:
-    """Running sums of one pass: over positions for each pixel, and for each ring."""
+@dataclass(frozen=True, eq=False)
+class _Speckle(Look):
+    """Along: whether a position is used. Sums: those of `_Sums`, of the used ones."""
 
-    def __init__(self, rings: RingGrid, gain: float) -> None:
-        n_pixels, r = rings.shares.shape[1], len(rings)
-        self.rings, self.gain, self.n = rings, gain, 0
-        self.first, self.second = np.zeros(n_pixels), np.zeros(n_pixels)
-        # of each pattern: mean m and mean square q of a ring, and their products
-        self.m, self.q, self.mm, self.qq, self.mq = np.zeros((5, r))
-        # normalised variance within a ring: number of patterns that counted something, sum, sum of squares
-        self.within_n, self.within, self.within_2 = np.zeros((3, r))
+    rings: RingGrid
+    gain: float
 
-    def add(self, values: Float) -> None:
-        """Add patterns, shape (b, n_pixels)."""
+    def on_host(self, values: NDArray[Any], *along: NDArray[Any]) -> Found:
+        """Return the sums of a block."""
+        (used,) = along
+        total = self._of(values[:0])
+        for part in batches(values):
+            if used[part].any():
+                total = added(total, self._of(values[part] if used[part].all() else values[part][used[part]]))
+        return Found(sums=total)
+
+    def _of(self, values: NDArray[Any]) -> tuple[Any, ...]:
+        """Return the sums of patterns, shape (b, n_pixels)."""
+        values = np.asarray(values, np.float64)
         square = values**2
-        self.n += len(values)
-        self.first += values.sum(axis=0)
-        self.second += square.sum(axis=0)
         m, q, alike = self.rings.mean(values), self.rings.mean(square), self.rings.n_alike
-        self.m += m.sum(axis=0)
-        self.q += q.sum(axis=0)
-        self.mm += (m * m).sum(axis=0)
-        self.qq += (q * q).sum(axis=0)
-        self.mq += (m * q).sum(axis=0)
         counted = (m > 0) & (alike > 1.5)
         single = (q - m**2) * (alike / np.maximum(alike - 1, 0.5)) - self.gain * m
         within = np.divide(single, m**2, out=np.zeros_like(m), where=counted)
-        self.within_n += counted.sum(axis=0)
-        self.within += within.sum(axis=0)
-        self.within_2 += (within**2).sum(axis=0)
+        each = (values, square, m, q, m * m, q * q, m * q, counted, within, within**2)
+        return (len(values), *(one.sum(axis=0, dtype=np.float64) for one in each))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Sums over `n` positions.
+
+    Parameters
+    ----------
+    rings : RingGrid
+    gain : float
+    n : int
+    first, second : ndarray, shape (n_pixels,)
+        Of the values of each pixel and of their squares.
+    m, q, mm, qq, mq : ndarray, shape (r,)
+        Of mean m and mean square q of each ring, and of their products.
+    within_n, within, within_2 : ndarray, shape (r,)
+        Number of patterns in which a ring counted something, sum and sum of squares of its normalised variance there.
+    """
+
+    rings: RingGrid
+    gain: float
+    n: int
+    first: Float
+    second: Float
+    m: Float
+    q: Float
+    mm: Float
+    qq: Float
+    mq: Float
+    within_n: Float
+    within: Float
+    within_2: Float
 
     def profile(self, seen: NDArray[np.bool_]) -> VarianceProfile:
-        """Return the variance profile of what was added."""
+        """Return the variance profile of these sums."""
         n, gain, alike = self.n, self.gain, self.rings.n_alike
         m, q = self.m / n, self.q / n
         image, image_error = self._variance_image(seen)

@@ -21,7 +21,8 @@ from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import compact_dtype, read_once
 from unmixel.engines.lazy import as_array
 from unmixel.engines.numpy_engine import NumpyEngine
-from unmixel.prepare.detectors import frames
+from unmixel.prepare.detectors import weighted_sums
+from unmixel.prepare.passes import walked_by
 from unmixel.web.bins import AT_ONCE, Cover, bins_for
 from unmixel.web.drawers import Drawer, drawer_for
 
@@ -338,12 +339,8 @@ class TileStore:
 
     def _by_pass(self, shares: Float) -> Float:
         """Return the exact image by reading the data."""
-        weights = shares.ravel()
-        columns = np.flatnonzero(weights)
-        sums = np.zeros(self.scan.n_positions)
-        for positions, values in frames(self.scan, self.budget // 4, columns):
-            sums[positions] = values @ weights[columns]
-        return sums.reshape(self.scan.scan_shape)
+        with walked_by(None, self.budget // 4):
+            return weighted_sums(self.scan, shares.reshape(-1, 1)).reshape(self.scan.scan_shape)
 
 
 def _joined(runs: list[_Run]) -> _Run:

@@ -5,21 +5,33 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 
 import numpy as np
 import pytest
 
-from unmixel import NMF, Sparse
+import unmixel
+from unmixel import NMF, Annulus, Disk, Sparse
 from unmixel.core import registry
+from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.scan import Scan
+from unmixel.engines import remote_blocks
+from unmixel.engines.blocks import BlockReader
 from unmixel.engines.dask_engine import DaskEngine
 from unmixel.engines.lazy import wrap
 from unmixel.engines.numpy_engine import NumpyEngine
+from unmixel.engines.walk import Found, Task
+from unmixel.factorize.leftovers import leftovers
 from unmixel.factorize.losses.sparse_counts import SparseRows
+from unmixel.factorize.start import GivenStart
+from unmixel.interpret.matcher import PositionMatcher
+from unmixel.interpret.neighbourhood import Neighbourhoods
+from unmixel.interpret.positions import match_positions
 from unmixel.prepare import statistics
 from unmixel.prepare.artefacts import inspect_detector
 from unmixel.prepare.passes import walked_by
+from unmixel.testing.crystals import View, groups_of, zirconium_alloys
 
 BUDGET = 1_000_000
 SCAN, DETECTOR = (11, 13), (31, 26)
@@ -44,7 +56,7 @@ class Far:
         return found
 
     def __reduce__(self):
-        return Far, (self.values, "there")
+        return Far, (self.values, "there", self.chunks)
 
     def __dask_tokenize__(self):
         return ("far", id(self))
@@ -165,6 +177,152 @@ def test_the_detector_is_looked_at_there(counts, least: int) -> None:
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
 
 
+def everything_of(found: object) -> list[np.ndarray]:
+    """Return all numbers in a result."""
+    if isinstance(found, np.ndarray | int | float):
+        return [np.asarray(found)]
+    if isinstance(found, tuple):
+        return [array for part in found for array in everything_of(part)]
+    kept = (getattr(found, one.name) for one in fields(found))
+    return [array for part in kept if not isinstance(part, str) for array in everything_of(part)]
+
+
+REGIONS = np.arange(1, 1 + SCAN[0] * SCAN[1]).reshape(SCAN) // 20
+VERBS = {
+    # whole shares: sums of counts are exact, whatever is added first
+    "moments": partial(unmixel.center_of_mass, unit="px", center=(14, 12)),
+    "rings": partial(
+        unmixel.virtual_image, detectors=[Disk(3, "px"), Annulus(4, 8, "px")], used=np.ones(DETECTOR, bool)
+    ),
+    "variance": partial(unmixel.variance_profile, unit="px", width=2, gain=1),
+    "regions": partial(unmixel.region_profiles, regions=REGIONS, unit="px", width=2),
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_verbs_find_the_same_and_read_nothing_here(counts, name: str) -> None:
+    look = partial(VERBS[name], memory_budget=BUDGET)
+    here, there = look(scan_of(counts, lazy=False)), look(scan_of(counts, lazy=True), engine=FarEngine())
+    assert READS["here"] == 0
+    assert READS["there"] >= counts.size
+    for one, two in zip(everything_of(here), everything_of(there), strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-12, atol=1e-12)
+
+
+def test_sums_of_counts_are_the_same_bit_for_bit(counts) -> None:
+    whole = np.zeros(DETECTOR, bool)
+    whole[10:19, 8:17] = True
+    detector = Disk(30, "px")  # of which all pixels in use count whole
+    here = unmixel.virtual_image(scan_of(counts, lazy=False), detector, used=whole)
+    there = unmixel.virtual_image(scan_of(counts, lazy=True), detector, used=whole, engine=FarEngine())
+    np.testing.assert_array_equal(there, here)
+    np.testing.assert_array_equal(here, counts[..., whole].sum(axis=-1))
+    one, two = (
+        unmixel.region_profiles(scan_of(counts, lazy), REGIONS, center=(14, 12), unit="px", engine=engine)
+        for lazy, engine in ((False, None), (True, FarEngine()))
+    )
+    np.testing.assert_array_equal(two.patterns, one.patterns)
+
+
+def test_the_residual_is_looked_at_there(counts) -> None:
+    y, x = np.indices(SCAN)
+    spot = np.zeros(DETECTOR)
+    spot[20:24, 4:8] = 6.0
+    more = np.random.default_rng(2).poisson(spot * (np.hypot(y - 6, x - 8) < 2.5)[..., None, None])
+    values = (counts + more).astype(np.uint16)
+    start = GivenStart(np.ones((1, *SCAN)), counts.mean(axis=(0, 1))[None])
+    factors = NMF(1, start=start, sketch_sweeps=0, max_iter=2).factorize(scan_of(values, lazy=False))
+    engine = FarEngine()
+    here, there = (
+        leftovers(factors, Matrix.from_scan(scan_of(values, lazy)), budget=BUDGET, engine=one)
+        for lazy, one in ((False, "numpy"), (True, engine))
+    )
+    assert READS["here"] == 0
+    assert READS["there"] >= values.size
+    assert here.n_peaks
+    np.testing.assert_array_equal(there.places, here.places)
+    for name in ("z_map", "z_pattern", "significance", "counts", "maps", "patterns"):
+        one, two = (getattr(found, name) for found in (here, there))
+        np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6 * np.nanmax(np.abs(one)))
+
+
+@dataclass(frozen=True)
+class Patterns(Task):
+    """Here: the patterns themselves. Sums: how often each position was seen."""
+
+    n_positions: int
+
+    def __call__(self, engine, block, *along):
+        return Found((block.values.T,), (np.bincount(along[0], minlength=self.n_positions),))
+
+
+@pytest.mark.parametrize("sigma", [0.4, 1.0])
+def test_neighbours_are_averaged_there(counts, sigma: float) -> None:
+    n = SCAN[0] * SCAN[1]
+    # numpy has room for larger tiles than a worker
+    here, there = (
+        Neighbourhoods(scan_of(counts, lazy), sigma, budget, engine).walk(Patterns(n), (np.arange(n),))
+        for lazy, budget, engine in ((False, 10**9, NumpyEngine(1)), (True, 1_000_000, FarEngine()))
+    )
+    assert READS["here"] == 0
+    assert counts.size < READS["there"] < 6 * counts.size
+    np.testing.assert_array_equal(there.sums[0], np.ones(n))
+    np.testing.assert_allclose(there.here[0], here.here[0], rtol=1e-6)
+
+
+@dataclass(frozen=True)
+class Rounded(Task):
+    """Here: sums of the patterns. Sums: the patterns divided by 3, so that the order of adding shows."""
+
+    def __call__(self, engine, block, *along):
+        thirds = block.values.astype(np.float32) / np.float32(3)
+        return Found((block.values.sum(axis=1) + along[0],), (thirds.sum(axis=0), len(thirds)))
+
+
+def test_how_many_runs_are_asked_for_at_once_changes_nothing(counts, monkeypatch) -> None:
+    monkeypatch.setattr(remote_blocks, "RUNS", (13, 128))
+    engine, along = FarEngine(), np.arange(SCAN[0] * SCAN[1])
+    blocks = engine.resident(BlockReader(wrap(Far(counts), (3, 5, *DETECTOR)), 2, 500_000))
+    assert len(blocks.runs) == 13
+    found, sent = [], []
+    for lot in (1, 2, 4, 8, 16):
+        engine.near.sent.clear()
+        blocks.lot = lot
+        found.append(engine.walk(Rounded(), blocks, (along,)))
+        sent.append(len(engine.near.sent))
+    assert sent == sorted(sent, reverse=True)
+    assert found[0].sums[1] == along.size
+    np.testing.assert_array_equal(found[0].here[0], counts.sum(axis=(2, 3)).ravel() + along)
+    for one in found[1:]:
+        np.testing.assert_array_equal(one.here[0], found[0].here[0])
+        np.testing.assert_array_equal(one.sums[0], found[0].sums[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("neighbourhood", [0.0, 0.4])
+def test_positions_are_matched_there(neighbourhood: float) -> None:
+    zones = [(zirconium_alloys()[0], (0, 0, 1)), (zirconium_alloys()[1], (1, 1, 0))]
+    patterns = [View(rotation_deg=25, electrons=4_000).pattern(*zone) for zone in zones]
+    expected = np.array(patterns)[np.indices((7, 9))[1] // 5]
+    values = np.random.default_rng(0).poisson(expected).astype(np.uint16)
+    chunks = (3, 5, *values.shape[2:])
+    look = partial(
+        match_positions,
+        groups=groups_of(patterns),
+        matcher=PositionMatcher(neighbourhood=neighbourhood, surrogates=200),
+        memory_budget=6_000_000,
+    )
+    here = look(Scan.from_array(values))
+    there = look(Scan.from_array(wrap(Far(values, chunks=chunks), chunks)), engine=FarEngine())
+    assert READS["here"] == 0
+    assert READS["there"] >= values.size
+    assert here.group.max() == 1
+    for name in ("group", "best", "mirrored"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+    for name in ("electrons", "similarity", "runner_up", "rotation_deg", "p_value", "agreement"):
+        np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=1e-5, atol=1e-6)
+
+
 @pytest.fixture
 def gathered(monkeypatch) -> list[int]:
     sizes, of = [], SparseRows.of.__func__
@@ -209,7 +367,8 @@ def test_counts_stay_there_as_entries_where_most_are_zero(
 
 
 @pytest.mark.slow
-def test_a_pass_over_counts_sends_what_positions_and_pixels_need(counts) -> None:
+def test_a_pass_over_counts_sends_what_positions_and_pixels_need(counts, monkeypatch) -> None:
+    monkeypatch.setattr(remote_blocks, "LOT_S", (0.0, np.inf))  # a pass as on data that take their time
     values = np.random.default_rng(1).binomial(counts, 0.02).astype(np.uint16)
     engine, sizes = FarEngine(), []
     for sweeps in (1, 3):

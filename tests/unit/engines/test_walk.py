@@ -73,7 +73,7 @@ def test_runs_of_a_worker_hold_every_block_once() -> None:
     total = None
     for run in blocks.runs:
         positions = np.concatenate([reader.positions(i) for i in run])
-        found = home.look(Parcel(packed(task)), run, Parcel(packed((along[positions],))))
+        found = home.look(Parcel(packed(task)), [run], [Parcel(packed((along[positions],)))])
         np.testing.assert_array_equal(found.here[0][1], along[positions])
         total = added(total, found.sums)
     np.testing.assert_array_equal(total[0], np.asarray(data).reshape(-1, 5).sum(axis=0))

@@ -15,7 +15,7 @@ from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.scan import Scan
 from unmixel.factorize.leftovers import leftovers, promoted
 from unmixel.factorize.model import NMF
-from unmixel.factorize.places import Cells, threshold_for
+from unmixel.factorize.places import CellGrid, threshold_for
 from unmixel.factorize.start import GivenStart
 from unmixel.prepare.masks import MaskImage
 from unmixel.prepare.weights import PoissonWeights
@@ -164,11 +164,12 @@ def test_any_shape(scan, pattern, budget):
 def test_cells_hold_every_pixel_once_and_keep_to_the_budget():
     rng = np.random.default_rng(0)
     matrix = Matrix.from_array(rng.random((6, 37 * 41)), scan_shape=(2, 3), pattern_shape=(37, 41))
-    cells = Cells.of(matrix, budget=10_000)
-    assert cells.residual.shape[1] <= max(16, 10_000 // (2 * 24 * 6))
-    cells.fill(np.arange(6), matrix.data, 2 * matrix.data)
-    np.testing.assert_allclose(cells.residual.sum(axis=1), matrix.data.sum(axis=1), rtol=1e-5)
-    np.testing.assert_allclose(cells.model, 2 * cells.residual, rtol=1e-5)
+    cells = CellGrid.of(matrix, budget=10_000)
+    sums = cells.sums(matrix.data)
+    assert sums.shape == (6, len(cells))
+    assert len(cells) <= max(16, 10_000 // (2 * 24 * 6))
+    np.testing.assert_allclose(sums.sum(axis=1), matrix.data.sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(cells.sums(np.eye(37 * 41)).sum(axis=1), 1)
 
 
 def test_wrong_requests_are_refused():
