@@ -351,7 +351,7 @@ class RemoteBlocks:
         return self.cluster.submit(
             _look, self._home, job, lot, parts, self._formed,
             workers=[worker], allow_other_workers=True, retries=RETRIES, pure=False,
-            priority=-run.start,  # in order: what is read ahead is what comes next
+            priority=-lot[0].start,  # in order: what is read ahead is what comes next
         )  # fmt: skip
 
 
