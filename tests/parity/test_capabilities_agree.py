@@ -357,7 +357,8 @@ def test_workers_open_every_form_of_file(scan, two, tmp_path, form: str) -> None
 
 def test_a_worker_that_is_killed_changes_nothing(scan, cluster, capsys) -> None:
     engine = dask_engine(cluster, 2)
-    settings = {"max_iter": 12, "sketch_sweeps": 2}
+    settings = {"max_iter": 40, "tol": 0.0, "sketch_sweeps": 2}
+    fitted(scan, engine, **settings | {"max_iter": 2})  # workers import, and open the file
     start = time.perf_counter()
     whole = fitted(scan, engine, **settings)
     usual = time.perf_counter() - start

@@ -25,7 +25,7 @@ from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.scan import Scan
 from unmixel.engines.blocks import BlockReader, compact_dtype
 from unmixel.engines.numpy_engine import NumpyEngine, cores
-from unmixel.engines.remote_blocks import ARRAYS, PROCESS_BYTES, RUN_BYTES, RUNS
+from unmixel.engines.remote_blocks import ARRAYS, PROCESS_BYTES, run_count
 from unmixel.engines.walk import Found
 from unmixel.factorize.model import NMF
 from unmixel.factorize.products import BlockProducts
@@ -249,7 +249,7 @@ def predict(job: Job, rates: Rates) -> Cost:
     n, m, k, l = job.n_positions, job.n_pixels, job.n_components, job.width  # noqa: E741 - the formula's own
     values, read = n * m, job.n_bytes / rates.read
     again = 0.0 if job.kept else read
-    runs = max(RUNS[0], min(RUNS[1], job.n_bytes // RUN_BYTES))
+    runs = run_count(job.n_bytes)
     first = iter([read])
 
     def step(name: str, passes: int, cost: float, *, rows: int, along: float, back: float) -> Step:
