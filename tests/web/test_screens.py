@@ -46,6 +46,8 @@ def test_every_screen_is_copied_and_saved(all_of_it: Any, name: str) -> None:
     """Each button is pressed: every text is one that does something, every file holds what it says."""
     page = all_of_it
     ready(page, name)
+    # what is saved is there when its arrays have come
+    page.get_by_role("button", name=re.compile("^Save (figure|table)")).first.wait_for(timeout=LONG)
     seen = set()
     for place in range(page.locator(".actions").count()):
         actions = page.locator(".actions").nth(place)
