@@ -330,7 +330,7 @@ class RemoteBlocks:
             lot = here.pop(future)
             if few:
                 whole[future] = answer
-            parts = (part.astype(dtype) for dtype, part in (_here(answer) if few else answer))
+            parts = answer.here if few else (part.astype(dtype) for dtype, part in answer)
             positions = np.concatenate([self._positions(run) for run in lot])
             places.put(Block(positions, np.empty(0)), tuple(map(engine.asarray, parts)))
             self.loads += sum(map(len, lot))
