@@ -23,8 +23,9 @@ from unmixel.engines.base import Blocks
 from unmixel.engines.blocks import Block
 from unmixel.engines.torch_engine import TorchEngine
 from unmixel.engines.walk import Found
-from unmixel.factorize.fit import Work, fit
+from unmixel.factorize.fit import fit
 from unmixel.factorize.solve import solve
+from unmixel.factorize.work import Work
 
 
 @dataclass(frozen=True)

@@ -38,20 +38,6 @@ class Task:
     beam: Any
 
 
-def stretched(kernel: Any, factor: float) -> Any:
-    """Return an image of the kernel that is `factor` times as wide: odd lengths, sum 1, linear interpolation."""
-    import numpy as np
-    from scipy.ndimage import map_coordinates
-
-    if factor == 1:
-        return np.asarray(kernel)
-    halves = [int(np.ceil(factor * (n // 2))) for n in kernel.shape]
-    grid = np.meshgrid(*(np.arange(-h, h + 1) / factor for h in halves), indexing="ij")
-    places = [g + n // 2 for g, n in zip(grid, kernel.shape, strict=True)]
-    image = map_coordinates(np.asarray(kernel, np.float64), places, order=1, mode="constant")
-    return image / image.sum()
-
-
 def settled(task: Task, file: Path | None, *overrides: str) -> Recipe:
     """Return the recipe of a file (None: the one that ships), with every open end settled by the data."""
     from unmixel.pipeline.resolve import Request, settle
@@ -62,10 +48,11 @@ def settled(task: Task, file: Path | None, *overrides: str) -> Recipe:
 
 def prepared(task: Task, recipe: Recipe) -> Scan:
     """Return the scan after the recipe's steps, the beam measured and its kernel as wrong as the case wants."""
+    from unmixel.physics.kernels import stretched_kernel
     from unmixel.pipeline import stages
 
     scan = stages.prepare(task.scan, recipe, lambda name: None)
-    extras = {**scan.extras, "beam": stretched(scan.extras["beam"], task.case.spot)}
+    extras = {**scan.extras, "beam": stretched_kernel(scan.extras["beam"], task.case.spot)}
     return replace(scan, extras=extras)
 
 

@@ -11,8 +11,8 @@ import pytest
 from unmixel import NMF
 from unmixel.core import registry
 from unmixel.dataset.matrix import Grid, Matrix
-from unmixel.factorize.fit import Work
 from unmixel.factorize.least_squares import LeastSquares
+from unmixel.factorize.work import Work
 
 torch = pytest.importorskip("torch", reason="torch is an extra: pip install 'unmixel[torch]'")
 

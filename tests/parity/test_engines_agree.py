@@ -12,7 +12,7 @@ from unmixel.core import registry
 from unmixel.dataset.matrix import Grid, Matrix
 from unmixel.engines.lazy import wrap
 from unmixel.engines.numpy_engine import NumpyEngine
-from unmixel.factorize.fit import Work
+from unmixel.factorize.work import Work
 from unmixel.testing import metrics, phantoms
 
 torch = pytest.importorskip("torch", reason="torch is an extra: pip install 'unmixel[torch]'")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,29 +13,28 @@ from numpy.typing import NDArray
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.results import Convergence, Residual
-from unmixel.engines.blocks import BlockReader
 from unmixel.factorize.closing import Closed, close, finished, host_factor, to_the_end
 from unmixel.factorize.constraints.support import Support
-from unmixel.factorize.contracts import DataProducts, Descent
+from unmixel.factorize.contracts import Descent
 from unmixel.factorize.descent import Sweep
 from unmixel.factorize.draft import Draft
 from unmixel.factorize.edge import n_spread
 from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.losses.frobenius import Frobenius
-from unmixel.factorize.matched import blurred, matched_passes, matched_width
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.polish import polish_by_anchors
 from unmixel.factorize.problem import Problem
 from unmixel.factorize.products import products_of
-from unmixel.factorize.refine import Told, continued, refine, refined_width
+from unmixel.factorize.refine import continued, refine, refined_width
 from unmixel.factorize.significance import Evidence
-from unmixel.factorize.sketch import Sketch, check_fits, sketch_passes, width_for
 from unmixel.factorize.solve import first, solve
 from unmixel.factorize.state import SketchState, State
+from unmixel.factorize.stretching import Widths, open_widths
 from unmixel.factorize.thinning import divisible, thinned
+from unmixel.factorize.widths import fitted_widths
+from unmixel.factorize.work import OnSketch, Work
 
 OnSweep = Callable[[State], None]
-OnSketch = Callable[[SketchState], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +54,7 @@ class Fit:
         What penalties were tied to; NaN where nothing asked.
     notes : dict
         ``held_in_memory``, ``sketch_sweeps``, ``noise``, ``refinements``, ``spread`` (how many components fill the
-        scan, where a constraint asked): what was done in words and numbers.
+        scan) and ``widths`` (how wide kernels are), where a constraint asked: what was done in words and numbers.
     """
 
     maps: NDArray[Any]
@@ -76,113 +74,6 @@ class Fit:
             if len(told.get(name, ())) == len(order):
                 return [told[name][k] for k in order]
         return None
-
-
-@dataclass(eq=False)
-class Work:
-    """The data of one or several fits: products, and the sketch made when it is first asked for.
-
-    Parameters
-    ----------
-    matrix : Matrix
-    plan : Plan
-    known_noise : float
-        Of an earlier fit; NaN where it is not known yet.
-    width : int, optional
-        Of the sketch; what the plan's components need where it is not given.
-    on_sketch : callable, optional
-        Told where the sketch stands after each of its passes.
-    earlier : SketchState, optional
-        Where an earlier sketch of the same data stood.
-    known_norm2 : float
-        Weighted squared norm of the data; NaN where it is not known yet.
-    refined : tuple of dict
-        What refinements did.
-    spread : int, optional
-        How many components fill the scan, where a constraint asked.
-    support : tuple of Support
-        What keeps components in the places that refinements gave them.
-    """
-
-    matrix: Matrix
-    plan: Plan
-    known_noise: float = float("nan")
-    width: int | None = None
-    on_sketch: OnSketch | None = None
-    earlier: SketchState | None = None
-    known_norm2: float = float("nan")
-    refined: Told = ()
-    spread: int | None = None
-    support: tuple[Support, ...] = ()
-
-    @cached_property
-    def weighed(self) -> Matrix:
-        """The data with the weights under which least squares stands for the loss."""
-        if self.earlier is not None:
-            check_fits(self.earlier, self.matrix)
-            weights = {key: getattr(self.earlier, key) for key in ("position_weights", "pixel_weights")}
-            return replace(self.matrix, **weights)
-        plan = self.plan
-        matrix: Matrix = plan.loss.weigh(self.matrix, engine=plan.engine, budget=plan.budget)
-        return matrix
-
-    @cached_property
-    def products(self) -> DataProducts:
-        """Products of the weighed data."""
-        plan = self.plan
-        norm2 = self.known_norm2 if self.earlier is None else self.earlier.norm2
-        return products_of(self.weighed, plan.engine, dtype=plan.dtype, budget=plan.budget, norm2=norm2)
-
-    @cached_property
-    def sketch(self) -> Sketch:
-        """The sketch of the weighed data."""
-        plan = self.plan
-        for state in self._passes():
-            if self.on_sketch is not None:
-                self.on_sketch(state)
-        return Sketch.of(state, self.weighed, plan.engine, plan.dtype)
-
-    def _passes(self) -> Iterator[SketchState]:
-        plan, seed, begin = self.plan, self.plan.seed, self.earlier
-        # penalties would ask for the noise, which only the sketch can tell
-        sides = plan.problem(self.weighed, self.products, lambda: 1.0)
-        if blurred(sides.maps) or blurred(sides.patterns):
-            width = self.width or matched_width(plan.n_components)
-            return matched_passes(
-                self.products, self.weighed, (sides.maps, sides.patterns), width=width, seed=seed, begin=begin
-            )
-        width = self.width or width_for(plan.n_components)
-        return sketch_passes(
-            self.products,
-            self.weighed,
-            width=width,
-            engine=plan.engine,
-            dtype=plan.dtype,
-            seed=seed,
-            begin=begin,
-        )
-
-    @property
-    def sketched(self) -> bool:
-        """Whether a sketch is made: not where it would be about as large as the data."""
-        sides = self.matrix.n_positions, self.matrix.n_pixels
-        return self.plan.sketch_sweeps > 0 and min(sides) >= 4 * width_for(self.plan.n_components)
-
-    def noise(self) -> float:
-        """Return what penalties are tied to."""
-        if not np.isfinite(self.known_noise):
-            self.known_noise = self.sketch.noise
-        return self.known_noise
-
-    def problem(self) -> Problem:
-        """Return the bound problem of the data."""
-        return self.plan.problem(self.weighed, self.products, self.noise)
-
-    @property
-    def reader(self) -> BlockReader:
-        """The reader of the products, so that kept blocks serve every pass."""
-        reader = getattr(self.products, "reader", None)
-        return reader or BlockReader(self.matrix.data, self.matrix.n_scan_axes, self.plan.budget)
 
 
 def fit(
@@ -216,6 +107,9 @@ def fit(
     with plan.engine.threads():
         if plan.refinements:
             work.width = refined_width(plan)
+        if open_widths(plan.constraints):
+            work.widths = _widths(work, resume)
+            work.plan = plan = replace(plan, constraints=work.widths.applied(plan.constraints))
         if plan.is_open:
             work.spread = n_spread(work.sketch)
             work.plan = plan = plan.settled(work.spread)
@@ -273,6 +167,13 @@ def maps_for(matrix: Matrix, patterns: NDArray[Any], plan: Plan, noise: float) -
         return host_factor(problem.maps, problem.maps.forward(descent.settle(z, h)))
 
 
+def _widths(work: Work, resume: State | None) -> Widths:
+    """Return how wide the kernels are whose widths are open; those of a state that a fit goes on from."""
+    if resume is not None and resume.widths:
+        return Widths.of(json.loads(resume.widths))
+    return fitted_widths(work.weighed, work.plan, work.products)
+
+
 def _refined(work: Work) -> Draft:
     """Return which components there are; the work goes on with as many.
 
@@ -324,6 +225,7 @@ def _state(work: Work, problem: Problem, descent: Descent, sweep: Sweep, warm: i
         norm2=work.products.norm2,
         sketch_sweeps=warm,
         refined=json.dumps(work.refined) if work.refined else "",
+        widths="" if work.widths is None else json.dumps(work.widths.told()),
         places=work.support[0].places if work.support else np.zeros(0, bool),
         shown=lambda: finished(problem, sweep),
         **{key: host(value) for key, value in known.items() if value is not None},
@@ -372,6 +274,7 @@ def _finished(work: Work, closed: Closed, sweep: Sweep, why: tuple[bool, str], w
         "noise": None if not np.isfinite(work.known_noise) else work.known_noise,
         "refinements": list(work.refined),
         "spread": work.spread,
+        "widths": None if work.widths is None else work.widths.told(),
     }
     factors = closed.maps, closed.patterns
     return Fit(*factors, convergence, float(np.sqrt(misfit2)), closed.residual, work.known_noise, notes)

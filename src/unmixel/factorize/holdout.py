@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from unmixel.dataset.matrix import Matrix
 from unmixel.dataset.rank import ComponentEdge
 from unmixel.factorize.edge import component_edge
-from unmixel.factorize.fit import Work
 from unmixel.factorize.model import NMF
 from unmixel.factorize.products import products_of
 from unmixel.factorize.refine import refine
 from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sweep import Trials, sweep
 from unmixel.factorize.thinning import thinned
+from unmixel.factorize.work import Work
 
 Float = NDArray[np.float64]
 Factors = tuple[NDArray[Any], NDArray[Any]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -21,9 +21,11 @@ from unmixel.engines.base import host_dtype
 from unmixel.engines.blocks import DEFAULT_BUDGET
 from unmixel.engines.lazy import is_lazy, mapping_of
 from unmixel.factorize.descent import StopRule
-from unmixel.factorize.fit import Fit, OnSketch, OnSweep, fit, maps_for
+from unmixel.factorize.fit import Fit, OnSweep, fit, maps_for
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.state import SketchState, State
+from unmixel.factorize.stretching import Widths
+from unmixel.factorize.work import OnSketch
 
 
 def settings_of(part: Any) -> dict[str, Any]:
@@ -169,7 +171,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         """Return the maps of X for the fitted patterns, shape (n, k)."""
         check_is_fitted(self, "components_")
         matrix = self._matrix(X, reset=False)
-        plan = self.plan_for(matrix).settled(self._spread)
+        plan = self._settled(matrix)
         return np.ascontiguousarray(maps_for(matrix, self.components_, plan, self._noise).T)
 
     def inverse_transform(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -220,10 +222,15 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             convergence=found.convergence,
             flags=((),) * k,
             residual=found.residual,
-            settings=self._settings(plan.settled(self._spread))
+            settings=self._settings(self._settled(matrix))
             | found.notes
             | {name: found.told(name, order) for name in ("significance", "agreement")},
         )
+
+    def _settled(self, matrix: Matrix) -> Plan:
+        """Return the plan of the last fit, with what it found where settings had been left open."""
+        plan = self.plan_for(matrix).settled(self._spread)
+        return replace(plan, constraints=self._widths.applied(plan.constraints))
 
     def _settings(self, plan: Plan) -> dict[str, Any]:
         return {
@@ -250,6 +257,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.residual_ = found.residual
         self._noise = found.noise
         self._spread = int(found.notes["spread"] or 1)
+        told = found.notes["widths"]
+        self._widths = Widths() if told is None else Widths.of(told)
 
     def plan_for(self, matrix: Matrix) -> Plan:
         """Return all settings of a factorisation of `matrix` as objects."""

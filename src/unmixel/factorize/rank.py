@@ -22,7 +22,10 @@ from unmixel.factorize.model import NMF
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import Sketch, sketch, width_for
+from unmixel.factorize.stretching import Widths, open_widths
 from unmixel.factorize.sweep import ROUGH, Trial
+from unmixel.factorize.widths import fitted_widths
+from unmixel.factorize.work import Work
 
 Float = NDArray[np.float64]
 
@@ -103,7 +106,7 @@ def rank(
     >>> choice.n_components, choice.method
     (3, 'count splitting')
     """
-    model = model or NMF()
+    model = copy(model) if model is not None else NMF()
     wanted = sorted({int(k) for k in ranks}) if ranks is not None else None
     if (wanted is not None and (not wanted or wanted[0] < 1)) or restarts < 1 or not 0 < share < 1:
         raise InputError(
@@ -114,6 +117,9 @@ def rank(
         )
     matrix = model.matrix_of(data)
     plan = model.plan_for(matrix)
+    if open_widths(plan.constraints):
+        model.constraints = _widths(matrix, plan).applied(model.constraints)
+        plan = model.plan_for(matrix)
     whole = _whole_numbers(matrix)
     electrons = whole or matrix.gain != 1
     with plan.engine.threads():
@@ -135,6 +141,13 @@ def rank(
     notes = (*evidence.notes, _how(counts, whole, (evidence.gain, matrix.gain), share))
     method = "count splitting" if counts else "held-out entries"
     return _choice(done, (plain, edge), left, method, notes)
+
+
+def _widths(matrix: Matrix, plan: Plan) -> Widths:
+    """Return how wide the kernels are that all ranks share."""
+    with plan.engine.threads():
+        work = Work(matrix, plan)
+        return fitted_widths(work.weighed, plan, work.products)
 
 
 @dataclass(frozen=True, eq=False)

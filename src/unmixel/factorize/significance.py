@@ -67,6 +67,31 @@ class Evidence:
         maps, patterns = (np.array(side) for side in zip(*lasts, strict=True))
         return self._found(draft, (maps, patterns), groups)
 
+    def gain(self, draft: Draft, other: Draft) -> tuple[float, float]:
+        """Return by how much another draft predicts the counts better, and the standard error of that.
+
+        Both in units of the variance of one weighted entry: the squared misfit is lower by so much. One pass over the
+        check counts.
+
+        Parameters
+        ----------
+        draft, other : Draft
+            Of the same positions and pixels.
+        """
+        scale = self.share / (1 - self.share)
+        factors = [one.whitened for one in (draft, other)]
+        side = draft.problem.maps
+        rows = (
+            side.engine.asarray(np.concatenate(parts) * root, side.dtype)
+            for parts, root in zip(zip(*factors, strict=True), draft.roots, strict=True)
+        )
+        seen = np.split(self.products.overlap(*rows), [draft.n_components])
+        (a, b), both = (_inner(one, one) for one in factors), _inner(*factors)
+        gain = 2 * scale * float(seen[1].sum() - seen[0].sum()) - scale**2 * (b - a)
+        unit = max(self.noise, 1e-30)
+        deviation = 2 * scale * np.sqrt(self.share * max(a + b - 2 * both, 0.0)) / unit
+        return float(gain / unit**2), float(deviation)
+
     def _found(self, draft: Draft, wanted: Pair, without: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Return how strongly rank-1 directions show in the counts beyond all components but those named for each.
 
@@ -90,6 +115,11 @@ class Evidence:
         size = np.prod([np.linalg.norm(part, axis=1) for part in wanted], axis=0)
         deviation = self.noise * np.sqrt(self.share) * size
         return np.asarray(np.divide(excess, deviation, out=np.zeros_like(excess), where=deviation > 0))
+
+
+def _inner(left: Pair, right: Pair) -> float:
+    """Return the scalar product of two models ``W' H``."""
+    return float(np.sum((left[0] @ right[0].T) * (left[1] @ right[1].T)))
 
 
 def _last(maps: NDArray[np.float64], patterns: NDArray[np.float64]) -> Pair:

@@ -66,6 +66,8 @@ class State:
         Once the sweeps have ended: the maps that are the best for the patterns (at unit norm); empty before.
     refined : str
         What refinements did before the sweeps, as JSON; empty where there were none.
+    widths : str
+        How wide kernels were found to be whose widths were open, as JSON; empty where none was.
     places : ndarray of bool, shape (k, *scan_shape)
         Positions that refinements left to each component; empty where each may be anywhere.
     shown : callable or None
@@ -85,6 +87,7 @@ class State:
     sketch_sweeps: int = 0
     settled: NDArray[np.floating[Any]] = field(default_factory=_nothing)
     refined: str = ""
+    widths: str = ""
     places: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     shown: Callable[[], tuple[NDArray[Any], NDArray[Any]]] | None = field(
         default=None, repr=False, metadata={"kept": False}

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.factorize.closing import finished
-from unmixel.factorize.fit import Work
 from unmixel.factorize.matched import blurred
 from unmixel.factorize.model import NMF
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.sketch import width_for
 from unmixel.factorize.solve import closed, solve
 from unmixel.factorize.start import GivenStart, RandomStart
+from unmixel.factorize.work import Work
 
 ROUGH = 3.0
 """Trials stop this much earlier than a fit: they are compared with each other, and an exact fit can go on from one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,39 @@ def disk_kernel(radius: float) -> NDArray[np.float64]:
     offsets = np.arange(-half, half + 1, dtype=np.float64)
     kernel = disk_spot(np.hypot(offsets[:, None], offsets[None, :]), radius)
     return np.asarray(kernel / kernel.sum())
+
+
+def stretched_kernel(kernel: NDArray[np.floating[Any]], factor: float) -> NDArray[np.float64]:
+    """Return a kernel that is `factor` times as wide, of unit sum and odd lengths.
+
+    Parameters
+    ----------
+    kernel : ndarray, odd length along each axis, >= 0
+    factor : float, > 0
+        1 gives the kernel as it is, its sum apart.
+
+    Returns
+    -------
+    ndarray of float64
+        Resampled by cubic splines, never below 0; nothing beyond its ends.
+
+    Examples
+    --------
+    >>> kernel = gaussian_kernel((2.0, 2.0))
+    >>> offsets = np.arange(-11, 12)
+    >>> wide = stretched_kernel(kernel, 1.3)
+    >>> wide.shape, round(float((wide.sum(axis=0) @ offsets**2) ** 0.5), 1)
+    ((23, 23), 2.6)
+    """
+    from scipy.ndimage import map_coordinates
+
+    image = np.asarray(kernel, np.float64)
+    if factor != 1:
+        halves = [math.ceil(factor * (length // 2)) for length in image.shape]
+        grid = np.meshgrid(*(np.arange(-half, half + 1) / factor for half in halves), indexing="ij")
+        places = [line + length // 2 for line, length in zip(grid, image.shape, strict=True)]
+        image = np.clip(map_coordinates(image, places, order=3, mode="constant"), 0.0, None)
+    return np.asarray(image / image.sum())
 
 
 def gaussian_spot(distance: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ def promoted(model: Any, scan: Scan, factors: Factors, how: Factorize, note: Tel
         return factors
     start = left.promoted(factors, found, how.promote)
     k = len(start.maps)
-    again = clone(model).set_params(n_components=k, start=start, **_plain(model))
+    again = clone(model).set_params(n_components=k, start=start, **_plain(model), **_as_wide(model, factors))
     second: Factors = again.factorize(scan)
     note(
         f"{_named(found.n_peaks)} of the residual became a component each and all {k} were fitted again; significance "
@@ -59,6 +59,14 @@ def promoted(model: Any, scan: Scan, factors: Factors, how: Factorize, note: Tel
 def _plain(model: Any) -> dict[str, Any]:
     """Return the settings under which a fit keeps the components that it is given."""
     return {"refine": ()} if "refine" in model.get_params(deep=False) else {}
+
+
+def _as_wide(model: Any, factors: Factors) -> dict[str, Any]:
+    """Return the setting under which a fit has the widths that the fit of these factors found."""
+    from unmixel.factorize.stretching import Widths
+
+    told = factors.settings.get("widths")
+    return {"constraints": Widths.of(told).applied(model.constraints)} if told else {}
 
 
 def _named(count: int) -> str:
@@ -112,7 +120,7 @@ def _agreement(model: Any, matrix: Matrix, factors: Factors, errors: Any, note: 
     from unmixel.factorize.start import GivenStart
     from unmixel.factorize.uncertainty import restarts, stability
 
-    own = clone(model)
+    own = clone(model).set_params(**_as_wide(model, factors))
     if "promoted" in factors.settings:
         start = GivenStart(factors.maps / 2, factors.patterns)
         own.set_params(n_components=factors.n_components, start=start, **_plain(model))

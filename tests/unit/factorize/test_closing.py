@@ -11,8 +11,8 @@ import unmixel.factorize.closing as closing
 from unmixel import NMF, Matrix, Sparse
 from unmixel.factorize.closing import close, to_the_end
 from unmixel.factorize.descent import StopRule, Sweep, balance
-from unmixel.factorize.fit import Work
 from unmixel.factorize.least_squares import LeastSquares
+from unmixel.factorize.work import Work
 
 
 @pytest.fixture(scope="module")

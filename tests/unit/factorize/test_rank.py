@@ -18,7 +18,6 @@ from unmixel import NMF, Matrix, Resolution, Sparse, SpotShape
 from unmixel.core.errors import InputError
 from unmixel.dataset.rank import ComponentEdge
 from unmixel.factorize.edge import component_edge, filtered_edge, noise_edges, white_edge
-from unmixel.factorize.fit import Work
 from unmixel.factorize.holdout import confirmed, judged, nonnegative, refined
 from unmixel.factorize.products import products_of
 from unmixel.factorize.rank import stability
@@ -27,6 +26,7 @@ from unmixel.factorize.refinements.prune import Prune
 from unmixel.factorize.refinements.split import Split
 from unmixel.factorize.sketch import sketch
 from unmixel.factorize.sweep import Trials
+from unmixel.factorize.work import Work
 from unmixel.testing import phantoms
 
 

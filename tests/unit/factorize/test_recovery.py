@@ -12,7 +12,6 @@ from unmixel.dataset.matrix import Matrix
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.binding import bind
 from unmixel.factorize.draft import Draft
-from unmixel.factorize.fit import Work
 from unmixel.factorize.matched import matched_passes
 from unmixel.factorize.products import products_of
 from unmixel.factorize.refine import patient
@@ -22,6 +21,7 @@ from unmixel.factorize.refinements.split import Split
 from unmixel.factorize.significance import Evidence
 from unmixel.factorize.sketch import Sketch, sketch
 from unmixel.factorize.thinning import thinned
+from unmixel.factorize.work import Work
 from unmixel.prepare.weights import PoissonWeights
 from unmixel.testing import metrics, phantoms
 

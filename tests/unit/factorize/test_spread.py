@@ -16,11 +16,11 @@ from unmixel.factorize.constraints.soft_orthogonal import SoftOrthogonal
 from unmixel.factorize.constraints.sparse import Sparse
 from unmixel.factorize.contracts import Spreading
 from unmixel.factorize.edge import n_spread, only_spread
-from unmixel.factorize.fit import Work
 from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import Sketch, sketch
 from unmixel.factorize.solve import closed, first
 from unmixel.factorize.start import GivenStart
+from unmixel.factorize.work import Work
 from unmixel.testing import metrics, phantoms
 
 SCAN, PIXELS = (23, 29), 210

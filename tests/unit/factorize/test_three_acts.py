@@ -15,12 +15,12 @@ from unmixel.core.errors import InputError
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.engines.walk import Found
 from unmixel.factorize.descent import Anderson
-from unmixel.factorize.fit import Work
 from unmixel.factorize.polish import Anchor
 from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import sketch
 from unmixel.factorize.solve import solve
 from unmixel.factorize.solvers.admm import Admm
+from unmixel.factorize.work import Work
 from unmixel.testing import phantoms
 
 ENGINE = NumpyEngine()

@@ -14,10 +14,11 @@ from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.engines.convolution import Convolution
 from unmixel.factorize.contracts import Context, SideName
+from unmixel.factorize.stretching import Stretch, Stretching
 
 
 @dataclass(frozen=True)
-class Resolution:
+class Resolution(Stretching):
     """Maps are ``W = P Z``: a free non-negative Z convolved with the probe (a Gaussian of full width `fwhm`).
 
     Parameters
@@ -28,6 +29,9 @@ class Resolution:
         ``"px"`` (scan steps) or a length such as ``"nm"`` (the scan must be calibrated then).
     side : "maps" or "patterns"
         What is convolved: the probe widens maps.
+    stretch : float, > 0, or "auto"
+        How many times as wide the kernel is; ``"auto"``: as electrons that were set aside tell. A probe out of focus is
+        wider than its aperture says, and at low dose wider maps are the better ones.
 
     References
     ----------
@@ -43,6 +47,7 @@ class Resolution:
     fwhm: float
     unit: str = "px"
     side: SideName = "maps"
+    stretch: Stretch = 1.0
     local: ClassVar[bool] = True
     name: ClassVar[str] = "resolution"
     references: ClassVar = papers("kimoto2025")
@@ -52,11 +57,12 @@ class Resolution:
             raise InputError(
                 "Resolution", expected="fwhm > 0", got=str(self.fwhm), hint="give the probe's width"
             )
+        self.check_stretch()
 
     def sigmas(self, grid: Grid) -> tuple[float, ...]:
         """Return the standard deviation of the kernel along each axis, in samples."""
         if self.unit == "px":
-            return (self.fwhm / 2.3548,) * len(grid.shape)
+            return (self.factor * self.fwhm / 2.3548,) * len(grid.shape)
         if grid.unit == "px":
             raise InputError(
                 "Resolution",
@@ -64,7 +70,7 @@ class Resolution:
                 got="a scan without calibration",
                 hint="give fwhm in px, or calibrate the scan",
             )
-        fwhm = convert(self.fwhm, self.unit, grid.unit)
+        fwhm = self.factor * convert(self.fwhm, self.unit, grid.unit)
         return tuple(fwhm / 2.3548 / step for step in grid.steps)
 
     def kernel(self, grid: Grid) -> NDArray[np.float64]:

@@ -13,10 +13,12 @@ from unmixel.dataset.bibliography import papers
 from unmixel.dataset.matrix import Grid
 from unmixel.engines.convolution import Convolution
 from unmixel.factorize.contracts import Context, SideName
+from unmixel.factorize.stretching import Stretch, Stretching
+from unmixel.physics.kernels import stretched_kernel
 
 
 @dataclass(frozen=True, eq=False)
-class SpotShape:
+class SpotShape(Stretching):
     """Patterns are ``H = Y Q``: a free non-negative Y convolved with the shape of the direct beam.
 
     A Bragg spot is an image of the same aperture as the direct beam, so nothing in a pattern is narrower; dips
@@ -29,6 +31,9 @@ class SpotShape:
         Gaussian one.
     side : "maps" or "patterns"
         What is convolved: the beam widens patterns.
+    stretch : float, > 0, or "auto"
+        How many times as wide the kernel is; ``"auto"``: as electrons that were set aside tell. Spots are narrower than
+        a beam that the camera or a thick specimen has widened.
 
     References
     ----------
@@ -43,6 +48,7 @@ class SpotShape:
 
     kernel: NDArray[np.floating[Any]] | float
     side: SideName = "patterns"
+    stretch: Stretch = 1.0
     name: ClassVar[str] = "spot_shape"
     references: ClassVar = papers("kimoto2025")
 
@@ -56,18 +62,20 @@ class SpotShape:
                 got=repr(self.kernel),
                 hint="measure it with the step measure_beam",
             )
+        self.check_stretch()
 
     def kernel_for(self, n_axes: int) -> NDArray[np.float64]:
         """Return the kernel with `n_axes` axes, odd size, sum 1."""
         kernel = np.asarray(self.kernel, np.float64)
         if kernel.ndim == 0:
-            half = int(np.ceil(4 * float(kernel)))
-            line = np.exp(-0.5 * (np.arange(-half, half + 1) / float(kernel)) ** 2)
+            sigma = self.factor * float(kernel)
+            half = int(np.ceil(4 * sigma))
+            line = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
             shape = np.ones(())
             for _ in range(n_axes):
                 shape = np.multiply.outer(shape, line)
-            kernel = shape
-        return np.asarray(kernel / kernel.sum())
+            return np.asarray(shape / shape.sum())
+        return stretched_kernel(kernel, self.factor)
 
     @classmethod
     def example(cls, grid: Grid) -> Self:
