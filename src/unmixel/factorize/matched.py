@@ -84,7 +84,7 @@ def matched_passes(
 
     if begin is None:
         mixed = engine.to_host(mixed_positions(products, matrix, OVERSAMPLING * width, seed)) * root_m
-        smooth = leading(smoothed(patterns, mixed * root_m) * root_m, width - plain)
+        smooth = leading(_smoothed(patterns, mixed * root_m) * root_m, width - plain)
         state = SketchState(1, products.norm2, joined(_unit(leading(mixed, plain)), smooth), *weights)
     else:
         state = fitting(begin, width, matrix)
@@ -94,9 +94,9 @@ def matched_passes(
         state = replace(state, passes=2, core=np.ascontiguousarray(along.astype(dtype)))
         yield state
     if state.passes == 2:
-        rows = put(smoothed(maps, state.core.astype(np.float64) * root_n) * root_n * root_n)
+        rows = put(_smoothed(maps, state.core.astype(np.float64) * root_n) * root_n * root_n)
         sharper = engine.to_host(products.with_maps(rows)).astype(np.float64) * root_m
-        smooth = leading(smoothed(patterns, sharper * root_m) * root_m, width - plain)
+        smooth = leading(_smoothed(patterns, sharper * root_m) * root_m, width - plain)
         basis = joined(state.basis[:plain].astype(np.float64), smooth)
         state = replace(state, passes=3, basis=basis, core=state.core[:0])
         yield state
@@ -109,15 +109,8 @@ def _operators(side: Side) -> tuple[Any, ...]:
     return tuple(operator for operator in side.linear if not getattr(operator, "outermost", False))
 
 
-def smoothed(side: Side, images: Float) -> Float:
-    """Return images after the linear part of a side and its adjoint: correlated with its kernels, twice.
-
-    Parameters
-    ----------
-    side : Side
-        With its linear constraints bound; images stay as they are where none blurs.
-    images : ndarray, shape (l, size)
-    """
+def _smoothed(side: Side, images: Float) -> Float:
+    """Return images (l, size) after the linear part of a side and its adjoint."""
     if not blurred(side):
         return images
     wide = replace(side, linear=_operators(side), n_components=len(images))

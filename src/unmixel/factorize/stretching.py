@@ -125,6 +125,28 @@ class Widths:
     window: tuple[tuple[int, int], ...] = ()
     not_done: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """What was found, in words.
+
+        Examples
+        --------
+        >>> Widths({("resolution", "maps"): 1.0}, not_done="data are not counts").sentence
+        'Widths stay as given (the kernel of resolution): data are not counts.'
+        """
+        each = [(f"the kernel of {name}", factor) for (name, _), factor in self.factors.items()]
+        if self.not_done:
+            return f"Widths stay as given ({', '.join(what for what, _ in each)}): {self.not_done}."
+        parts = [
+            f"{what} " + ("as it is given" if factor == 1 else f"{factor:.3g} times as wide as given")
+            for what, factor in each
+        ]
+        where = " x ".join(str(last - first) for first, last in self.window)
+        return (
+            f"On {where} positions, electrons that were set aside are predicted best by {' and '.join(parts)} "
+            f"({len(self.tried)} widths tried)."
+        )
+
     def told(self) -> dict[str, Any]:
         """Return it in JSON-safe numbers and words.
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid, Matrix
 from unmixel.factorize.contracts import DataProducts
 from unmixel.factorize.descent import Sweep, descend
 from unmixel.factorize.draft import Draft
+from unmixel.factorize.edge import Filter
 from unmixel.factorize.least_squares import LeastSquares
 from unmixel.factorize.losses.frobenius import Frobenius
-from unmixel.factorize.matched import smoothed
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.products import products_of
 from unmixel.factorize.significance import Evidence
@@ -46,7 +48,7 @@ FIRST, MORE = 10, 3
 POSITIONS = 4096
 """Positions of the window that is looked at; as many of fewer where patterns are large (`BYTES`)."""
 
-TESTS = 32
+TESTS = 100
 """Random patterns along which positions are compared."""
 
 BYTES = 500_000_000
@@ -102,14 +104,20 @@ def _window(matrix: Matrix, plan: Plan, products: DataProducts, sizes: tuple[int
     shape, engine = matrix.scan_grid.shape, plan.engine
     sides = plan.problem(matrix, products, lambda: 1.0)
     root_n, root_m = np.sqrt(matrix.position_weights), np.sqrt(matrix.pixel_weights)
+    maps, patterns = Filter.of(sides.maps, root_n), Filter.of(sides.patterns, root_m)
+
+    def put(rows: NDArray[np.float64]) -> Any:
+        return engine.asarray(np.ascontiguousarray(rows), plan.dtype)
+
     tests = np.random.default_rng(plan.seed).standard_normal((TESTS, matrix.n_pixels))
-    rows = smoothed(sides.patterns, tests * root_m) * root_m
-    along = engine.to_host(products.with_patterns(engine.asarray(np.ascontiguousarray(rows), plan.dtype)))
-    along = np.asarray(along, np.float64) * root_n
+    rows = np.asarray(engine.to_host(patterns.blur(put(tests))), np.float64) * root_m**2
+    along = np.asarray(engine.to_host(products.with_patterns(put(rows))), np.float64) * root_n
     # what all positions share, more of it here and less there, tells no width
     left, values, right = np.linalg.svd(along, full_matrices=False)
-    rest = smoothed(sides.maps, along - np.outer(left[:, 0] * values[0], right[0]))
-    energy = np.sum(rest**2, axis=0).reshape(shape)
+    rest = engine.to_host(maps.gather(put(along - np.outer(left[:, 0] * values[0], right[0]))))
+    # brighter positions hold more noise, in proportion
+    light = np.maximum(np.abs(right[0]), 1e-3 * np.abs(right[0]).max())
+    energy = (np.sum(np.asarray(rest, np.float64) ** 2, axis=0) / light).reshape(shape)
     # at each position the sum of the window that begins there
     ends = [-(size // 2) for size in sizes]
     sums = uniform_filter(energy, sizes, mode="constant", origin=ends)

@@ -71,6 +71,7 @@ def _kernel_norm(factors: Factors) -> float:
     width, unit = settings.get("fwhm"), settings.get("unit")
     if not isinstance(width, int | float) or not math.isfinite(width):
         return 1.0
+    width = width * float(settings.get("stretch", 1.0))
     steps = [1.0 if unit == "px" else abs(axis.scale) for axis in axes if unit in ("px", axis.unit)]
     if len(steps) != len(axes):
         return 1.0

@@ -20,6 +20,7 @@ from unmixel.dataset.results import Factors
 from unmixel.dataset.scan import Scan
 from unmixel.engines.numpy_engine import NumpyEngine
 from unmixel.factorize.state import SketchState, State
+from unmixel.factorize.stretching import Widths
 from unmixel.io.atomic import write_text
 from unmixel.pipeline.entries import Entry
 from unmixel.pipeline.recipe import Factorize, Read, Recipe
@@ -136,6 +137,8 @@ def factorize(
     """Return the factors of a prepared scan, going on from where an earlier factorisation and its sketch stood."""
     model = model_of(scan, recipe, on_pass)
     factors = model.factorize(scan, on_sweep=on_sweep, on_sketch=on_sketch, resume=resume, sketch=sketch)
+    if factors.settings["widths"]:
+        note(Widths.of(factors.settings["widths"]).sentence)
     return promoted(model, scan, factors, recipe.factorize, note) if recipe.factorize.promote else factors
 
 

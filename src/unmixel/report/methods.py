@@ -173,12 +173,17 @@ def _constraint(one: Named) -> str:
     given = one.parameters
     side = str(given.get("side", "maps"))
     weight = f" (weight {show(given['weight'])})" if "weight" in given else ""
+    stretch = given.get("stretch", 1.0)
+    stretched = (
+        f", taken {_short(stretch)} times as wide" if isinstance(stretch, float) and stretch != 1 else ""
+    )
     if one.name == "resolution":
         unit = printed(str(given.get("unit", "px")))
         width = f" ({_short(given['fwhm'])} {unit} full width at half maximum)" if "fwhm" in given else ""
-        return f"Maps are non-negative images convolved with a Gaussian probe{width}: none is sharper"
+        probe = f"a Gaussian probe{width}{stretched}"
+        return f"Maps are non-negative images convolved with {probe}: none is sharper"
     if one.name == "spot_shape":
-        shape = "Patterns are non-negative images convolved with the shape of the direct beam"
+        shape = f"Patterns are non-negative images convolved with the shape of the direct beam{stretched}"
         return f"{shape}: none has a feature or a dip narrower than it"
     if one.name == "sparse":
         penalty = f"An L1 penalty keeps {side} at zero where noise explains them"
@@ -206,8 +211,12 @@ _DEMANDS = {
 
 def _refinements(result: Result, cite: Citations) -> list[str]:
     """Return what changed which components there are, one sentence a step."""
-    told, spread = (result.factors.settings.get(key) for key in ("refinements", "spread"))
+    told, spread, widths = (result.factors.settings.get(key) for key in ("refinements", "spread", "widths"))
     sentences = []
+    if mapping(widths).get("tried"):
+        tried = len(list(entries(mapping(widths).get("tried"))))
+        said = f"The widths of kernels ({tried} were tried) are those that predict electrons best that were set aside"
+        sentences.append(cite.after(said, *brought("refinements", "prune")))
     if spread:
         sentences.append(
             f"Of the directions above the noise, {spread} fill{'s' * (spread == 1)} the scan: as many components were "
