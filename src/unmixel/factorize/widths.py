@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.matrix import Grid, Matrix
-from unmixel.factorize.contracts import DataProducts
+from unmixel.factorize.contracts import DataProducts, SideName
 from unmixel.factorize.descent import Sweep, descend
 from unmixel.factorize.draft import Draft
 from unmixel.factorize.edge import Filter
@@ -39,8 +39,11 @@ STEP = 2**0.25
 FURTHEST = 3.0
 """Largest factor, up or down."""
 
-CLEAR = 5.0
-"""Standard errors by which electrons set aside must be predicted better for a width to be changed."""
+CLEAR: Mapping[SideName, float] = {"patterns": 5.0, "maps": 12.0}
+"""Standard errors by which electrons set aside must be predicted better for a width to be changed.
+
+Sizes of particles hang on the width of maps, so it takes more to change that (docs/decisions/0034).
+"""
 
 FIRST, MORE = 10, 3
 """Sweeps before the first width is tried, and under each width."""
@@ -174,7 +177,7 @@ class _Search:
                     wider = now | {key: now[key] * step}
                     other = self.after(here, wider)
                     gain, deviation = self.evidence.gain(level, other)
-                    good = bool(gain > CLEAR * deviation)
+                    good = bool(gain > CLEAR[key[1]] * deviation)
                     tried.append(Tried(*key, round(wider[key], 4), round(gain, 2), round(deviation, 2), good))
                     if not good:
                         break

@@ -66,7 +66,7 @@ def test_spots_that_are_wrong_are_mended(glass, off: float) -> None:
     told = found(scan, model(truth, spot=off))
     # within one step and a half of the truth, on the way there electrons tell clearly
     assert abs(np.log(off * told.factors[SPOT])) < 1.5 * np.log(widths.STEP)
-    assert all(one.gain > widths.CLEAR * one.deviation for one in told.tried if one.taken)
+    assert all(one.gain > widths.CLEAR[one.side] * one.deviation for one in told.tried if one.taken)
     assert any(one.taken for one in told.tried)
 
 
