@@ -1,10 +1,11 @@
-"""What a user gets for the time of one fit: a whole sweep, the physics, the best of several starts.
+"""What a user gets for the time of one fit: a whole sweep, the physics, a whole recipe, the best of several starts.
 
     python benchmarks/promises.py --runs 5 --out bench-results/promises.json
     python benchmarks/promises.py --only physics --runs 3 --size medium
 
     sweep     145 fits (ranks 2 to 30, 5 restarts) beside one fit of scikit-learn with 30 components
     physics   a fit with `Resolution`, `SpotShape` and `Sparse` beside the same fit without
+    recipe    the recipe for a glass, with its choice of what is there and its consensus, beside one fit of scikit-learn
     starts    one fit of unmixel beside the best of three of scikit-learn: ratio of the objectives less 1
 
 Both sides of a pair are processes of their own, made in turn on the same bytes. Ratios are formed within pairs.
@@ -92,7 +93,7 @@ def lines(asked: argparse.Namespace) -> list[Line]:
         return tuple(found)
 
     with tempfile.TemporaryDirectory(prefix="unmixel-bench-") as folder:
-        if {"sweep", "physics"} & set(asked.only):
+        if {"sweep", "physics", "recipe"} & set(asked.only):
             file = Path(folder) / "counts.npy"
             job("write", str(file), "glass", asked.size)
             words = (str(file), "glass", str(size.k))
@@ -100,6 +101,8 @@ def lines(asked: argparse.Namespace) -> list[Line]:
                 made.append(Line("physics", "<= 3", pairs(words, "free", "physics"), time_ratio))
             if "sweep" in asked.only:
                 made.append(Line("sweep", "<= 1", pairs(words, "scikit-learn", "sweep"), time_ratio))
+            if "recipe" in asked.only:
+                made.append(Line("recipe", "<= 1", pairs(words, "scikit-learn", "recipe"), time_ratio))
         for table in asked.tables if "starts" in asked.only else ():
             file = Path(folder) / f"{table}.npy"
             if not job("write", str(file), table, asked.starts_size)["written"]:
@@ -118,10 +121,10 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=("sweep", "physics", "starts"),
-                        default=["sweep", "physics", "starts"])  # fmt: skip
+    parts = ("sweep", "physics", "recipe", "starts")
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
     sizes = [name for name in SIZES if name != "mgo"]
-    parser.add_argument("--size", choices=sizes, default="large", help="of sweep and physics")
+    parser.add_argument("--size", choices=sizes, default="large", help="of sweep, physics and recipe")
     parser.add_argument("--starts-size", choices=sizes, default="medium", help="of the tables of starts")
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--runs", type=int, default=1, help="pairs; of starts: seeds of ours")

@@ -29,6 +29,8 @@ def reduced_profile(profile: Float, radii: Float) -> tuple[Float, Float]:
     (ndarray, ndarray)
         Both of shape (r,); the weights sum to 1.
     """
+    # its scale does not matter, and the smallest numbers have none left to divide by
+    profile = profile / (float(np.max(profile, initial=0.0)) or 1.0)
     total = float(np.sum(profile * radii))
     if total <= 0 or len(radii) <= BACKGROUND_ORDER + 1:
         return np.zeros(len(radii)), np.full(len(radii), 1.0 / max(len(radii), 1))

@@ -235,7 +235,9 @@ _TAIL = """
 | `resolution: {fwhm: auto}` | the full width of the diffraction-limited probe, 0.51 lambda / alpha, in nm; \
 the constraint is left out, printed and recorded, where voltage, convergence angle or scan step are unknown |
 | `spot_shape: {kernel: measured}` | the beam that the step `measure_beam` measured in the same run |
-| `stretch: auto`, of `resolution` or `spot_shape` | the factor on the width under which electrons that were set aside are predicted best, found anew in every run and told in its log and its settings; 1 where the data are no counts |
+| `stretch: auto`, of `resolution` or `spot_shape` | the factor on the width under which electrons that were set \
+aside are predicted best, found anew in every run and told in its log and its settings; \
+1 where the data are no counts |
 | `total_intensity: {total: measured}` | the sum of each prepared pattern, masked pixels included |
 | a step with `when: counts` | the step, where the data are whole numbers >= 0; otherwise it is left out |
 | `group: auto` | `rotation` for patterns, `spectrum` for spectra |

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from interpret_phantoms import few
 
@@ -45,6 +45,7 @@ def test_featureless_profiles_are_alike_and_unlike_a_halo() -> None:
     st.lists(st.floats(0, 1e6), min_size=26, max_size=26),
     st.lists(st.floats(0, 1e6), min_size=26, max_size=26),
 )
+@example([1.0] * 26, [0.0] * 25 + [5e-324])
 def test_any_profiles_give_a_similarity(a, b) -> None:
     values = profile_similarity(np.array([a, b]), R)
     assert np.all(np.isfinite(values))
