@@ -168,11 +168,12 @@ class _Search:
     def run(self, keys: tuple[Key, ...]) -> tuple[dict[Key, float], list[Tried]]:
         """Return the factors on the widths, and every trial."""
         now, tried = dict.fromkeys(keys, 1.0), []
-        here = self.begin
-        # the first ones once more, since the others may have changed since
+        here, level = self.begin, self.after(self.begin, now)
+        settled: set[Key] = set()
+        # the first ones once more, where others have changed since
         for key in (*keys, *keys[:-1]):
-            for step in (1 / STEP, STEP):
-                level, taken = self.after(here, now), False
+            for step in () if key in settled else (1 / STEP, STEP):
+                taken = False
                 while 1 / FURTHEST <= now[key] * step <= FURTHEST:
                     wider = now | {key: now[key] * step}
                     other = self.after(here, wider)
@@ -181,10 +182,12 @@ class _Search:
                     tried.append(Tried(*key, round(wider[key], 4), round(gain, 2), round(deviation, 2), good))
                     if not good:
                         break
-                    now, here, taken = wider, other, True
-                    level = self.after(here, now)
+                    # both go on for as many sweeps from here
+                    now, here, level, taken = wider, other, self.after(other, wider), True
+                    settled.clear()
                 if taken:
                     break
+            settled.add(key)
         return now, tried
 
     def after(self, draft: Draft, factors: Mapping[Key, float]) -> Draft:
