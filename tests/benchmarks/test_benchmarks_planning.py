@@ -41,7 +41,7 @@ def test_table_and_figure_of_what_is_there(tmp_path: Path, capsys: pytest.Captur
     ]
     assert planning.main([*words, "--figure", str(tmp_path / "planning.png")]) == 0
     told = capsys.readouterr().out
-    assert re.search(r"\| 6 nm \| 300 \| 0\.00 .* \| 0\.00 \| 0 of 20 \| yes \|", told)
+    assert re.search(r"\| 6 nm \| 300 \| 0\.0\d .* \| 0\.00 \| 0 of 20 \| yes \|", told)
     assert re.search(r"\| 6 nm \| 30,000 \| 0\.98 .* \| 1\.00 \| 20 of 20 \| yes \|", told)
     assert "2 of 2 agree" in told
     assert (tmp_path / "planning.png").read_bytes().startswith(b"\x89PNG")

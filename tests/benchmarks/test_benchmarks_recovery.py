@@ -52,19 +52,6 @@ def test_sizes_go_from_4_to_12_px() -> None:
     assert (sizes.min(), sizes.max()) == pytest.approx((4, 12), abs=1e-3)
 
 
-@pytest.mark.parametrize("factor", [0.6, 1.0, 1.4])
-def test_a_stretched_kernel_is_as_wide_as_it_says(factor: float) -> None:
-    v, u = np.indices((15, 17)) - np.array([7, 8]).reshape(2, 1, 1)
-    kernel = np.exp(-(v**2 + u**2) / (2 * 2.0**2))
-    image = recovery_recipes.stretched(kernel / kernel.sum(), factor)
-    assert image.sum() == pytest.approx(1)
-    assert all(n % 2 == 1 for n in image.shape)
-    assert np.allclose(image, image[::-1, ::-1], atol=1e-3 * image.max())
-    rows = image.sum(axis=1)
-    offsets = np.arange(len(rows)) - len(rows) // 2
-    assert np.sqrt(rows @ offsets**2) == pytest.approx(2.0 * factor, rel=0.04)
-
-
 def test_recipes_get_what_a_microscope_gives_and_kernels_as_wrong_as_asked() -> None:
     phantom = recovery_once.Phantom.of(CASES["tiny-all"], 4e4, 1)
     task = phantom.task()

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmixel.core.errors import InputError
-from unmixel.physics.kernels import disk_kernel, disk_spot, gaussian_kernel, gaussian_spot
+from unmixel.physics.kernels import (
+    disk_kernel,
+    disk_spot,
+    gaussian_kernel,
+    gaussian_spot,
+    stretched_kernel,
+)
 
 WIDTH = st.floats(0, 4).filter(lambda s: s == 0 or s > 0.1)
 
@@ -65,3 +71,16 @@ def test_bad_widths_are_refused(bad: float) -> None:
         gaussian_kernel((1.0, bad))
     with pytest.raises(InputError, match="widths >= 0"):
         disk_kernel(bad)
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.0, 1.4])
+def test_a_stretched_kernel_is_as_wide_as_it_says(factor: float) -> None:
+    v, u = np.indices((15, 17)) - np.array([7, 8]).reshape(2, 1, 1)
+    kernel = np.exp(-(v**2 + u**2) / (2 * 2.0**2))
+    image = stretched_kernel(kernel / kernel.sum(), factor)
+    assert image.sum() == pytest.approx(1)
+    assert all(n % 2 == 1 for n in image.shape)
+    assert np.allclose(image, image[::-1, ::-1], atol=1e-3 * image.max())
+    rows = image.sum(axis=1)
+    offsets = np.arange(len(rows)) - len(rows) // 2
+    assert np.sqrt(rows @ offsets**2) == pytest.approx(2.0 * factor, rel=0.04)
