@@ -171,7 +171,7 @@ def _widths(work: Work, resume: State | None) -> Widths:
     """Return how wide the kernels are whose widths are open; those of a state that a fit goes on from."""
     if resume is not None and resume.widths:
         return Widths.of(json.loads(resume.widths))
-    return fitted_widths(work.weighed, work.plan, work.products)
+    return fitted_widths(work)
 
 
 def _refined(work: Work) -> Draft:

@@ -22,7 +22,7 @@ from unmixel.factorize.model import NMF
 from unmixel.factorize.plan import Plan
 from unmixel.factorize.products import products_of
 from unmixel.factorize.sketch import Sketch, sketch, width_for
-from unmixel.factorize.stretching import Widths, open_widths
+from unmixel.factorize.stretching import open_widths
 from unmixel.factorize.sweep import ROUGH, Trial
 from unmixel.factorize.widths import fitted_widths
 from unmixel.factorize.work import Work
@@ -118,7 +118,8 @@ def rank(
     matrix = model.matrix_of(data)
     plan = model.plan_for(matrix)
     if open_widths(plan.constraints):
-        model.constraints = _widths(matrix, plan).applied(model.constraints)
+        with plan.engine.threads():
+            model.constraints = fitted_widths(Work(matrix, plan)).applied(model.constraints)
         plan = model.plan_for(matrix)
     whole = _whole_numbers(matrix)
     electrons = whole or matrix.gain != 1
@@ -141,13 +142,6 @@ def rank(
     notes = (*evidence.notes, _how(counts, whole, (evidence.gain, matrix.gain), share))
     method = "count splitting" if counts else "held-out entries"
     return _choice(done, (plain, edge), left, method, notes)
-
-
-def _widths(matrix: Matrix, plan: Plan) -> Widths:
-    """Return how wide the kernels are that all ranks share."""
-    with plan.engine.threads():
-        work = Work(matrix, plan)
-        return fitted_widths(work.weighed, plan, work.products)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Self
 
 from unmixel.core.errors import InputError
 from unmixel.factorize.contracts import Constraint, SideName
@@ -17,6 +17,8 @@ Stretch = float | Literal["auto"]
 class Stretching:
     """What constraints with a kernel and the field `stretch` share: the check of it, and the answer to "auto"."""
 
+    name: ClassVar[str]
+    side: SideName
     stretch: Stretch
 
     def check_stretch(self) -> None:
@@ -49,30 +51,6 @@ class Stretching:
     def stretched(self, factor: float) -> Self:
         """Return it with a kernel `factor` times as wide as it is said to be."""
         return replace(self, stretch=factor)  # type: ignore[type-var]
-
-
-@runtime_checkable
-class Stretchable(Protocol):
-    """A constraint that may leave open how wide its kernel is (``stretch="auto"``)."""
-
-    @property
-    def name(self) -> str:
-        """Registered name."""
-        ...
-
-    @property
-    def side(self) -> SideName:
-        """The factor that is convolved."""
-        ...
-
-    @property
-    def width_is_open(self) -> bool:
-        """Whether it is left open."""
-        ...
-
-    def stretched(self, factor: float) -> Self:
-        """Return the constraint with a kernel `factor` times as wide as it is said to be."""
-        ...
 
 
 Key = tuple[str, SideName]
@@ -181,7 +159,7 @@ class Widths:
 
 
 def _is_open(constraint: Any) -> bool:
-    return isinstance(constraint, Stretchable) and constraint.width_is_open
+    return isinstance(constraint, Stretching) and constraint.width_is_open
 
 
 def open_widths(constraints: Iterable[Constraint]) -> tuple[Key, ...]:

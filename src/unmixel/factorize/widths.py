@@ -58,7 +58,7 @@ BYTES = 500_000_000
 """Size of the window at most, as float32."""
 
 
-def fitted_widths(matrix: Matrix, plan: Plan, products: DataProducts) -> Widths:
+def fitted_widths(work: Work) -> Widths:
     """Return the widths under which components of a part of the data predict electrons best that were set aside.
 
     A window of the scan, the one in which positions differ most from each other, is factorised on a sketch for a few
@@ -68,22 +68,18 @@ def fitted_widths(matrix: Matrix, plan: Plan, products: DataProducts) -> Widths:
 
     Parameters
     ----------
-    matrix : Matrix
-        With the weights under which least squares stands for the loss.
-    plan : Plan
-        With constraints whose widths are open.
-    products : DataProducts
-        Of the matrix.
+    work : Work
+        The data, and a plan with constraints whose widths are open.
     """
-    keys = open_widths(plan.constraints)
+    matrix, keys = work.weighed, open_widths(work.plan.constraints)
     if not divisible(matrix):
         return Widths(dict.fromkeys(keys, 1.0), not_done="data are not counts")
-    plan = replace(plan, loss=Frobenius(), refinements=(), sketch_sweeps=FIRST)
+    plan = replace(work.plan, loss=Frobenius(), refinements=(), sketch_sweeps=FIRST)
     shape, sizes = matrix.scan_grid.shape, _sizes(matrix)
     window = tuple(slice(0, length) for length in shape)
     try:
         if sizes != shape:
-            window = _window(matrix, plan, products, sizes)
+            window = _window(matrix, plan, work.products, sizes)
         search = _Search.of(_cut(matrix, window), plan)
     except InputError:  # what constraints hold of the whole scan does not fit a part of it
         window = tuple(slice(0, length) for length in shape)

@@ -213,8 +213,8 @@ def _refinements(result: Result, cite: Citations) -> list[str]:
     """Return what changed which components there are, one sentence a step."""
     told, spread, widths = (result.factors.settings.get(key) for key in ("refinements", "spread", "widths"))
     sentences = []
-    if mapping(widths).get("tried"):
-        tried = len(list(entries(mapping(widths).get("tried"))))
+    tried = len(tuple(entries(mapping(widths).get("tried"))))
+    if tried:
         said = f"The widths of kernels ({tried} were tried) are those that predict electrons best that were set aside"
         sentences.append(cite.after(said, *brought("refinements", "prune")))
     if spread:

@@ -50,7 +50,7 @@ def found(scan, nmf: NMF) -> Widths:
     matrix = nmf.matrix_of(scan)
     plan = nmf.plan_for(matrix)
     with plan.engine.threads():
-        return widths.fitted_widths(matrix, plan, Work(matrix, plan).products)
+        return widths.fitted_widths(Work(matrix, plan))
 
 
 def test_spots_that_are_right_stay_within_a_step(glass) -> None:

@@ -14,7 +14,7 @@ from unmixel.dataset.matrix import Grid
 from unmixel.engines.convolution import Convolution
 from unmixel.factorize.contracts import Context, SideName
 from unmixel.factorize.stretching import Stretch, Stretching
-from unmixel.physics.kernels import stretched_kernel
+from unmixel.physics.kernels import gaussian_kernel, stretched_kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +68,7 @@ class SpotShape(Stretching):
         """Return the kernel with `n_axes` axes, odd size, sum 1."""
         kernel = np.asarray(self.kernel, np.float64)
         if kernel.ndim == 0:
-            sigma = self.factor * float(kernel)
-            half = int(np.ceil(4 * sigma))
-            line = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
-            shape = np.ones(())
-            for _ in range(n_axes):
-                shape = np.multiply.outer(shape, line)
-            return np.asarray(shape / shape.sum())
+            return gaussian_kernel((self.factor * float(kernel),) * n_axes)
         return stretched_kernel(kernel, self.factor)
 
     @classmethod
