@@ -86,7 +86,7 @@ def refined(matrix: Matrix, model: NMF, *, noise: float, share: float, seed: int
 
     Everything is found in one part of the electrons; refinements that ask for significance (`Prune`) get it from the
     other. Unlike a direction, a component counts even where its pattern is nearly that of another one in another
-    place. Candidates are all that a refinement judged by these electrons (it tells a `significance`).
+    place. Candidates are all that refinements judged by these electrons (they tell how many they `judged`).
 
     Parameters
     ----------
@@ -105,8 +105,7 @@ def refined(matrix: Matrix, model: NMF, *, noise: float, share: float, seed: int
         evidence = Evidence(products, share, noise)
         draft, told = refine(work.sketch, plan, noise=work.noise, evidence=evidence)
         found = evidence(draft)[draft.spared :]
-    judged_of = (step["before"] - draft.spared for step in told if "significance" in step)
-    candidates = max(sum(judged_of), len(found))
+    candidates = max(sum(step.get("judged", 0) for step in told), len(found))
     return ComponentEdge(np.sort(found)[::-1], component_edge(candidates), candidates, draft.spared)
 
 

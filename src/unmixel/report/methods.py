@@ -230,6 +230,8 @@ def _refinements(result: Result, cite: Citations) -> list[str]:
         if "not_done" in done:
             change = f"nothing was done: {done['not_done']}"
         said = _REFINED.get(name, f"The refinement {name!r} was applied ({{}})").format(change)
+        if name == "split" and "judged" in done:
+            said = f"{said}, without {_UNSEEN}"
         sentences.append(said if name == "prune" else cite.after(said, *brought("refinements", name)))
     if any(mapping(one).get("step") == "prune" for one in entries(told)):
         papers = brought("refinements", "prune")
@@ -237,6 +239,7 @@ def _refinements(result: Result, cite: Citations) -> list[str]:
     return [f"{sentence}." for sentence in sentences]
 
 
+_UNSEEN = "regions that do not show in electrons that were set aside"
 _REFINED = {
     "consensus": "The fit of the sketch was repeated from other starts; components were averaged over the runs ({})",
     "split": "Maps were cut into their connected regions, each from then on a component of its own, kept there ({})",

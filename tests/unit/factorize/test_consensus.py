@@ -124,7 +124,7 @@ def test_another_matrix_is_no_particle(draft) -> None:
 
 def test_agreement_goes_with_the_components(draft) -> None:
     draft = replace(draft, agreement=np.array([4, 3, 2, 1]))
-    whole = replace(RefinementLaws(Split()).draft(), agreement=draft.agreement)
+    whole = replace(RefinementLaws(Split()).draft(evidence=False), agreement=draft.agreement)
     assert Split(grow=1).refine(whole)[0].agreement.tolist() == [4, 3, 3, 2, 1]
     assert Merge().refine(whole)[0].agreement.tolist() == [4, 3, 2]
     assert draft.only([2, 0]).agreement.tolist() == [2, 4]

@@ -20,7 +20,7 @@ def draft():
 
 
 def test_regions_become_components(draft) -> None:
-    after, told = Split(grow=1).refine(draft)
+    after, told = Split(grow=1).refine(replace(draft, evidence=None))
     assert told == {"before": 4, "after": 5, "regions_dropped": 0}
     one, two = after.maps[1], after.maps[2]
     assert one[3, 3] == 8
@@ -30,9 +30,28 @@ def test_regions_become_components(draft) -> None:
 
 
 def test_small_regions_are_dropped(draft) -> None:
-    after, told = Split(least=17).refine(draft)  # of 16, 16, 20 and 20 positions
+    after, told = Split(least=17).refine(replace(draft, evidence=None))  # of 16, 16, 20 and 20 positions
     assert told["regions_dropped"] == 2
     assert after.n_components == 3
+
+
+def test_regions_that_electrons_set_aside_do_not_show_are_dropped(draft) -> None:
+    seen = iter([np.array([-5.0, 2.0, 0.9, 1.1, -1.0]), np.full(5, -1.0), np.array([-2.0, -3.0, -1.0, -4.0, -2.0])])
+    draft = replace(draft, evidence=lambda now: next(seen))
+    after, told = Split().refine(draft)
+    assert told == {"before": 4, "after": 3, "regions_dropped": 0, "judged": 4}
+    whole, _ = Split().refine(replace(draft, evidence=None))
+    np.testing.assert_array_equal(after.maps, whole.maps[[0, 1, 3]])  # the spared one is asked nothing
+    assert Split().refine(draft)[0].n_components == 1  # but for the spared one nothing has to stay
+    assert Split(shown=-9).refine(replace(draft, spared=0))[0].n_components == 5
+
+
+def test_where_nothing_is_shown_the_clearest_region_stays(draft) -> None:
+    found = np.array([-2.0, -3.0, -1.0, -4.0, -2.0, -9.0])
+    draft = replace(draft, spared=0, evidence=lambda now: found[: now.n_components])
+    after, told = Split().refine(draft)
+    assert (after.n_components, told["after"]) == (1, 1)
+    np.testing.assert_array_equal(after.maps[0], Split().refine(replace(draft, evidence=None))[0].maps[2])
 
 
 def test_duplicates_are_joined(draft) -> None:

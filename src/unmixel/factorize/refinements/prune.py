@@ -74,6 +74,7 @@ class Prune:
         told = {
             "before": draft.n_components,
             "after": len(kept),
+            "judged": draft.n_components - draft.spared,
             "significance": found[kept].round(2).tolist(),
         }
         return draft.only(kept), told

@@ -19,6 +19,9 @@ class Split:
     theirs. From then on components stay in their regions (`Support`), pieces that are joined in those of both: free to
     go anywhere, each would take in a little of every crystal that resembles it, the more the longer it is fitted.
 
+    Most regions of a scan with few crystals are noise, and to fit them all would take longer than everything else.
+    Where electrons are set aside (`Prune` asks for it), what they do not show at all is dropped at once.
+
     Parameters
     ----------
     level : float, in (0, 1)
@@ -28,6 +31,9 @@ class Split:
         Positions; smaller regions are dropped.
     grow : int, >= 0
         Positions by which a region may exceed its outline.
+    shown : float
+        Standard deviations by which electrons set aside must show a region, with the pattern it was cut from, beyond
+        all others. Noise gets there once in six; `Prune` decides, once regions have patterns of their own.
 
     References
     ----------
@@ -42,6 +48,7 @@ class Split:
     level: float = 0.15
     least: int = 8
     grow: int = 2
+    shown: float = 1.0
     name: ClassVar[str] = "split"
 
     def __post_init__(self) -> None:
@@ -55,6 +62,18 @@ class Split:
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
         """Return the draft with a component for every region, and their numbers."""
+        after, dropped = self._cut(draft)
+        told = {"before": draft.n_components, "after": after.n_components, "regions_dropped": dropped}
+        if after.evidence is None:
+            return after, told
+        found = after.evidence(after)
+        kept = [k for k, seen in enumerate(found) if k < after.spared or seen >= self.shown]
+        kept = kept or [int(np.argmax(found))]
+        judged = after.n_components - after.spared
+        return after.only(kept), {**told, "after": len(kept), "judged": judged}
+
+    def _cut(self, draft: Draft) -> tuple[Draft, int]:
+        """Return the draft with a component for every region, and how many were too small."""
         from scipy import ndimage
 
         engine, dtype = draft.problem.maps.engine, draft.problem.maps.dtype
@@ -75,5 +94,4 @@ class Split:
                 patterns.append(draft.z_patterns[k])
                 origins.append(k)
             dropped += int(np.count_nonzero(sizes < self.least))
-        told = {"before": draft.n_components, "after": len(maps), "regions_dropped": dropped}
-        return (replace(draft.of(maps, patterns, origins), in_place=True) if maps else draft), told
+        return (replace(draft.of(maps, patterns, origins), in_place=True) if maps else draft), dropped
