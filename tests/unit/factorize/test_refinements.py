@@ -36,7 +36,9 @@ def test_small_regions_are_dropped(draft) -> None:
 
 
 def test_regions_that_electrons_set_aside_do_not_show_are_dropped(draft) -> None:
-    seen = iter([np.array([-5.0, 2.0, 0.9, 1.1, -1.0]), np.full(5, -1.0), np.array([-2.0, -3.0, -1.0, -4.0, -2.0])])
+    seen = iter(
+        [np.array([-5.0, 2.0, 0.9, 1.1, -1.0]), np.full(5, -1.0), np.array([-2.0, -3.0, -1.0, -4.0, -2.0])]
+    )
     draft = replace(draft, evidence=lambda now: next(seen))
     after, told = Split().refine(draft)
     assert told == {"before": 4, "after": 3, "regions_dropped": 0, "judged": 4}
