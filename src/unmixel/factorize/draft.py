@@ -167,6 +167,30 @@ class SetAside(Protocol):
         ...
 
 
+def clear_from(found: NDArray[np.float64], least: float, relative: float) -> float:
+    """Return from which significance on something is clear: `least`, or a share of what is usual in the scan.
+
+    Where strong components do not fit exactly, what they leave is significant, too, the more so the higher the dose,
+    but small beside them.
+
+    Parameters
+    ----------
+    found : ndarray, shape (k,)
+        Significance of the components beyond the spared ones, in standard deviations.
+    least : float, >= 0
+        In standard deviations.
+    relative : float, in [0, 1)
+        Share of the median of those that reach `least`.
+
+    Examples
+    --------
+    >>> clear_from(np.array([1.0, 40.0, 80.0, 90.0]), 3.5, 0.12)
+    9.6
+    """
+    clear = found[found >= least]
+    return max(least, relative * float(np.median(clear))) if clear.size else least
+
+
 @runtime_checkable
 class Refinement(Protocol):
     """A frozen dataclass of parameters that changes which components there are; a solve on the sketch follows.

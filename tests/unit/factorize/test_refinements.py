@@ -95,7 +95,10 @@ def test_without_counts_set_aside_nothing_is_pruned_and_this_is_told(draft) -> N
     assert "not counts" in told["not_done"]
 
 
-@pytest.mark.parametrize("make", [lambda: Split(level=1), lambda: Merge(cosine=0), lambda: Prune(held_out=1)])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: Split(level=1), lambda: Merge(cosine=0), lambda: Merge(relative=1), lambda: Prune(held_out=1)],
+)
 def test_settings_out_of_range_are_refused(make) -> None:
     with pytest.raises(InputError):
         make()
@@ -111,5 +114,12 @@ def test_electrons_set_aside_decide_what_is_joined(draft) -> None:
 
     assert Merge(apart=3.5).refine(replace(draft, evidence=Never()))[0].n_components == 4
     assert Merge(apart=3.7).refine(replace(draft, evidence=Never()))[0].n_components == 3
+    # what strong components leave of themselves is apart as well, but little beside them
+    assert Merge(relative=0.3).refine(replace(draft, evidence=Never()))[0].n_components == 4
+    assert Merge(relative=0.5).refine(replace(draft, evidence=Never()))[0].n_components == 3
+    patterns = draft.z_patterns.copy()
+    patterns[3] += 3 * patterns[1]  # mostly another thing
+    unlike = replace(draft, z_patterns=patterns)
+    assert Merge(relative=0.5).refine(replace(unlike, evidence=Never()))[0].n_components == 4
     # without them the cosine does
     assert Merge(apart=0).refine(replace(draft, evidence=None))[0].n_components == 3

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmixel.core.errors import InputError
-from unmixel.factorize.draft import Draft, SetAside
+from unmixel.factorize.draft import Draft, SetAside, clear_from
+
+MADE = 0.5
+"""Share of a pattern's squared norm that neighbours make, at least, for it to be a copy of them."""
 
 Shares = NDArray[np.float64]
 """How much of the pattern of each component (column) makes the pattern of another (row), shape (k, k)."""
@@ -34,6 +37,10 @@ class Merge:
         Cosine of the maps, at least.
     apart : float, >= 0
         Standard deviations by which electrons set aside must show that components are not one less.
+    relative : float, in [0, 1)
+        And at least this share of the median significance of components (`draft.clear_from`), where half of a pattern
+        or more is made of the others: strong components that do not fit exactly leave copies of themselves. These had
+        up to 0.13 of it, crystals that overlap by half 0.21 and more (docs/decisions/0036).
 
     References
     ----------
@@ -48,15 +55,17 @@ class Merge:
     cosine: float = 0.85
     overlap: float = 0.25
     apart: float = 3.5
+    relative: float = 0.16
     name: ClassVar[str] = "merge"
 
     def __post_init__(self) -> None:
-        if not (0 < self.cosine <= 1 and 0 <= self.overlap <= 1 and self.apart >= 0):
+        shares = 0 < self.cosine <= 1 and 0 <= self.overlap <= 1 and 0 <= self.relative < 1
+        if not (shares and self.apart >= 0):
             raise InputError(
                 "Merge",
-                expected="cosine in (0, 1], overlap in [0, 1] and apart >= 0",
-                got=f"{self.cosine}, {self.overlap}, {self.apart}",
-                hint="use the defaults, 0.85, 0.25 and 3.5",
+                expected="cosine in (0, 1], overlap in [0, 1], apart >= 0 and relative in [0, 1)",
+                got=f"{self.cosine}, {self.overlap}, {self.apart}, {self.relative}",
+                hint="use the defaults, 0.85, 0.25, 3.5 and 0.16",
             )
 
     def refine(self, draft: Draft) -> tuple[Draft, dict[str, Any]]:
@@ -96,11 +105,17 @@ class Merge:
         from scipy.optimize import nnls
 
         near, shares = self._near(draft), np.zeros((draft.n_components,) * 2)
+        copies = np.zeros(draft.n_components, bool)
         for i in np.flatnonzero(near.any(axis=1)):
-            shares[i, near[i]] = nnls(draft.own[near[i]].T, draft.own[i])[0]
+            shares[i, near[i]], rest = nnls(draft.own[near[i]].T, draft.own[i])
+            copies[i] = rest**2 <= (1 - MADE) * np.sum(draft.own[i] ** 2)
         made = np.flatnonzero(shares.any(axis=1))
+        if not made.size:
+            return shares
         groups = [[int(i), *np.flatnonzero(shares[i]).tolist()] for i in made]
-        shares[made[evidence.apart(draft, groups) >= self.apart]] = 0.0
+        clear = clear_from(evidence(draft)[draft.spared :], self.apart, self.relative)
+        least = np.where(copies[made], clear, self.apart)
+        shares[made[evidence.apart(draft, groups) >= least]] = 0.0
         return shares
 
     def _by_cosine(self, draft: Draft) -> Shares:

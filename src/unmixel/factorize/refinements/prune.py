@@ -9,7 +9,7 @@ import numpy as np
 
 from unmixel.core.errors import InputError
 from unmixel.dataset.bibliography import papers
-from unmixel.factorize.draft import Draft
+from unmixel.factorize.draft import Draft, clear_from
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class Prune:
         In standard deviations, at least. Noise reaches 3.5 once in four thousand; the weakest crystals that were right
         had 3.9.
     relative : float, in [0, 1)
-        And at least this share of the median of the components that are significant: where strong components do not fit
-        exactly, what they leave is significant, too, the more so the higher the dose, but small beside them.
+        And at least this share of the median of the components that are significant (`draft.clear_from`).
     held_out : float, in (0, 1)
         Share of the electrons that is set aside.
 
@@ -66,9 +65,7 @@ class Prune:
                 "not_done": "data are not counts",
             }
         found = draft.evidence(draft)
-        others = found[draft.spared :]
-        clear = others[others >= self.significance]
-        least = max(self.significance, self.relative * float(np.median(clear))) if clear.size else np.inf
+        least = clear_from(found[draft.spared :], self.significance, self.relative)
         kept = [k for k in range(draft.n_components) if k < draft.spared or found[k] >= least]
         kept = kept or [int(np.argmax(found))]
         told = {
