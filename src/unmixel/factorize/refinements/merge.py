@@ -40,7 +40,7 @@ class Merge:
     relative : float, in [0, 1)
         And at least this share of the median significance of components (`draft.clear_from`), where half of a pattern
         or more is made of the others: strong components that do not fit exactly leave copies of themselves. These had
-        up to 0.13 of it, crystals that overlap by half 0.21 and more (docs/decisions/0036).
+        up to 0.13 of it, crystals that overlap by half 0.23 and more (docs/decisions/0036).
 
     References
     ----------
