@@ -128,6 +128,11 @@ class Draft:
         maps, patterns = xp.stack(list(z_maps)), xp.stack(list(z_patterns))
         return replace(self, z_maps=maps, z_patterns=patterns, agreement=agreement)
 
+    def reaching(self, found: NDArray[np.float64], least: float) -> list[int]:
+        """Return the spared components and those that are significant enough; the highest where none is."""
+        kept = [k for k, score in enumerate(found) if k < self.spared or score >= least]
+        return kept or [int(np.argmax(found))]
+
     def only(self, components: Sequence[int]) -> Draft:
         """Return the draft with some of its components, in the order given."""
         maps, patterns = ([z[i] for i in components] for z in (self.z_maps, self.z_patterns))

@@ -206,3 +206,11 @@ def test_methods_tell_runs_and_papers(result):
     assert "averaged over the runs (2 runs, 21 became 23) [" in written.text
     assert "had seen were left out (23 became 21)." in written.text
     assert PAPERS["neufeld2024"] in written.references
+
+
+@pytest.mark.parametrize(("judged", "said"), [({"judged": 8}, True), ({}, False)])
+def test_methods_tell_which_regions_were_dropped_and_only_where_electrons_told(result, judged, said):
+    told = [{"step": "split", "before": 3, "after": 6, "regions_dropped": 0, **judged}]
+    written = methods(with_settings(result, refinements=told))
+    assert "kept there (3 became 6)" in written.text
+    assert ("without regions that do not show in electrons that were set aside" in written.text) is said

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from unmixel.core.errors import InputError
 from unmixel.dataset.bibliography import papers
 from unmixel.factorize.draft import Draft, clear_from
@@ -66,8 +64,7 @@ class Prune:
             }
         found = draft.evidence(draft)
         least = clear_from(found[draft.spared :], self.significance, self.relative)
-        kept = [k for k in range(draft.n_components) if k < draft.spared or found[k] >= least]
-        kept = kept or [int(np.argmax(found))]
+        kept = draft.reaching(found, least)
         told = {
             "before": draft.n_components,
             "after": len(kept),

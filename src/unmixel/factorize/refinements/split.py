@@ -66,9 +66,7 @@ class Split:
         told = {"before": draft.n_components, "after": after.n_components, "regions_dropped": dropped}
         if after.evidence is None:
             return after, told
-        found = after.evidence(after)
-        kept = [k for k, seen in enumerate(found) if k < after.spared or seen >= self.shown]
-        kept = kept or [int(np.argmax(found))]
+        kept = after.reaching(after.evidence(after), self.shown)
         judged = after.n_components - after.spared
         return after.only(kept), {**told, "after": len(kept), "judged": judged}
 
