@@ -32,6 +32,7 @@ EDGE_SHARE, EDGE_EXCESS = 0.8, 3.0
 NOISE_CORRELATION, NOISE_SPREAD = 0.15, 0.35
 DUPLICATE_COSINE = 0.97
 UNSTABLE_BELOW, NOISE_BELOW = 0.5, 0.2
+NOTHING = 1e-9
 SPLIT_COSINE, SPLIT_LEVEL, SPLIT_TOUCH, SPLIT_SHARED = 0.9, 0.3, 0.1, 0.5
 DISPLACED_BELOW = 0.8
 UNPAIRED_BELOW, PAIRED_ABOVE = 0.3, 0.7
@@ -45,7 +46,7 @@ def is_artefact(remarks: tuple[str, ...]) -> bool:
     >>> is_artefact(("map fills the scan",)), is_artefact(("camera artefact? (along a line)",))
     (False, True)
     """
-    return any(word.startswith((CAMERA, TAIL, NOISE, DISPLACED)) for word in remarks)
+    return any(word.startswith((CAMERA, TAIL, NOISE, DISPLACED, EMPTY)) for word in remarks)
 
 
 def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
@@ -76,7 +77,7 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
     - ``displaced matrix? (...)``: the map does not fill the scan as others do, and a fifth or more of what the pattern
       holds beyond theirs is what they would add where displaced by a fraction of a pixel (`beyond_slopes`): the beam
       wanders, and the step ``descan`` takes it out.
-    - ``no counts``: the map or the pattern is zero.
+    - ``no counts``: the map or the pattern is zero, or the map holds less than a billionth of all fitted counts.
     - ``split of component j (patterns alike, c; maps touch)``: cosine and correlation of the patterns with those of
       a stronger component are at least 0.9, and the regions above 30 % of each map's maximum lie side by side (a half
       of the weaker one's at most is shared; grown by a position, a tenth or more is): one thing in two parts.
@@ -100,8 +101,9 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
     patterns = np.asarray(factors.patterns, np.float64) * used
     if len(factors.pattern_axes) == 2 and used.any():
         _flag_patterns(factors, patterns, used, remarks)
+    light = np.sum(factors.maps, axis=tuple(range(1, np.ndim(factors.maps))), dtype=np.float64)
     for k, image in enumerate(factors.maps):
-        if float(np.max(image)) <= 0 or float(patterns[k].sum()) <= 0:
+        if light[k] <= NOTHING * light.sum() or float(patterns[k].sum()) <= 0:
             remarks[k].append(EMPTY)
         elif image.size > 1:
             remarks[k] += _map_remarks(np.asarray(image, np.float64))

@@ -138,11 +138,13 @@ def test_maps() -> None:
         "edge": edge,
         "particle at the edge": body_map(shape, [(15, 1, 12)]),
         "empty": np.zeros(shape),
+        "rounding": 1e-10 * body_map(shape, [(20, 20, 8)]),
     }
     patterns = [spots(i % 3, 10.0 * i, shape=SHAPE, jitter=rng) for i in range(len(maps))]
     found = dict(zip(maps, remarks(patterns, list(maps.values())), strict=True))
     assert found["sound"] == found["particle at the edge"] == ()
-    assert found["empty"] == ("no counts",)
+    assert found["empty"] == found["rounding"] == ("no counts",)
+    assert is_artefact(found["empty"])  # no particle is made of it
     assert found["matrix"] == ("map fills the scan",)
     assert "looks like noise" in found["noise"]
     assert found["speckle"] == ("looks like noise",)
