@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fake_result import HOSTILE, make_result
+from fake_result import CASES, make_result
 
 from unmixel.report.page import page
-
-STOPPED = {"card": None, "recipe": {}, "record": {"status": "interrupted"}, "extras": {}}
-
-CASES = {
-    "spectra": {"k": 2, "scan": (24, 22), "detector": (138,), "pattern_unit": (0.5, "eV")},
-    "line": {"k": 2, "scan": (40,), "detector": (31, 26), "fill": "zero"},
-    "stopped": {"k": 2, "with_groups": False, **STOPPED},
-    "hostile": {"k": 2, "path": HOSTILE, "fill": "zero"},
-    "one": {"k": 1, "path": "demo:glass?seed=1"},
-}
 
 
 @pytest.fixture(scope="session")

@@ -353,3 +353,14 @@ def make_result(
         },
     }
     return Result(factors, groups, particles, **{**full, **fields})
+
+
+STOPPED = {"card": None, "recipe": {}, "record": {"status": "interrupted"}, "extras": {}}
+
+CASES = {
+    "spectra": {"k": 2, "scan": (24, 22), "detector": (138,), "pattern_unit": (0.5, "eV")},
+    "line": {"k": 2, "scan": (40,), "detector": (31, 26), "fill": "zero"},
+    "stopped": {"k": 2, "with_groups": False, **STOPPED},
+    "hostile": {"k": 2, "path": HOSTILE, "fill": "zero"},
+    "one": {"k": 1, "path": "demo:glass?seed=1"},
+}

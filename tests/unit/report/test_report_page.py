@@ -13,8 +13,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from conftest import CASES
-from fake_result import CARD, HOSTILE, make_result
+from fake_result import CARD, CASES, HOSTILE, make_result
 from PIL import Image
 
 from unmixel.report import sections
