@@ -101,7 +101,7 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
     patterns = np.asarray(factors.patterns, np.float64) * used
     if len(factors.pattern_axes) == 2 and used.any():
         _flag_patterns(factors, patterns, used, remarks)
-    light = np.sum(factors.maps, axis=tuple(range(1, np.ndim(factors.maps))), dtype=np.float64)
+    light = np.asarray(factors.maps, np.float64).reshape(factors.n_components, -1).sum(axis=1)
     for k, image in enumerate(factors.maps):
         if light[k] <= NOTHING * light.sum() or float(patterns[k].sum()) <= 0:
             remarks[k].append(EMPTY)
