@@ -14,12 +14,11 @@ import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from recovery_cases import CASES, Case
-from recovery_once import Phantom, oracles
+from recovery_once import Phantom
+from recovery_recipes import GLASS
 
-GLASS = Path(__file__).parents[1] / "examples" / "glass.yaml"
 ASKED = 0.1
 
 
@@ -29,9 +28,6 @@ class Answer:
 
     Parameters
     ----------
-    case : Case
-    dose : float
-    seed : int
     recommended, above : int
         The number, and how many components stand above the edge of the noise, the glass included.
     right : int
@@ -40,9 +36,6 @@ class Answer:
         What noise reaches in one scan in a hundred, and what the weakest component that counts has.
     """
 
-    case: Case
-    dose: float
-    seed: int
     recommended: int
     above: int
     right: int
@@ -59,24 +52,18 @@ class Answer:
 def asked(base: Case, crystals: int, dose: float, seed: int, ranks: Sequence[int]) -> Answer:
     """Return what is recommended for a phantom of so many crystals."""
     from unmixel.pipeline.rank import rank
+    from unmixel.testing.oracle import physics_oracle
 
-    case = replace(base, keys={**base.keys, "precipitates": str(crystals)})
-    phantom = Phantom.of(case, dose, seed)
-    choice = rank(case.address(dose, seed), GLASS, ranks=ranks, restarts=1)
+    phantom = Phantom.of(replace(base, keys={**base.keys, "precipitates": str(crystals)}), dose, seed)
+    choice = rank(phantom.task().scan, GLASS, ranks=ranks, restarts=1)
     left = choice.components
     if left is None:
         raise SystemExit("The recipe has no refinements: nothing to judge.")
     counted = left.values[left.values > left.edge]
-    return Answer(
-        case,
-        dose,
-        seed,
-        choice.n_components,
-        left.n_above,
-        oracles(phantom)["physics"] + 1,
-        left.edge,
-        float(min(counted, default=float("nan"))),
-    )
+    data, used = phantom.centred()
+    right = physics_oracle(data, phantom.truth, used_pixels=used).found + 1
+    weakest = float(min(counted, default=float("nan")))
+    return Answer(choice.n_components, left.n_above, right, left.edge, weakest)
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:

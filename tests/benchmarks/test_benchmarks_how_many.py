@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import how_many
 import pytest
-from recovery_cases import CASES
 
 
 @pytest.mark.parametrize(
@@ -12,7 +11,7 @@ from recovery_cases import CASES
     [(4, 4, 4, True), (19, 30, 21, True), (18, 30, 21, False), (23, 23, 21, True), (21, 20, 21, False)],
 )
 def test_near_enough_and_never_above_the_edge(recommended: int, above: int, right: int, good: bool) -> None:
-    answer = how_many.Answer(CASES["base"], 1e4, 1, recommended, above, right, 3.5, 9.0)
+    answer = how_many.Answer(recommended, above, right, 3.5, 9.0)
     assert answer.good is good
 
 

@@ -77,7 +77,7 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
     - ``displaced matrix? (...)``: the map does not fill the scan as others do, and a fifth or more of what the pattern
       holds beyond theirs is what they would add where displaced by a fraction of a pixel (`beyond_slopes`): the beam
       wanders, and the step ``descan`` takes it out.
-    - ``no counts``: the map or the pattern is zero, or the map holds less than a billionth of all fitted counts.
+    - ``no counts``: the map or the pattern is zero, or its strength is below a billionth.
     - ``split of component j (patterns alike, c; maps touch)``: cosine and correlation of the patterns with those of
       a stronger component are at least 0.9, and the regions above 30 % of each map's maximum lie side by side (a half
       of the weaker one's at most is shared; grown by a position, a tenth or more is): one thing in two parts.
@@ -101,9 +101,9 @@ def flag_components(factors: Factors) -> tuple[tuple[str, ...], ...]:
     patterns = np.asarray(factors.patterns, np.float64) * used
     if len(factors.pattern_axes) == 2 and used.any():
         _flag_patterns(factors, patterns, used, remarks)
-    light = np.asarray(factors.maps, np.float64).reshape(factors.n_components, -1).sum(axis=1)
     for k, image in enumerate(factors.maps):
-        if light[k] <= NOTHING * light.sum() or float(patterns[k].sum()) <= 0:
+        held = min(float(np.max(image)), float(patterns[k].sum()))
+        if held <= 0 or factors.strengths[k] <= NOTHING:
             remarks[k].append(EMPTY)
         elif image.size > 1:
             remarks[k] += _map_remarks(np.asarray(image, np.float64))

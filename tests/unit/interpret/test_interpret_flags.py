@@ -24,12 +24,12 @@ SOUND = [spots(kind, degrees, shape=SHAPE) for kind, degrees in ((0, 10.0), (1, 
 SPREAD = body_map((30, 40), [(15, 20, 12)], fwhm=2)
 
 
-def remarks(patterns, maps=None, counts=3e4):
+def remarks(patterns, maps=None, counts=3e4, **fields):
     maps = [SPREAD] * len(patterns) if maps is None else maps
     noisy = np.random.default_rng(0).poisson(
         counts * np.array([p * USED / (p * USED).sum() for p in patterns])
     )
-    return flag_components(make_factors(noisy, maps=maps, used=USED, axes=pattern_axes(SHAPE)))
+    return flag_components(make_factors(noisy, maps=maps, used=USED, axes=pattern_axes(SHAPE), **fields))
 
 
 def line(slope, offset, width=0.7):
@@ -141,7 +141,8 @@ def test_maps() -> None:
         "rounding": 1e-10 * body_map(shape, [(20, 20, 8)]),
     }
     patterns = [spots(i % 3, 10.0 * i, shape=SHAPE, jitter=rng) for i in range(len(maps))]
-    found = dict(zip(maps, remarks(patterns, list(maps.values())), strict=True))
+    strengths = [image.sum() for image in maps.values()]
+    found = dict(zip(maps, remarks(patterns, list(maps.values()), strengths=strengths), strict=True))
     assert found["sound"] == found["particle at the edge"] == ()
     assert found["empty"] == found["rounding"] == ("no counts",)
     assert is_artefact(found["empty"])  # no particle is made of it

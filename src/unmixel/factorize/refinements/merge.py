@@ -110,11 +110,10 @@ class Merge:
             shares[i, near[i]], rest = nnls(draft.own[near[i]].T, draft.own[i])
             copies[i] = rest**2 <= (1 - MADE) * np.sum(draft.own[i] ** 2)
         made = np.flatnonzero(shares.any(axis=1))
-        if not made.size:
-            return shares
         groups = [[int(i), *np.flatnonzero(shares[i]).tolist()] for i in made]
-        clear = clear_from(evidence(draft)[draft.spared :], self.apart, self.relative)
-        least = np.where(copies[made], clear, self.apart)
+        least = np.full(made.size, self.apart)
+        if copies[made].any():  # or there is nothing to read the check counts once more for
+            least[copies[made]] = clear_from(evidence(draft)[draft.spared :], self.apart, self.relative)
         shares[made[evidence.apart(draft, groups) >= least]] = 0.0
         return shares
 
